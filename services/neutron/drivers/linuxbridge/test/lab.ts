@@ -135,7 +135,7 @@ export class Lab {
       script,
       `#!/bin/sh
 [ "$1" = bound ] || exit 0
-ip addr flush dev $interface scope global
+ip -4 addr flush dev $interface scope global
 ip addr add $ip/$mask dev $interface
 [ -n "$mtu" ] && ip link set $interface mtu $mtu
 if [ -n "$staticroutes" ]; then
