@@ -1,7 +1,7 @@
 /** A network's DHCP plan as dnsmasq's ranges, hosts and options. Pure; every value from a user is checked here (threat A20). */
-import { invalid } from '#base/fault.ts'
 import type { DhcpHost, DhcpOption, DhcpRange } from '#host/dnsmasq.ts'
 import { familyOf, netmask, parseAddress, parseMac, parsePrefix, prefixText, addressText } from '../address.ts'
+import { checkDhcpOption, hostName } from '../check.ts'
 import type { DhcpPlan, DhcpReservation, SubnetPlan } from '../plan.ts'
 
 export const METADATA_ADDRESS = '169.254.169.254'
@@ -75,24 +75,10 @@ function wholePrefix(text: string): string {
   return written.includes('/') ? written : `${written}/${prefix.length}`
 }
 
-/** `dns_name`, or the name that Neutron gives: `host-10-0-0-5`. */
-function hostName(port: DhcpReservation, address: string): string {
-  if (port.hostname === undefined || port.hostname === '') return `host-${address.replaceAll(/[.:]/g, '-')}`.replace(/-+$/, '')
-  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i.test(port.hostname)) throw invalid(`'${port.hostname}' is not a host name`, { field: 'dns_name' })
-  return port.hostname
-}
-
 function portOptions(port: DhcpReservation): DhcpOption[] {
   return port.extra_dhcp_opts.map((opt) => {
     checkDhcpOption(opt)
     const kind = opt.ip_version === 6 ? 'option6' : 'option'
     return { tag: portTag(port.port_id), option: /^\d+$/.test(opt.opt_name) && opt.ip_version === 4 ? opt.opt_name : `${kind}:${opt.opt_name}`, value: opt.opt_value }
   })
-}
-
-/** For the API too: throws `invalid` for an option that could say more than one thing to the DHCP server. */
-export function checkDhcpOption(opt: { opt_name: string; opt_value: string }): void {
-  if (!/^[a-z0-9][a-z0-9-]{0,63}$/i.test(opt.opt_name)) throw invalid(`'${opt.opt_name}' is not the name or number of a DHCP option`, { field: 'opt_name' })
-  // Line breaks begin a new option, and a byte over 255 does not fit.
-  if (/[^\x20-\x7e]/.test(opt.opt_value) || opt.opt_value.length > 255) throw invalid('The value of a DHCP option may hold up to 255 printable ASCII characters', { field: 'opt_value' })
 }

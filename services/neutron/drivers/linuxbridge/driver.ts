@@ -7,6 +7,7 @@ import type { World } from '#base/world.ts'
 import type { DhcpAbility, HostReport, MetadataAbility, MetadataHandler, NetworkDriver, ObjectReport, PortReport, RouterReport, RoutingAbility } from '../interface.ts'
 import type { AddressSetPlan, DhcpPlan, HostPlan, NetworkPlan, PortPlan, QosPlan, RouterPlan } from '../plan.ts'
 import { disjoint, familyOf } from '../address.ts'
+import { checkDhcp, checkPort, checkRouter } from '../check.ts'
 import { ensureDhcpHere, removeDhcp } from './dhcp.ts'
 import { METADATA_ADDRESS } from './dhcp-files.ts'
 import { removeExternalEnd, removeMasquerade } from './external.ts'
@@ -19,7 +20,7 @@ import { Locks } from './locks.ts'
 import { Metadata } from './metadata.ts'
 import { bridgeName, dhcpFabricEnd, ifbName, names, physicalName, routerFabricEnd, tapName, vxlanName } from './names.ts'
 import { checkNetwork, ensureRemotes, ensureUplinks, NETWORK_TYPES, networkLinks, removeNetwork, zoneChange } from './network.ts'
-import { checkPort, checkPortNetwork, forgetConnections, portLinks, portReport, portRules, Remembered, removePort } from './port.ts'
+import { forgetConnections, portLinks, portReport, portRules, Remembered, removePort } from './port.ts'
 import { ensureRouterHere, removeRouter } from './router.ts'
 import { METADATA_PORT } from './router-rules.ts'
 import { WholeRules } from './rules.ts'
@@ -242,8 +243,7 @@ export class LinuxbridgeDriver implements NetworkDriver, RoutingAbility, DhcpAbi
 
   async #port(port: PortPlan, network: NetworkPlan): Promise<void> {
     const { fabric } = this.#host
-    checkPort(port)
-    checkPortNetwork(port, network)
+    checkPort(port, network)
     checkNetwork(this.#host, network)
     await fabric.ready()
     await this.#prepare(network)
@@ -295,6 +295,7 @@ export class LinuxbridgeDriver implements NetworkDriver, RoutingAbility, DhcpAbi
     const all = [...router.interfaces, ...(router.gateway ? [router.gateway] : [])]
     const down = (reason: string): RouterReport => ({ id: router.id, status: 'DOWN', reason, ports: all.map(({ port_id }) => ({ id: port_id, status: 'DOWN', reason })) })
     try {
+      checkRouter(router)
       await this.#host.fabric.ready()
       if (!router.admin_state_up) {
         await this.#removeRouter(router.id)
@@ -323,6 +324,7 @@ export class LinuxbridgeDriver implements NetworkDriver, RoutingAbility, DhcpAbi
   }
 
   async #serveDhcp(dhcp: DhcpPlan): Promise<void> {
+    checkDhcp(dhcp)
     await this.#network(dhcp.network)
     const netns = this.#host.names.dhcp(dhcp.network.id)
     const known = await this.#known()

@@ -2,21 +2,14 @@
  * A port on this host: its device on the network's bridge and its rules. Two processes wire it (`nft` and `ip`, side by side, and
  * shared with other ports that are wired at the same time). A device without rules is mute, so the order does not matter.
  */
-import { invalid } from '#base/fault.ts'
 import type { Command } from '#host/ip.ts'
-import { familyOf, parseAddress, parseMac } from '../address.ts'
+import { familyOf, parseMac } from '../address.ts'
 import type { PortReport } from '../interface.ts'
 import type { NetworkPlan, PortPlan } from '../plan.ts'
 import { noPortText, portText, rulesOf } from './firewall.ts'
 import type { Host } from './host.ts'
 import { type Links, linkChanges, linkRemoval } from './links.ts'
 import { bridgeName, ifbName, tapName } from './names.ts'
-
-/** Throws `invalid` for a plan that cannot be written as rules. */
-export function checkPort(port: PortPlan): void {
-  parseMac(port.mac_address)
-  for (const { ip_address } of port.fixed_ips) parseAddress(ip_address)
-}
 
 /** The rules of a port for the kernel. */
 export function portRules(host: Host, port: PortPlan): string {
@@ -100,9 +93,4 @@ export async function removePort(host: Host, portId: string): Promise<void> {
   await fabric.rules(noPortText(fabric.table, portId, number))
   fabric.portNumbers.release(portId)
   fabric.portTexts.delete(portId)
-}
-
-/** The port belongs to the network it is said to be on. */
-export function checkPortNetwork(port: PortPlan, network: NetworkPlan): void {
-  if (port.network_id !== network.id) throw invalid(`Port ${port.id} is not on network ${network.id}`, { field: 'network_id' })
 }

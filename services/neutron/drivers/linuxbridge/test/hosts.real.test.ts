@@ -63,8 +63,9 @@ describe('hosts that share networks', { skip: cannot }, () => {
     assert.match(await b.sh('ip', '-4', 'addr', 'show', 'eth0'), /inet 10\.3\.0\.12\/24/)
     assert.ok(await a.pings('10.3.0.12'))
     assert.ok(await a.tries('ping', '-n', '-c', '1', '-W', '2', '-M', 'do', '-s', '1422', '10.3.0.12'))
-    assert.ok(await b.pings('172.31.0.1'))
-    assert.ok(await lab.inside(hosts[0]!).pings('172.31.0.150'))
+    // The kernel may take a second to call a fresh cable up.
+    assert.ok(await eventually(() => b.pings('172.31.0.1'), 5_000))
+    assert.ok(await eventually(() => lab.inside(hosts[0]!).pings('172.31.0.150'), 5_000))
   })
 
   it('keeps the VNIs apart', async () => {
