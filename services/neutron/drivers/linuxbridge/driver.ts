@@ -61,8 +61,8 @@ export class LinuxbridgeDriver implements NetworkDriver, RoutingAbility, DhcpAbi
     this.#metadata.handler = handler
   }
 
-  ensure(plan: HostPlan): Promise<HostReport> {
-    return this.#locks.all(() => this.#ensure(plan))
+  ensure(plan: HostPlan | (() => Promise<HostPlan>)): Promise<HostReport> {
+    return this.#locks.all(async () => this.#ensure(typeof plan === 'function' ? await plan() : plan))
   }
 
   ensureNetwork(network: NetworkPlan): Promise<ObjectReport> {
