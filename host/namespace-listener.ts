@@ -40,7 +40,7 @@ export const listenInNamespace: ListenInNamespace = ({ netns, address, port }) =
       clearTimeout(timer)
       act()
     }
-    child.stderr.on('data', (chunk: Buffer) => {
+    child.stderr?.on('data', (chunk: Buffer) => {
       if (said.length < 4096) said += chunk.toString()
     })
     child.on('message', (_message, handle) => {
