@@ -1,4 +1,8 @@
 /** The houses of this cloud: one literal list, in the order in which they start. */
+import { glanceConfig } from '#glance/config.ts'
+import glancePolicies from '#glance/contract/policies.json' with { type: 'json' }
+import { controlProcess as glanceControl } from '#glance/processes/control.ts'
+import { plate as glance } from '#glance/service.ts'
 import type { ConfigSchema } from '#base/config.ts'
 import type { AgentParts, AgentProcess, ControlProcess, HouseParts } from '#stack/house.ts'
 import type { RuleDefault } from '#stack/policy/interface.ts'
@@ -15,4 +19,4 @@ export interface HouseEntry {
   agent?(parts: AgentParts<any>, kind: 'fake' | 'real'): AgentProcess
 }
 
-export const houses: readonly HouseEntry[] = []
+export const houses: readonly HouseEntry[] = [{ plate: glance, config: glanceConfig, policies: glancePolicies as readonly RuleDefault[], control: glanceControl }]
