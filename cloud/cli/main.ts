@@ -67,6 +67,13 @@ program
   .action(async (service) => (await import('./openapi.ts')).openapi(service))
 
 program
+  .command('bench')
+  .description('measure this cloud on this machine: start, memory, requests, boots, scheduling')
+  .option('--json', 'for programs')
+  .option('--only <words>', 'only figures whose name holds one of these, comma-separated')
+  .action(async (options) => (await import('./bench.ts')).bench(options))
+
+program
   .command('test [what...]')
   .description('install what the tests need and run them; names of parts run only those')
   .option('--list', 'the parts')
