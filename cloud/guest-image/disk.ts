@@ -5,6 +5,7 @@
 import { copyFile, open, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Run } from '#base/process/run.ts'
+import { qemuImg } from '#host/qemu-img.ts'
 import { BOOT_MIB, DISK_ID, FILE_TIME, HASH_SEED, KERNEL_ARGUMENTS, ROOT_LABEL, ROOT_MIB, ROOT_UUID } from './recipe.ts'
 
 const MIB = 2 ** 20
@@ -70,7 +71,7 @@ export async function assembleDisk(bootCode: string, boot: string, root: string,
 }
 
 export async function compressDisk(run: Run, raw: string, qcow2: string): Promise<void> {
-  await run('qemu-img', ['convert', '-q', '-c', '-f', 'raw', '-O', 'qcow2', raw, qcow2], { timeout: 300_000 })
+  await qemuImg(run).convert({ path: raw, format: 'raw' }, { path: qcow2, format: 'qcow2' }, { compress: true, timeout: 300_000 })
 }
 
 /** `mbr.bin` of the syslinux-common package. */

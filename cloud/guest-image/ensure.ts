@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto'
 import { access, mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { type Clock, realClock } from '#base/clock.ts'
@@ -45,7 +45,8 @@ interface Current {
 }
 
 /** Path of the qcow2. Errors: `unavailable` where apt cannot give the packages; `internal` from a tool. */
-export async function ensureGuestImage(options: GuestImageOptions): Promise<string> {
+export async function ensureGuestImage(given: GuestImageOptions): Promise<string> {
+  const options = { ...given, cacheDir: resolve(given.cacheDir) }
   const recipe = await hashRecipe(import.meta.dirname)
   await mkdir(options.cacheDir, { recursive: true })
   const ready = options.refresh ? undefined : await findCurrent(options.cacheDir, recipe)
