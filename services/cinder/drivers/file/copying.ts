@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { open, rename, rm, stat } from 'node:fs/promises'
 import { invalid, notFound } from '#base/fault.ts'
 import { makeWhole } from '#host/durable-file.ts'
+import { checkForeignImage } from '#host/foreign-image.ts'
 import { readQcow2Header } from '#host/qcow2-header.ts'
 import type { DiskFormat, QemuImg, SourceFormat } from '#host/qemu-img.ts'
 import type { ImageFormat, VolumeSource } from '../interface.ts'
@@ -97,12 +98,8 @@ export function copying(place: Place, images: QemuImg, served: Serving, line: Vo
 
 async function fillFromImage(images: QemuImg, source: { path: string; format: ImageFormat }, to: { path: string; format: 'qcow2' }, size: number): Promise<void> {
   const format = TOOL_FORMATS[source.format]
-  if (source.format === 'qcow2') {
-    // Glance has judged it; a file that names another one must still never reach a tool.
-    const header = await readQcow2Header(source.path)
-    if (!header) throw invalid('The image is not a qcow2.', { field: 'disk_format' })
-    if (header.hasBackingFile || header.hasDataFile) throw invalid('The image refers to another file.', { field: 'disk_format', code: 'image.unsafe' })
-  }
+  // Glance has judged it; a file that names another one must still never reach a tool.
+  await checkForeignImage(source.path, format)
   const { virtual_size } = await images.info({ path: source.path, format })
   if (virtual_size > size) throw invalid(`The volume must be at least ${Math.ceil(virtual_size / 2 ** 30)} GiB for this image.`, { field: 'size' })
   await images.convert({ path: source.path, format }, to)

@@ -187,7 +187,7 @@ test('an image that names another file never reaches a tool', { skip }, () =>
     await writeFile(join(root, 'secret'), 'x'.repeat(65_536))
     await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', join(root, 'secret'), join(root, 'evil.qcow2')])
     const source = { from: 'image' as const, path: join(root, 'evil.qcow2'), format: 'qcow2' as const }
-    await assert.rejects(driver.ensureVolume({ volume_id: randomUUID(), size_gb: 1, source }), /refers to another file/)
+    await assert.rejects(driver.ensureVolume({ volume_id: randomUUID(), size_gb: 1, source }), /has a backing file/)
     await run('cp', [join(root, 'evil.qcow2'), join(root, 'manageable', 'evil.qcow2')])
     assert.deepEqual(await driver.manageable.listManageable(), [{ source_name: 'evil.qcow2', size_gb: 0, safe_to_manage: false, reason_not_safe: 'it refers to another file' }])
     await assert.rejects(driver.manageable.ensureManaged(randomUUID(), 'evil.qcow2'), /refers to another file/)

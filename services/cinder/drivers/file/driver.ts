@@ -59,7 +59,7 @@ export async function openFileDriver(options: FileDriverOptions): Promise<FileDr
     ...(options.run ? { run: options.run } : {}),
     on_lost: () => {
       log.warn('Lost storage daemon')
-      void restore()
+      restoreLater(0)
     },
   })
   const served = serving(daemon, place, world.random)
@@ -75,7 +75,17 @@ export async function openFileDriver(options: FileDriverOptions): Promise<FileDr
         log.error('Failed to serve volume', { volume_id: volumeId, error: thrown })
       })
     }
-    if (failed > 0 && !closed) world.clock.after(RESTORE_AGAIN, () => void (closed || restore()))
+    if (failed > 0) restoreLater(RESTORE_AGAIN)
+  }
+
+  function restoreLater(ms: number): void {
+    world.clock.after(ms, () => {
+      if (closed) return
+      restore().catch((thrown: unknown) => {
+        log.error('Failed to look for volumes to serve', { error: thrown })
+        restoreLater(RESTORE_AGAIN)
+      })
+    })
   }
 
   async function connected(volumeId: string): Promise<string[]> {
