@@ -2,7 +2,6 @@
  * Starting QEMU so that it outlives us: daemonized, in a session of its own, its pid in a file that it keeps locked (a second start of
  * the same machine fails instead of running the guest twice). It must start in the network namespace that holds its taps.
  */
-import { existsSync } from 'node:fs'
 import { run as realRun, type Run } from '#base/process/run.ts'
 import { conflict, Fault, internal, isFault, unavailable } from '#base/fault.ts'
 import { findProcess, type OwnProcess } from './pidfile.ts'
@@ -21,8 +20,14 @@ export interface Qemu {
   /** Returns when the monitor listens. `conflict` (code `qemu.running`) when this machine already runs. */
   start(machine: Machine): Promise<OwnProcess>
   find(machine: Pick<Machine, 'pidfile' | 'uuid'>): Promise<OwnProcess | undefined>
-  /** True when the tap device is there for QEMU to open: of an absent one QEMU would make a loose one by itself. */
-  tapExists(tap: string): Promise<boolean>
+  /** undefined when the tap is not there. QEMU must not be started then: it would make a loose one by itself. */
+  tap(name: string): Promise<TapCounters | undefined>
+}
+
+/** As the host sees the tap: what it receives, the guest has sent. */
+export interface TapCounters {
+  rx: { bytes: number; packets: number; errors: number; dropped: number }
+  tx: { bytes: number; packets: number; errors: number; dropped: number }
 }
 
 export interface QemuOptions {
@@ -69,13 +74,20 @@ export function qemu(options: QemuOptions = {}): Qemu {
       if (!own) throw internal('The hypervisor ended right after its start.')
       return own
     },
-    async tapExists(tap) {
-      if (namespace === undefined) return existsSync(`/sys/class/net/${tap}`)
-      const { code, stderr } = await run('ip', ['-n', namespace, 'link', 'show', 'dev', tap], { okCodes: [0, 1], timeout: 10_000 })
-      if (code !== 0 && /network namespace/.test(stderr)) throw unavailable(`The network namespace ${namespace} does not exist.`)
-      return code === 0
+    async tap(name) {
+      const where = namespace === undefined ? [] : ['-n', namespace]
+      const { code, stdout, stderr } = await run('ip', [...where, '-s', '-j', 'link', 'show', 'dev', name], { okCodes: [0, 1, 255], timeout: 10_000 })
+      if (code === 0) return parseTap(stdout)
+      if (/network namespace/.test(stderr)) throw unavailable(`The network namespace ${namespace} does not exist.`)
+      return undefined
     },
   }
+}
+
+function parseTap(text: string): TapCounters {
+  const [link] = JSON.parse(text) as { stats64?: TapCounters }[]
+  const none = { bytes: 0, packets: 0, errors: 0, dropped: 0 }
+  return { rx: { ...none, ...link?.stats64?.rx }, tx: { ...none, ...link?.stats64?.tx } }
 }
 
 /** Of the first line of `--version`. */
