@@ -116,7 +116,7 @@ export async function openQemuDriver(world: World, options: QemuDriverOptions): 
       (await store.all()).map(async (serverId) => {
         try {
           const record = await store.load(serverId)
-          if (record?.stage === 'destroying') await destroy(serverId)
+          if (record?.stage === 'destroying') await lines.run(serverId, () => destroy(serverId))
           else if (record && (await held.live(serverId))) log.info('Took up a running guest', { server_id: serverId })
         } catch (thrown) {
           log.warn('Could not take up a guest', { server_id: serverId, error: thrown })
