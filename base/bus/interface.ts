@@ -4,15 +4,18 @@
  *
  * A topic is a name such as `nova.compute.<host>`. Several servers of one topic share its calls and casts; a fan-out reaches every one.
  * Payloads are JSON. The envelope carries the request's scope, a deadline and the sender; the handler runs inside that scope.
+ * A message may come twice. `topic.ts` gives topics types: prefer it to the bare calls here.
  */
 export interface Bus {
   /** Asks and waits. Throws the handler's Fault, `timeout` past the limit, `unavailable` when nobody serves the topic. */
   call(topic: string, method: string, payload: unknown, options?: CallOptions): Promise<unknown>
-  /** Tells one server of the topic; resolves when the bus has taken it. */
+  /** Tells one server of the topic; resolves when the bus has taken it. When nobody ever served the topic it is dropped. */
   cast(topic: string, method: string, payload: unknown): Promise<void>
   /** Tells every server of the topic that is there now. */
   fanout(topic: string, method: string, payload: unknown): Promise<void>
+  /** Throws `conflict` when the topic is served exclusively. */
   serve(topic: string, handlers: Handlers, options?: ServeOptions): Promise<Serving>
+  /** Ends every serving as its `close` does; calls that still wait fail with `unavailable`. */
   close(): Promise<void>
 }
 
@@ -27,14 +30,23 @@ export interface CallOptions {
 export interface ServeOptions {
   /** Messages handled at once. Default 64. */
   concurrency?: number
+  /** No other server may share the topic's calls. */
+  exclusive?: boolean
 }
 
+export type MessageKind = 'call' | 'cast' | 'fanout'
+
 export interface MessageInfo {
+  /** The same when a message comes twice. */
+  id: string
   topic: string
   method: string
+  kind: MessageKind
+  /** Name of the process that sent it. */
+  sender: string
   /** Milliseconds since the epoch; past it nobody waits any more. */
   deadline?: number
-  /** Aborts when the caller has given up, where the bus can know. */
+  /** Aborts when the caller has given up, or its time is over. */
   signal: AbortSignal
 }
 
