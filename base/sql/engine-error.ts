@@ -1,0 +1,45 @@
+/** What the three engines throw, told apart: duplicates, broken references, and what may be tried again. */
+import { Fault } from '../fault.ts'
+import type { Engine } from './database.ts'
+
+interface EngineError {
+  code?: string
+  errcode?: number
+  errno?: number
+  message?: string
+}
+
+const SQLITE_DUPLICATE = new Set([2067, 1555]) // SQLITE_CONSTRAINT_UNIQUE, _PRIMARYKEY
+const SQLITE_REFERENCE = 787
+const SQLITE_BUSY = 5
+
+export function isDuplicate(engine: Engine, thrown: unknown): boolean {
+  if (thrown instanceof Fault) return thrown.code === 'sql.duplicate'
+  const error = thrown as EngineError
+  if (engine === 'sqlite') return SQLITE_DUPLICATE.has(error?.errcode ?? 0)
+  if (engine === 'postgres') return error?.code === '23505'
+  return error?.errno === 1062
+}
+
+export function isBrokenReference(engine: Engine, thrown: unknown): boolean {
+  const error = thrown as EngineError
+  if (engine === 'sqlite') return error?.errcode === SQLITE_REFERENCE
+  if (engine === 'postgres') return error?.code === '23503'
+  return error?.errno === 1451 || error?.errno === 1452
+}
+
+/** A deadlock, a serialization failure or a busy file: the whole transaction may run again. */
+export function isRetryable(engine: Engine, thrown: unknown): boolean {
+  const error = thrown as EngineError
+  if (engine === 'sqlite') return error?.errcode !== undefined && (error.errcode & 0xff) === SQLITE_BUSY
+  if (engine === 'postgres') return error?.code === '40001' || error?.code === '40P01'
+  return error?.errno === 1213 || error?.errno === 1205
+}
+
+/** Duplicates become a `conflict` Fault with code `sql.duplicate`; everything else passes unchanged. */
+export function toFault(engine: Engine, thrown: unknown): unknown {
+  if (isDuplicate(engine, thrown) && !(thrown instanceof Fault)) {
+    return new Fault('conflict', 'A resource with this identity already exists.', { code: 'sql.duplicate', cause: thrown })
+  }
+  return thrown
+}

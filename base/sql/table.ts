@@ -1,0 +1,137 @@
+/**
+ * Tables as data, and the migrations that make them, the same on every engine.
+ *
+ *     export const initial: Migration = { name: '0001-initial', up: async (m) => {
+ *       await m.createTable('placement_traits', { id: id(), name: string(255) }, { primary: ['id'], unique: [['name']] })
+ *     } }
+ */
+import { sql, type Kysely } from 'kysely'
+import type { Database, Engine } from './database.ts'
+
+export interface Column {
+  type: 'string' | 'text' | 'int' | 'big' | 'double' | 'bytes'
+  length?: number
+  nullable: boolean
+  default?: string | number
+}
+
+/** A UUID in either spelling, or a short name. */
+export const id = (): Column => ({ type: 'string', length: 64, nullable: false })
+export const string = (length = 255): Column => ({ type: 'string', length, nullable: false })
+/** Unbounded text; not indexable. */
+export const text = (): Column => ({ type: 'text', nullable: false })
+/** JSON kept as text; parse it in the store. */
+export const json = text
+/** Whole number up to 2^31. */
+export const int = (): Column => ({ type: 'int', nullable: false })
+/** Whole number up to 2^53: milliseconds since the epoch, bytes. */
+export const big = (): Column => ({ type: 'big', nullable: false })
+export const double = (): Column => ({ type: 'double', nullable: false })
+/** 0 or 1. */
+export const flag = (): Column => ({ type: 'int', nullable: false })
+export const bytes = (): Column => ({ type: 'bytes', nullable: false })
+export const nullable = (column: Column): Column => ({ ...column, nullable: true })
+export const withDefault = (column: Column, value: string | number): Column => ({ ...column, default: value })
+
+export interface TableKeys {
+  primary: readonly string[]
+  unique?: readonly (readonly string[])[]
+  index?: readonly (readonly string[])[]
+}
+
+export interface Migrator {
+  readonly engine: Engine
+  // Migrations see tables that no longer have types.
+  // oxlint-disable-next-line no-explicit-any
+  readonly query: Kysely<any>
+  createTable(name: string, columns: Readonly<Record<string, Column>>, keys: TableKeys): Promise<void>
+  addColumn(table: string, name: string, column: Column): Promise<void>
+  createIndex(table: string, columns: readonly string[], unique?: boolean): Promise<void>
+}
+
+export interface Migration {
+  name: string
+  up(migrator: Migrator): Promise<void>
+}
+
+export interface HouseMigrations {
+  /** Prefix of the house's tables, without underscore. */
+  house: string
+  migrations: readonly Migration[]
+}
+
+/** Brings every house's tables up to date, each missing migration in its own transaction. Safe to call from several processes. */
+export async function migrate(database: Database, houses: readonly HouseMigrations[], now: number): Promise<string[]> {
+  // oxlint-disable-next-line no-explicit-any
+  const db = database.as<any>()
+  const base = migratorOf(db.query, db.engine)
+  await db.query.schema
+    .createTable('schema_migrations')
+    .ifNotExists()
+    .addColumn('house', 'varchar(64)', (c) => c.notNull())
+    .addColumn('name', 'varchar(128)', (c) => c.notNull())
+    .addColumn('applied_at', 'bigint', (c) => c.notNull())
+    .addPrimaryKeyConstraint('schema_migrations_pk', ['house', 'name'])
+    .execute()
+  const rows = await db.query.selectFrom('schema_migrations').select(['house', 'name']).execute()
+  const done = new Set(rows.map((row: { house: string; name: string }) => `${row.house}/${row.name}`))
+  const applied: string[] = []
+  const missing = houses.flatMap(({ house, migrations }) => migrations.filter((one) => !done.has(`${house}/${one.name}`)).map((one) => ({ house, one })))
+  if (missing.length === 0) return applied
+  const apply = async (m: Migrator): Promise<void> => {
+    for (const { house, one } of missing) {
+      const seen = await m.query.selectFrom('schema_migrations').select('name').where('house', '=', house).where('name', '=', one.name).execute()
+      if (seen.length > 0) continue
+      await one.up(m)
+      await m.query.insertInto('schema_migrations').values({ house, name: one.name, applied_at: now }).execute()
+      applied.push(`${house}/${one.name}`)
+    }
+  }
+  // MariaDB commits on every DDL statement, so one transaction would promise what it cannot hold.
+  if (db.engine === 'mysql') await apply(base)
+  else await db.transaction((tx) => apply(migratorOf(tx.query, tx.engine)))
+  return applied
+}
+
+// oxlint-disable-next-line no-explicit-any
+function migratorOf(query: Kysely<any>, engine: Engine): Migrator {
+  const migrator: Migrator = {
+    engine,
+    query,
+    async createTable(name, columns, keys) {
+      const parts = Object.entries(columns).map(([column, spec]) => `${quote(engine, column)} ${columnSql(engine, spec)}`)
+      parts.push(`PRIMARY KEY (${keys.primary.map((c) => quote(engine, c)).join(', ')})`)
+      const suffix = engine === 'mysql' ? ' CHARACTER SET utf8mb4 COLLATE utf8mb4_bin' : engine === 'sqlite' && keys.primary.length > 1 ? ' WITHOUT ROWID' : ''
+      await sql.raw(`CREATE TABLE ${quote(engine, name)} (${parts.join(', ')})${suffix}`).execute(query)
+      for (const unique of keys.unique ?? []) await migrator.createIndex(name, unique, true)
+      for (const index of keys.index ?? []) await migrator.createIndex(name, index)
+    },
+    async addColumn(table, name, column) {
+      await sql.raw(`ALTER TABLE ${quote(engine, table)} ADD COLUMN ${quote(engine, name)} ${columnSql(engine, column)}`).execute(query)
+    },
+    async createIndex(table, columns, unique = false) {
+      const name = `${table}_${columns.join('_')}`.slice(0, 56) + (unique ? '_uq' : '_ix')
+      await sql
+        .raw(`CREATE ${unique ? 'UNIQUE ' : ''}INDEX ${quote(engine, name)} ON ${quote(engine, table)} (${columns.map((c) => quote(engine, c)).join(', ')})`)
+        .execute(query)
+    },
+  }
+  return migrator
+}
+
+function quote(engine: Engine, name: string): string {
+  return engine === 'mysql' ? `\`${name}\`` : `"${name}"`
+}
+
+function columnSql(engine: Engine, column: Column): string {
+  const type = {
+    string: `varchar(${column.length ?? 255})`,
+    text: engine === 'mysql' ? 'mediumtext' : 'text',
+    int: 'integer',
+    big: 'bigint',
+    double: engine === 'sqlite' ? 'real' : 'double precision',
+    bytes: engine === 'postgres' ? 'bytea' : engine === 'mysql' ? 'longblob' : 'blob',
+  }[column.type]
+  const fallback = column.default === undefined ? '' : ` DEFAULT ${typeof column.default === 'number' ? column.default : `'${column.default.replaceAll("'", "''")}'`}`
+  return `${type}${column.nullable ? '' : ' NOT NULL'}${fallback}`
+}

@@ -1,0 +1,30 @@
+/** One address for every house: `/compute`, `/networking` … Each house sees its own path and knows the mount for its links. */
+import type { HttpHandler, HttpResponse } from '#base/http/message.ts'
+
+export interface Mount {
+  /** Without slash at the end; the empty mount takes what no other takes. */
+  path: string
+  handler: HttpHandler
+  /** The handler wants the whole path; the mount then is no part of its links. */
+  keepPath?: boolean
+}
+
+export function frontDoor(mounts: readonly Mount[]): HttpHandler {
+  const byFirst = new Map(mounts.map((mount) => [mount.path, mount]))
+  const fallback = byFirst.get('')
+  return async (request) => {
+    const end = request.path.indexOf('/', 1)
+    const first = end < 0 ? request.path : request.path.slice(0, end)
+    const mount = byFirst.get(first) ?? fallback
+    if (!mount) return lost()
+    if (!mount.keepPath && mount.path !== '') {
+      request.mount = mount.path
+      request.path = request.path.slice(mount.path.length) || '/'
+    }
+    return mount.handler(request)
+  }
+}
+
+function lost(): HttpResponse {
+  return { status: 404, headers: { 'content-type': 'text/plain' }, body: 'Nothing is served here. See /identity for the services of this cloud.\n' }
+}

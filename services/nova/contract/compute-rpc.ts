@@ -1,0 +1,80 @@
+/**
+ * What Nova's workers ask of the agent on a host. Everything ensures: it may be asked twice, and asked again after a crash it brings about
+ * the same. Faults are those of `drivers/interface.ts`. A host is called by its stored id, never by its name (S15).
+ */
+import type { Diagnostics, EphemeralDisk, GuestHints, MigrationProgress, MigrationTarget, NicSpec, PowerState, RootDisk, VolumeSpec } from '#nova/drivers/interface.ts'
+
+export const computeTopic = (hostId: string): string => `nova.compute.${hostId}`
+
+/** A guest as wished for, in JSON. `config_drive`: path → content as text, or `{base64}`. */
+export interface GuestWish {
+  server_id: string
+  name: string
+  vcpus: number
+  memory_mb: number
+  root: RootDisk
+  ephemerals: readonly EphemeralDisk[]
+  swap_mb: number
+  nics: readonly NicSpec[]
+  volumes: readonly VolumeSpec[]
+  config_drive?: Readonly<Record<string, string | { base64: string }>>
+  kernel_id?: string
+  ramdisk_id?: string
+  command_line?: string
+  hints: GuestHints
+}
+
+interface About {
+  server_id: string
+}
+
+/** Where a moved guest's disks are fetched from: the source host's id. */
+export interface DiskSource {
+  from_host_id: string
+}
+
+/** Methods of `computeTopic(host_id)`; all are calls. */
+export interface ComputeRpc {
+  ensureGuest(payload: { guest: GuestWish; power: 'running' | 'shutdown'; disks?: DiskSource }): Promise<{ power_state: PowerState }>
+  /** `host_id` makes it a tombstone. */
+  ensureNoGuest(payload: About & { host_id: string }): Promise<void>
+  powerState(payload: About): Promise<{ power_state: PowerState }>
+  powerOn(payload: About): Promise<{ power_state: PowerState }>
+  powerOff(payload: About & { soft_timeout?: number }): Promise<{ power_state: PowerState }>
+  reboot(payload: About & { how: 'soft' | 'hard' }): Promise<{ power_state: PowerState }>
+  pause(payload: About): Promise<{ power_state: PowerState }>
+  unpause(payload: About): Promise<{ power_state: PowerState }>
+  suspend(payload: About): Promise<{ power_state: PowerState }>
+  resume(payload: About): Promise<{ power_state: PowerState }>
+  attachVolume(payload: About & { volume: VolumeSpec }): Promise<void>
+  detachVolume(payload: About & { volume_id: string }): Promise<void>
+  extendVolume(payload: About & { volume_id: string; size: number }): Promise<void>
+  attachNic(payload: About & { nic: NicSpec }): Promise<void>
+  detachNic(payload: About & { port_id: string }): Promise<void>
+  /** Uploads the root disk to an image that is queued; ends when Glance has it. */
+  snapshot(payload: About & { image_id: string; format: 'raw' | 'qcow2' }): Promise<void>
+  ensureRebuilt(payload: { guest: GuestWish; rebuild_id: string; preserve_ephemeral: boolean; power: 'running' | 'shutdown' }): Promise<{ power_state: PowerState }>
+  ensureResized(payload: { guest: GuestWish; resize_id: string }): Promise<void>
+  confirmResize(payload: About): Promise<void>
+  revertResize(payload: About): Promise<void>
+  /** A byte range of a disk that leaves; `base64`. */
+  readDisk(payload: About & { name: string; offset: number; length: number }): Promise<{ base64: string; size: number }>
+  rescue(payload: About & { image_id: string; config_drive?: GuestWish['config_drive'] }): Promise<{ power_state: PowerState }>
+  unrescue(payload: About): Promise<{ power_state: PowerState }>
+  consoleLog(payload: About & { lines?: number }): Promise<{ text: string }>
+  /** A socket on the agent's host. */
+  consoleSocket(payload: About & { kind: 'vnc' | 'serial' }): Promise<{ host: string; socket: string }>
+  diagnostics(payload: About): Promise<Diagnostics>
+  setPassword(payload: About & { user: string; password: string }): Promise<void>
+  interrupt(payload: About): Promise<void>
+  prepareIncoming(payload: { guest: GuestWish }): Promise<MigrationTarget>
+  migrateOut(payload: About & { target: MigrationTarget }): Promise<void>
+  finishIncoming(payload: About): Promise<{ power_state: PowerState }>
+  migrationProgress(payload: About): Promise<MigrationProgress>
+  abortMigration(payload: About): Promise<void>
+  forceMigration(payload: About): Promise<void>
+  /** Brings images into the host's cache. */
+  cacheImages(payload: { image_ids: readonly string[] }): Promise<void>
+  /** Look at the wishes now. */
+  wake(payload: null): Promise<void>
+}

@@ -1,0 +1,56 @@
+/** What a house is given by whoever starts it, and what it gives back. Only `processes/` rooms and `cloud/` know these shapes. */
+import type { Bus } from '#base/bus/interface.ts'
+import type { HttpHandler, HttpRequest } from '#base/http/message.ts'
+import type { Database } from '#base/sql/database.ts'
+import type { World } from '#base/world.ts'
+import type { Duplex } from 'node:stream'
+import type { IncomingMessage } from 'node:http'
+import type { Authorizer } from './authorize.ts'
+import type { Caller, Client } from './client.ts'
+import type { Route } from './route.ts'
+import type { ServicePlate } from './service.ts'
+import type { TokenDoor } from './token-door.ts'
+
+export interface HouseParts<Config> {
+  world: World
+  config: Config
+  /** The shared database; a house sees its own tables with `db.as<Tables>()`. Tables are named `<house>_<noun>`. */
+  db: Database
+  bus: Bus
+  /** Calls other houses' contracts. */
+  client: Client
+  /** This house's own policy. */
+  authorizer: Authorizer
+  tokens: TokenDoor
+  /** The identity under which this house calls others for itself (roles admin and service in project `service`); kept fresh. */
+  serviceCaller(): Promise<Caller>
+  /** Name of this machine. */
+  host: string
+  /** This house's folder for what is not in the database. */
+  dataDir: string
+  /** Name of this process as an owner of leases. */
+  owner: string
+  identityUrl: (request: HttpRequest) => string
+  /** Root of the front door as clients reach it, e.g. `http://127.0.0.1:5000`, for links made outside a request. */
+  publicUrl(): string
+}
+
+/** The controller side of a house in this process: its API, and its worker that runs flows. */
+export interface ControlProcess {
+  plate: ServicePlate
+  routes: readonly Route[]
+  handler: HttpHandler
+  /** WebSockets below the mount, e.g. consoles. */
+  onUpgrade?: (request: HttpRequest, socket: Duplex, head: Buffer, raw: IncomingMessage) => void
+  start(): Promise<void>
+  /** Finishes what is under way for up to `grace` ms. Stops nothing that users own. */
+  close(grace?: number): Promise<void>
+}
+
+/** The machine side of a house on this host. No database. */
+export interface AgentProcess {
+  start(): Promise<void>
+  close(): Promise<void>
+}
+
+export type AgentParts<Config> = Pick<HouseParts<Config>, 'world' | 'config' | 'bus' | 'client' | 'serviceCaller' | 'host' | 'dataDir'>
