@@ -23,6 +23,8 @@ export interface Dialect {
   order: 'validate-first' | 'authorize-first'
   /** Largest JSON body, bytes. */
   maxBody: number
+  /** A body must be declared `application/json` (else 415, or 400 when undeclared), and `Accept` must allow it (else 406). */
+  strictMedia?: boolean
   /** Status where this service departs from `STATUS_OF`. */
   status?: Partial<Record<FaultKind, number>>
   errorBody(fault: Fault, status: number, requestId: string, request: HttpRequest, version: number): ErrorReply
