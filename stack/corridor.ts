@@ -74,7 +74,7 @@ export function corridor(parts: CorridorParts): HttpHandler {
     const rq = requestOf(parts, request, journey, found.params, parsed, chosen)
     if (dialect.order === 'authorize-first' && chosen.policy) rq.authorize(chosen.policy)
     const query = chosen.query && atVersion(chosen.query, journey.version)
-    if (query) schemaAssert(query, queryObject(rq.query), dialect.schemaError)
+    if (query) schemaAssert(query, queryObject(rq.query), dialect.queryError ?? dialect.schemaError)
     const body = chosen.body && atVersion(chosen.body, journey.version)
     if (body) {
       if (parsed === undefined) throw invalid('Malformed request body: a JSON body is required.')

@@ -32,6 +32,8 @@ export interface Dialect {
   refusal?: (rule: string) => string
   /** Wording of a body that does not fit its schema. */
   schemaError?: (path: string, problem: SchemaProblem) => string
+  /** Wording of a query that does not; default as for bodies. */
+  queryError?: (path: string, problem: SchemaProblem) => string
   /** Extra headers on every answer. */
   headers?: (version: number) => HttpHeaders
 }
