@@ -2,7 +2,7 @@
 import { TITLES, JSON_HEADERS, type Dialect } from '#stack/dialect.ts'
 import type { Route } from '#stack/route.ts'
 import type { ServicePlate } from '#stack/service.ts'
-import { byVersion, formatVersion, v } from '#stack/version.ts'
+import { byVersion, v } from '#stack/version.ts'
 import { listAggregates, replaceAggregates } from './api/aggregates.ts'
 import { listAllocationCandidates } from './api/allocation-candidates.ts'
 import { deleteAllocations, listAllocations, listProviderAllocations, replaceAllocations, replaceManyAllocations } from './api/allocations.ts'

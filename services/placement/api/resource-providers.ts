@@ -110,7 +110,7 @@ async function named<T>(house: Placement, identity: Readonly<Record<string, stri
 async function filterOf(house: Placement, rq: Rq): Promise<ProviderFilter> {
   const one = (name: string): string | undefined => rq.query.getAll(name).at(-1)
   const resources = one('resources')
-  const filter: ProviderFilter = { ...(resources === undefined ? {} : { resources: parseResources(resources) }) }
+  const filter: ProviderFilter = resources === undefined ? {} : { resources: parseResources(resources) }
   for (const name of ['name', 'uuid', 'in_tree'] as const) {
     const value = one(name)
     if (value !== undefined) filter[name] = name === 'name' ? value : dashed(value)
