@@ -79,6 +79,16 @@ describe('other tools', () => {
     await assert.rejects(createNft(run).apply('table x'), /nft refused a ruleset: Error: syntax error/)
   })
 
+  it('forgets connections again when one ended by itself meanwhile', async () => {
+    const answers = [{ code: 1, stderr: 'conntrack: Operation failed: such conntrack doesn\'t exist' }, { code: 1, stderr: '0 flow entries have been deleted.' }]
+    let calls = 0
+    const once: Run = async () => ({ stdout: '', ...answers[calls++]! })
+    await createConntrack(once).forget({ family: 4, orig_dst: '10.0.0.1' })
+    assert.equal(calls, 2)
+    const never: Run = async () => ({ stdout: '', ...answers[0]! })
+    await assert.rejects(createConntrack(never).forget({ family: 4 }), /could not forget/)
+  })
+
   it('writes fdb, tc and conntrack commands', async () => {
     const { run, calls } = recorder({ stdout: '[]' })
     await createBridge(run).batch([['fdb', 'append', '00:00:00:00:00:00', 'dev', 'vx', 'dst', '10.0.0.1']], 'f')

@@ -190,8 +190,10 @@ async function forgetFloating(host: Host, netns: string, legs: readonly Leg[], b
     .flatMap(({ addresses }) => addresses)
     .filter((address) => address.endsWith('/32') && !now.has(address))
     .map((address) => address.slice(0, -3))
-  const { conntrack } = host.tools
-  await Promise.all(gone.flatMap((address) => [conntrack.forget({ family: 4, orig_dst: address }, netns), conntrack.forget({ family: 4, reply_dst: address }, netns)]))
+  for (const address of gone) {
+    await host.tools.conntrack.forget({ family: 4, orig_dst: address }, netns)
+    await host.tools.conntrack.forget({ family: 4, reply_dst: address }, netns)
+  }
 }
 
 /** Tells the neighbours that an address lives here now. Nobody waits for it, and without `arping` they find out by themselves. */
