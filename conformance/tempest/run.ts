@@ -30,7 +30,7 @@ export async function runTempest(patterns: readonly string[], options: { workers
     const listed = (await capture('stestr', ['list'], dir, env)).split('\n').filter((line) => /^tempest\.|^[a-z_]+_tempest/.test(line))
     const chosen = listed.filter((line) => patterns.some((pattern) => new RegExp(pattern).test(line)))
     if (chosen.length === 0) throw new Error(`No Tempest test matches ${patterns.join(' ')}`)
-    await writeFile(join(dir, 'tests.txt'), `${chosen.map((line) => line.replace(/\[.*$/, '')).join('\n')}\n`)
+    await writeFile(join(dir, 'tests.txt'), `${chosen.join('\n')}\n`)
     process.stdout.write(`${chosen.length} Tempest tests\n`)
     await capture('stestr', ['run', '--concurrency', String(options.workers ?? 2), '--load-list', join(dir, 'tests.txt')], dir, env, [0, 1])
     const subunit = await capture('bash', ['-c', 'stestr last --subunit | subunit2csv'], dir, env, [0, 1])
