@@ -1,0 +1,162 @@
+/** What a new user does with the unmodified `openstack` command, on real machines, networks and disks. */
+import assert from 'node:assert/strict'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { type RealCloud, realCloud, until } from './real-cloud.ts'
+
+// Answers of the command are JSON of many shapes.
+// oxlint-disable-next-line no-explicit-any
+type Json = any
+
+let cloud: RealCloud
+let key: string
+let fip = ''
+
+before(async () => {
+  cloud = await realCloud()
+})
+after(() => cloud?.remove())
+
+const os = (line: string, options?: { admin?: boolean }): Promise<Json> => cloud.openstack(split(line), options)
+const osText = (line: string, options?: { admin?: boolean; fails?: boolean }): Promise<string> => cloud.openstackText(split(line), options)
+const split = (line: string): string[] => [...line.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2]!)
+
+async function ssh(address: string, command: string): Promise<string> {
+  const result = await cloud.inHost('ssh', ['-i', key, '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'ConnectTimeout=10', '-o', 'BatchMode=yes', '-o', 'LogLevel=ERROR', `ondol@${address}`, command], { timeout: 60_000 })
+  if (result.code !== 0) throw new Error(`ssh ${command}: ${result.err}`)
+  return result.out
+}
+
+const status = async (server: string): Promise<string> => ((await os(`server show ${server}`)) as { status: string }).status
+
+test('credentials, catalog and the seed', async () => {
+  assert.ok(((await os('token issue')) as Json).id)
+  const catalog = ((await os('catalog list')) as Json[]).map((one) => one.Type)
+  for (const type of ['identity', 'placement', 'image', 'network', 'compute', 'volumev3']) assert.ok(catalog.includes(type), `${type} is not in the catalog`)
+  const flavors = ((await os('flavor list')) as Json[]).map((one) => one.Name)
+  assert.deepEqual(flavors.sort(), ['m1.large', 'm1.medium', 'm1.micro', 'm1.nano', 'm1.small', 'm1.tiny', 'm1.xlarge'])
+  await until('the image ondol-guest', async () => ((await os('image list --status active')) as Json[]).some((one) => one.Name === 'ondol-guest'), 600_000)
+  assert.deepEqual(((await os('compute service list', { admin: true })) as Json[]).map((one) => one.Binary).sort(), ['nova-compute', 'nova-conductor', 'nova-scheduler'])
+})
+
+test('a server boots, is reached by ssh through a floating IP, and knows its metadata', async () => {
+  key = join(cloud.dir, 'key')
+  await writeFile(key, await osText('keypair create mine'), { mode: 0o600 })
+  await osText('security group rule create --proto icmp default')
+  await osText('security group rule create --proto tcp --dst-port 22 default')
+  await writeFile(join(cloud.dir, 'user-data'), '#!/bin/sh\necho made by user data > /tmp/user-data-ran\n')
+  const server = (await os(`server create --image ondol-guest --flavor m1.nano --network private --key-name mine --user-data ${join(cloud.dir, 'user-data')} --property role=first --wait first`)) as Json
+  assert.equal(server.status, 'ACTIVE')
+  fip = ((await os('floating ip create public')) as Json).floating_ip_address
+  await osText(`server add floating ip first ${fip}`)
+  await until('READY on the console', async () => (await osText('console log show first')).includes('ondol-guest: READY'), 240_000)
+  const ping = await cloud.inHost('ping', ['-c', '3', '-W', '5', fip])
+  assert.equal(ping.code, 0, ping.out)
+  await until('an ssh login', async () => (await ssh(fip, 'hostname')).trim() === 'first')
+  assert.match(await ssh(fip, 'cat /tmp/user-data-ran'), /made by user data/)
+  const metadata = JSON.parse(await ssh(fip, 'curl -s http://169.254.169.254/openstack/latest/meta_data.json')) as Json
+  assert.equal(metadata.meta.role, 'first')
+  assert.equal(metadata.name, 'first')
+  const addresses = await ssh(fip, 'ip -o addr show')
+  assert.match(addresses, /inet 10\.0\.0\./)
+  assert.match(addresses, /inet6 fd42:/)
+})
+
+test('what no rule allows does not pass', async () => {
+  await ssh(fip, '(echo x | nc -l -p 8080 >/dev/null 2>&1 &) ; true')
+  const closed = await cloud.inHost('nc', ['-z', '-w', '3', fip, '8080'])
+  assert.notEqual(closed.code, 0)
+})
+
+test('a volume is seen in the guest, grows, and is taken away', async () => {
+  await osText('volume create --size 1 disk')
+  await until('the volume', async () => ((await os('volume show disk')) as Json).status === 'available')
+  const volume = ((await os('volume show disk')) as Json).id as string
+  await osText('server add volume first disk')
+  await until('the disk in the guest', async () => (await ssh(fip, 'cat /sys/block/vdb/serial')).trim().startsWith(volume.slice(0, 8)), 60_000)
+  await ssh(fip, 'sudo mke2fs -q -t ext4 /dev/vdb && mkdir -p /mnt/d && mount /dev/vdb /mnt/d && echo kept > /mnt/d/file && sync && umount /mnt/d')
+  await osText('server remove volume first disk')
+  await until('the volume to be free', async () => ((await os('volume show disk')) as Json).status === 'available')
+  await until('the disk gone from the guest', async () => !(await ssh(fip, 'ls /sys/block')).includes('vdb'), 60_000)
+  await osText('volume snapshot create --volume disk shot')
+  await until('the snapshot', async () => ((await os('volume snapshot show shot')) as Json).status === 'available')
+  await osText('volume set --size 2 disk')
+  await until('the larger volume', async () => ((await os('volume show disk')) as Json).size === 2)
+  await osText('server add volume first disk')
+  await until('2 GiB in the guest', async () => (await ssh(fip, 'cat /sys/block/vdb/size')).trim() === '4194304', 60_000)
+  assert.match(await ssh(fip, 'mkdir -p /mnt/d && mount /dev/vdb /mnt/d && cat /mnt/d/file && umount /mnt/d'), /kept/)
+  await osText('server remove volume first disk')
+  await until('the volume to be free', async () => ((await os('volume show disk')) as Json).status === 'available')
+  await osText('volume snapshot delete shot')
+  await until('no snapshot', async () => ((await os('volume snapshot list')) as Json[]).length === 0)
+  await osText('volume delete disk')
+  await until('no volume', async () => ((await os('volume list')) as Json[]).length === 0)
+})
+
+test('power, pause, suspend, lock', async () => {
+  for (const [command, expected] of [
+    ['server pause first', 'PAUSED'],
+    ['server unpause first', 'ACTIVE'],
+    ['server suspend first', 'SUSPENDED'],
+    ['server resume first', 'ACTIVE'],
+    ['server stop first', 'SHUTOFF'],
+    ['server start first', 'ACTIVE'],
+    ['server reboot --hard --wait first', 'ACTIVE'],
+  ] as const) {
+    await osText(command)
+    await until(`${command} → ${expected}`, async () => (await status('first')) === expected, 120_000)
+  }
+  await osText('server lock first', { admin: true }).catch(() => {})
+  await osText('server unlock first', { admin: true }).catch(() => {})
+  await until('ssh after all that', async () => (await ssh(fip, 'uptime')).length > 0, 240_000)
+})
+
+test('rename, events, image, console', async () => {
+  await osText('server set --name renamed first')
+  assert.equal(((await os('server show renamed')) as Json).name, 'renamed')
+  const events = (await os('server event list renamed')) as Json[]
+  assert.ok(events.some((one) => one.Action === 'create'))
+  assert.ok(events.every((one) => /^req-/.test(one['Request ID'])))
+  const url = ((await os('console url show renamed')) as Json).url as string
+  const page = await cloud.inHost('curl', ['-s', '-o', '/dev/null', '-w', '%{http_code}', url])
+  assert.equal(page.out, '200', url)
+  await osText('server image create --wait --name shot renamed')
+  assert.equal(((await os('image show shot')) as Json).status, 'active')
+  const trace = await cloud.ondol(['trace', events.find((one) => one.Action === 'create')!['Request ID']])
+  assert.match(trace.out, /create-server/)
+})
+
+test('resize and rebuild', async () => {
+  await osText('server resize --flavor m1.micro --wait renamed')
+  await until('VERIFY_RESIZE', async () => (await status('renamed')) === 'VERIFY_RESIZE', 120_000)
+  await osText('server resize confirm renamed')
+  await until('ACTIVE', async () => (await status('renamed')) === 'ACTIVE')
+  await until('more memory in the guest', async () => Number(/MemTotal:\s+(\d+)/.exec(await ssh(fip, 'cat /proc/meminfo'))![1]) > 180_000, 240_000)
+  await osText('server rebuild --image ondol-guest --wait renamed')
+  assert.equal(await status('renamed'), 'ACTIVE')
+})
+
+test('two servers at once, one booted from a volume, and isolation by project', async () => {
+  await osText('server delete --wait renamed')
+  await osText('network create other')
+  await osText('subnet create --network other --subnet-range 10.9.0.0/24 other4')
+  await osText('volume create --size 1 --image ondol-guest boot')
+  await until('the boot volume', async () => ((await os('volume show boot')) as Json).status === 'available', 120_000)
+  const made = (await os('server create --volume boot --flavor m1.nano --nic net-id=private,v4-fixed-ip=10.0.0.77 --nic net-id=other --config-drive True --wait second')) as Json
+  assert.equal(made.status, 'ACTIVE')
+  const { addresses } = (await os('server show second')) as Json
+  assert.ok(JSON.stringify(addresses).includes('10.0.0.77'))
+  assert.ok(JSON.stringify(addresses).includes('10.9.0.'))
+  await until('READY', async () => (await osText('console log show second')).includes('ondol-guest: READY'), 240_000)
+  await osText('server delete --wait second')
+  await osText('volume delete boot')
+})
+
+test('quotas and hypervisors for the administrator', async () => {
+  assert.ok(((await os('quota show demo', { admin: true })) as Json).cores !== undefined || Array.isArray(await os('quota show demo', { admin: true })))
+  await osText('quota set --instances 3 demo', { admin: true })
+  const hypervisors = (await os('hypervisor list', { admin: true })) as Json[]
+  assert.equal(hypervisors.length, 1)
+  assert.match(await readFile(join(cloud.dir, 'log', 'ondol.log'), 'utf8'), /"request_id":"req-/)
+})

@@ -1,0 +1,121 @@
+/**
+ * A cloud with real drivers for tests, in a network namespace of its own, and the unmodified `openstack` command beside it. Everything it makes
+ * lives in namespaces with its prefix, in its folder, or below its processes, and is removed by `remove`.
+ */
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+
+const exec = promisify(execFile)
+const root = resolve(import.meta.dirname, '../..')
+
+export interface CommandResult {
+  code: number
+  out: string
+  err: string
+}
+
+export interface RealCloud {
+  dir: string
+  netns: string
+  url: string
+  /** Runs `openstack …` as the ordinary user, or the administrator, with `-f json` parsed. */
+  openstack(args: readonly string[], options?: { admin?: boolean; timeout?: number }): Promise<unknown>
+  /** The same as text; throws when it fails unless `fails`. */
+  openstackText(args: readonly string[], options?: { admin?: boolean; fails?: boolean; timeout?: number }): Promise<string>
+  /** Any command in the host's namespace. */
+  inHost(tool: string, args: readonly string[], options?: { timeout?: number }): Promise<CommandResult>
+  ondol(args: readonly string[], timeout?: number): Promise<CommandResult>
+  pid(): Promise<number>
+  remove(): Promise<void>
+}
+
+export async function realCloud(options: { port?: number; config?: Record<string, string> } = {}): Promise<RealCloud> {
+  const dir = await mkdtemp(join(tmpdir(), 'ondol-real-'))
+  const netns = `ondol-t${process.pid}`
+  const port = options.port ?? 5000
+  const cache = process.env.ONDOL_GUEST_CACHE ?? '/var/cache/ondol/guest-image'
+  const env: Record<string, string> = { ...(process.env as Record<string, string>), ONDOL_NEUTRON__PREFIX: netns.slice(-7), ONDOL_GUEST_CACHE: cache, ...options.config }
+  const tool = async (name: string, args: readonly string[], timeout = 120_000, more: Record<string, string> = {}): Promise<CommandResult> => {
+    try {
+      const { stdout, stderr } = await exec(name, [...args], { timeout, env: { ...env, ...more }, maxBuffer: 64 * 2 ** 20, cwd: root })
+      return { code: 0, out: stdout, err: stderr }
+    } catch (thrown) {
+      const failed = thrown as { code?: number | string; stdout?: string; stderr?: string; message: string }
+      return { code: typeof failed.code === 'number' ? failed.code : 1, out: failed.stdout ?? '', err: failed.stderr || failed.message }
+    }
+  }
+  const inHost: RealCloud['inHost'] = (name, args, { timeout } = {}) => tool('ip', ['netns', 'exec', netns, name, ...args], timeout)
+  const ondol: RealCloud['ondol'] = (args, timeout = 900_000) => tool('ip', ['netns', 'exec', netns, './ondol', ...args, '--data', dir], timeout)
+  const text: RealCloud['openstackText'] = async (args, { admin, fails, timeout } = {}) => {
+    const result = await tool('ip', ['netns', 'exec', netns, '/usr/bin/openstack', ...args], timeout ?? 240_000, { OS_CLIENT_CONFIG_FILE: join(dir, 'clouds.yaml'), OS_CLOUD: admin ? 'ondol-admin' : 'ondol', PATH: '/usr/bin:/bin:/usr/sbin:/sbin' })
+    if (fails ? result.code === 0 : result.code !== 0) throw new Error(`openstack ${args.join(' ')} ended with ${result.code}: ${result.err.slice(0, 2000)}`)
+    return fails ? result.err : result.out
+  }
+  const cloud: RealCloud = {
+    dir,
+    netns,
+    url: `http://127.0.0.1:${port}`,
+    openstackText: text,
+    openstack: async (args, more) => JSON.parse(await text([...args, '-f', 'json'], more)) as unknown,
+    inHost,
+    ondol,
+    pid: async () => Number(await readFile(join(dir, 'ondol.pid'), 'utf8')),
+    async remove() {
+      await ondol(['down'], 60_000)
+      await endGuests(dir)
+      const { out } = await tool('ip', ['-j', 'netns', 'list'])
+      const prefix = env.ONDOL_NEUTRON__PREFIX!
+      for (const { name } of JSON.parse(out || '[]') as { name: string }[]) {
+        if (!name.startsWith(prefix) && name !== netns) continue
+        const { out: pids } = await tool('ip', ['netns', 'pids', name])
+        for (const pid of pids.split('\n').filter(Boolean)) await tool('kill', ['-9', pid])
+        await tool('ip', ['netns', 'delete', name])
+      }
+      await rm(dir, { recursive: true, force: true, maxRetries: 5 })
+    },
+  }
+  await tool('ip', ['netns', 'add', netns])
+  await tool('ip', ['-n', netns, 'link', 'set', 'lo', 'up'])
+  const up = await ondol(['up', '--detach', '--drivers', 'real', '--port', String(port)])
+  if (up.code !== 0) {
+    const log = await readFile(join(dir, 'log', 'up.out'), 'utf8').catch(() => '')
+    await cloud.remove()
+    throw new Error(`ondol up failed: ${up.err}\n${log}`)
+  }
+  return cloud
+}
+
+/** Ends the daemons whose command line names this test's folder: guests, storage daemons. */
+async function endGuests(dir: string): Promise<void> {
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name) || Number(name) === process.pid) continue
+    const command = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')
+    if (command.includes(dir)) {
+      try {
+        process.kill(Number(name), 'SIGKILL')
+      } catch {
+        // It ended by itself meanwhile.
+      }
+    }
+  }
+}
+
+/** Waits for a condition, asking again and again; throws with what was seen last. */
+export async function until<T>(what: string, ask: () => Promise<T | undefined | false>, limit = 180_000): Promise<T> {
+  const end = performance.now() + limit
+  let last: unknown
+  while (performance.now() < end) {
+    try {
+      const found = await ask()
+      if (found) return found
+      last = found
+    } catch (thrown) {
+      last = thrown
+    }
+    await new Promise((done) => setTimeout(done, 500))
+  }
+  throw new Error(`${what} did not come about in ${limit / 1000} s; last: ${String(last)}`)
+}
