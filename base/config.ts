@@ -76,7 +76,7 @@ function merge(schema: ConfigSchema, into: ConfigValues, from: ConfigValues, whe
     } else {
       const checker = Compile(node as Parameters<typeof Compile>[0])
       if (!checker.Check(value)) {
-        const allowed = (node as { enum?: unknown[] }).enum
+        const allowed = (node as { enum?: readonly unknown[] }).enum
         throw invalid(`${where}: "${path}" must be ${allowed ? `one of ${allowed.join(', ')}` : `of type ${String((node as { type?: unknown }).type)}`}, not ${JSON.stringify(value)}`, { field: path })
       }
       into[key] = value

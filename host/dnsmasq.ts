@@ -67,6 +67,11 @@ export function createDnsmasq(run: Run, daemons: Daemons): Dnsmasq {
       const path = (name: string): string => join(config.directory, name)
       const before = (await readIfThere(path('hosts'))) ?? ''
       const hosts = lines(config.hosts.map(hostLine))
+      const stale = await staleLeases(path('leases'), before, config.hosts)
+      if (stale) {
+        await daemons.stop(path('pid'), path('dnsmasq.conf'))
+        await ensureFile(path('leases'), stale.kept)
+      }
       const moved = await ensureFile(path('dnsmasq.conf'), configText(config))
       const changed = [
         await ensureFile(path('hosts'), hosts),
@@ -74,13 +79,11 @@ export function createDnsmasq(run: Run, daemons: Daemons): Dnsmasq {
         await ensureFile(path('names'), lines(config.names.map(({ address, names }) => `${address} ${names.join(' ')}`))),
       ].some(Boolean)
       const running = (await daemons.find(path('pid'), path('dnsmasq.conf'))) !== undefined
-      const stale = before !== hosts && (await staleLeases(path('leases'), before, config.hosts))
-      if (running && !moved && !stale) {
+      if (running && !moved) {
         if (!changed) return 'unchanged'
         if (await daemons.reload(path('pid'), path('dnsmasq.conf'))) return 'reloaded'
       }
       await daemons.stop(path('pid'), path('dnsmasq.conf'))
-      if (stale) await ensureFile(path('leases'), stale.kept)
       await runInNamespace(run, config.netns)('dnsmasq', [`--conf-file=${path('dnsmasq.conf')}`])
       return 'started'
     },
@@ -126,7 +129,6 @@ function hostLine(host: DhcpHost): string {
 /** Every line is one fact: a line break inside a value would be a second fact (threat A20). */
 function lines(all: readonly string[]): string {
   for (const line of all) {
-    // eslint-disable-next-line no-control-regex
     if (/[\u0000-\u001f\u007f]/.test(line)) throw invalid('A value for DHCP contains a control character')
   }
   return all.length === 0 ? '' : `${all.join('\n')}\n`

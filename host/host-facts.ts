@@ -1,12 +1,15 @@
 /** What this host has: for the compute node's record and for scheduling. Read from the kernel each time; nothing is kept. */
 import { cpus, freemem, hostname, loadavg, totalmem, uptime } from 'node:os'
-import { statfs } from 'node:fs/promises'
+import { readFile, statfs } from 'node:fs/promises'
 
 export interface HostFacts {
   hostname: string
   arch: 'x86_64' | 'aarch64' | 'ppc64le' | 's390x' | 'unknown'
   cpus: number
   cpu_model: string
+  cpu_vendor: string
+  /** Flags as /proc/cpuinfo names them. */
+  cpu_features: string[]
   /** MiB. */
   memory_mb: number
   memory_free_mb: number
@@ -22,11 +25,15 @@ const ARCHES: Readonly<Record<string, HostFacts['arch']>> = { x64: 'x86_64', arm
 export async function hostFacts(directory: string): Promise<HostFacts> {
   const disk = await statfs(directory)
   const processors = cpus()
+  const cpuinfo = await readFile('/proc/cpuinfo', 'utf8').catch(() => '')
+  const line = (key: string): string => new RegExp(`^${key}\\s*:(.*)$`, 'm').exec(cpuinfo)?.[1]?.trim() ?? ''
   return {
     hostname: hostname(),
     arch: ARCHES[process.arch] ?? 'unknown',
     cpus: processors.length,
     cpu_model: processors[0]?.model.trim() ?? 'unknown',
+    cpu_vendor: line('vendor_id'),
+    cpu_features: line('flags').split(/\s+/).filter((flag) => flag !== ''),
     memory_mb: Math.floor(totalmem() / 2 ** 20),
     memory_free_mb: Math.floor(freemem() / 2 ** 20),
     disk_gb: Math.floor((disk.blocks * disk.bsize) / 2 ** 30),

@@ -26,6 +26,8 @@ export interface DiskInfo {
   data_file?: string
   encrypted: boolean
   cluster_size?: number
+  /** Names of the snapshots inside a qcow2, oldest first. */
+  snapshots: readonly string[]
 }
 
 export interface CheckResult {
@@ -42,8 +44,11 @@ export interface QemuImgOptions {
 
 export interface QemuImg {
   info(file: DiskFile<SourceFormat>, options?: QemuImgOptions & { shared?: boolean }): Promise<DiskInfo>
-  /** Writes a stand-alone copy; `to` must not exist or is overwritten. `shared` reads a disk that a running QEMU holds. */
-  convert(from: DiskFile<SourceFormat>, to: DiskFile, options?: QemuImgOptions & { compress?: boolean; shared?: boolean }): Promise<void>
+  /**
+   * Writes a stand-alone copy; `to` must not exist or is overwritten. `shared` reads a disk that a running QEMU holds; with `snapshot`
+   * what is read is that snapshot inside a qcow2, which does not change while the disk is written to.
+   */
+  convert(from: DiskFile<SourceFormat>, to: DiskFile, options?: QemuImgOptions & { compress?: boolean; shared?: boolean; snapshot?: string }): Promise<void>
   /** An empty disk; `size` in bytes. */
   create(file: DiskFile, size: number, options?: QemuImgOptions): Promise<void>
   /** A qcow2 over `backing`; `size` in bytes, never smaller than the backing's (the caller checks). */
@@ -51,6 +56,8 @@ export interface QemuImg {
   /** Grows (or with `shrink` cuts) to `size` bytes. */
   resize(file: DiskFile, size: number, options?: QemuImgOptions & { shrink?: boolean }): Promise<void>
   check(file: DiskFile<'qcow2'>, options?: QemuImgOptions): Promise<CheckResult>
+  /** Makes the disk what it was at the snapshot inside it, its size included. Nobody else may have it open. */
+  revert(file: DiskFile<'qcow2'>, snapshot: string, options?: QemuImgOptions): Promise<void>
 }
 
 const INSPECT_LIMITS = ['--as=2147483648', '--cpu=30']
@@ -64,7 +71,7 @@ export function qemuImg(run: Run = realRun): QemuImg {
       return parseInfo((await inspect(args, bound(options, 60_000))).stdout)
     },
     async convert(from, to, options = {}) {
-      const flags = [...(options.compress ? ['-c'] : []), ...(options.shared ? ['-U'] : [])]
+      const flags = [...(options.compress ? ['-c'] : []), ...(options.shared ? ['-U'] : []), ...(options.snapshot === undefined ? [] : ['-l', `snapshot.name=${word(options.snapshot)}`])]
       await run('qemu-img', ['convert', '-q', ...flags, '-f', from.format, '-O', to.format, absolute(from.path), absolute(to.path)], bound(options, 2 * HOURS))
     },
     async create(file, size, options = {}) {
@@ -84,6 +91,11 @@ export function qemuImg(run: Run = realRun): QemuImg {
       const corruptions = count(found.corruptions) + count(found['check-errors'])
       return { ok: corruptions === 0, corruptions, leaks: count(found.leaks) }
     },
+    async revert(file, snapshot, options = {}) {
+      // This one has no option for the format, except so.
+      const image = `driver=qcow2,file.driver=file,file.filename=${absolute(file.path).replaceAll(',', ',,')}`
+      await run('qemu-img', ['snapshot', '-q', '--image-opts', '-a', word(snapshot), image], bound(options, HOURS))
+    },
   }
 }
 
@@ -101,6 +113,7 @@ export function parseInfo(text: string): DiskInfo {
     virtual_size: found['virtual-size'],
     actual_size: count(found['actual-size']),
     encrypted: found.encrypted === true,
+    snapshots: Array.isArray(found.snapshots) ? (found.snapshots as { name?: unknown }[]).map((each) => String(each.name)) : [],
     ...(backing === undefined ? {} : { backing_file: backing }),
     ...(backingFormat === undefined ? {} : { backing_format: backingFormat }),
     ...(dataFile === undefined ? {} : { data_file: dataFile }),
@@ -123,6 +136,11 @@ function count(value: unknown): number {
 function absolute(path: string): string {
   if (!path.startsWith('/')) throw invalid('A disk file is named by its absolute path.', { field: 'path', detail: path })
   return path
+}
+
+function word(name: string): string {
+  if (!/^[\w-]{1,128}$/.test(name)) throw invalid('A snapshot name has letters, digits, dashes and underscores only.', { field: 'snapshot' })
+  return name
 }
 
 function bytes(size: number): string {

@@ -4,7 +4,7 @@
  */
 import { invalid } from '#base/fault.ts'
 import type { Sql } from '#base/sql/database.ts'
-import { type ReferenceExpression, sql } from 'kysely'
+import { type Kysely, type ReferenceExpression, type SelectQueryBuilder, sql } from 'kysely'
 import type { Rq } from '../route.ts'
 import type { Field } from './field.ts'
 import type { Resource, Row } from './resource.ts'
@@ -139,10 +139,13 @@ function sortKeys(resource: Resource, dialect: ListDialect, query: URLSearchPara
   return sort
 }
 
+/** What conditions cannot say (an OR, an EXISTS): a house's own words on the query. */
+export type Narrow = (query: SelectQueryBuilder<Record<string, Row>, string, Row>) => SelectQueryBuilder<Record<string, Row>, string, Row>
+
 /** One page, and whether there is another. `scope` adds what the caller may see at all. */
-export async function selectPage(db: Sql<never>, resource: Resource, plan: ListPlan, scope: readonly Condition[]): Promise<{ rows: Row[]; more: boolean }> {
-  const q = db.query as unknown as import('kysely').Kysely<Record<string, Row>>
-  let query = q.selectFrom(resource.table).selectAll()
+export async function selectPage(db: Sql<never>, resource: Resource, plan: ListPlan, scope: readonly Condition[], narrow: Narrow = (query) => query): Promise<{ rows: Row[]; more: boolean }> {
+  const q = db.query as unknown as Kysely<Record<string, Row>>
+  let query = narrow(q.selectFrom(resource.table).selectAll())
   for (const { column, op, value } of [...scope, ...plan.conditions]) {
     if (op === 'is null') query = query.where(column, 'is', null)
     else if (op === 'like') query = query.where(sql<boolean>`lower(${sql.ref(column)}) like lower(${value}) escape '\\'`)

@@ -90,6 +90,7 @@ export function fakeDriver(world: World, host: FakeHost, options: FakeDriverOpti
     powerOff: (serverId, more = {}) => act('powerOff', serverId, (guest, signal) => powerOff(guest, more.soft_timeout ?? 0, signal)),
     reboot: (serverId, how, more = {}) =>
       act('reboot', serverId, async (guest, signal) => {
+        if (guest.migrated_away) throw conflict('The server has left this host by live migration.', { code: 'left' })
         await powerOff(guest, how === 'soft' ? (more.soft_timeout ?? 60_000) : 0, signal)
         start(guest)
       }),
@@ -259,6 +260,7 @@ function fakeParts(world: World, host: FakeHost): FakeParts & { lines: ReturnTyp
       }),
     fetchImage,
     start(guest) {
+      if (guest.migrated_away) throw conflict('The server has left this host by live migration.', { code: 'left' })
       guest.power_state = 'running'
       guest.started_at = world.clock.now()
       guest.console += `${Array.from({ length: 12 }, (_, line) => `[    0.${String(line).padStart(6, '0')}] fake guest ${guest.spec.name} starts`).join('\n')}\n${guest.spec.name} login: \n`

@@ -4,7 +4,7 @@
  *     nbd    { path } (unix socket) or { host, port }, export
  *     file   { path, format: 'raw' | 'qcow2' }            (local and NFS)
  *     rbd    { name: 'pool/image', hosts?, ports?, auth_username?, conf? }
- *     iscsi  { target_portal, target_iqn, target_lun, auth_username?, auth_password? }
+ *     iscsi  { target_portal, target_iqn, target_lun }
  *
  * The format is what Cinder says; nothing is ever probed.
  */
@@ -63,13 +63,13 @@ export function protocolNode(connection: ConnectionInfo): Readonly<Record<string
     }
   }
   if (type === 'iscsi') {
+    if (data.auth_password !== undefined) throw notImplemented('iSCSI volumes with CHAP cannot be attached on this host.')
     return {
       driver: 'iscsi',
       transport: 'tcp',
       portal: text('target_portal'),
       target: text('target_iqn'),
       lun: Number(data.target_lun ?? 0),
-      ...(typeof data.auth_username === 'string' ? { user: data.auth_username } : {}),
     }
   }
   throw notImplemented(`Volumes connected by ${type} cannot be attached on this host.`)

@@ -1,0 +1,88 @@
+/** The `ondol` command. Every command is loaded only when it is asked for, so that the others start fast. */
+import { Command, Option } from 'commander'
+import { faultChain } from '#base/fault.ts'
+
+const program = new Command('ondol')
+  .description('A cloud operating system, wire-compatible with OpenStack.')
+  .showHelpAfterError('(try: ondol --help)')
+  .addHelpText('after', '\nFirst steps:\n  ./ondol up                     start the whole cloud and keep it in the foreground\n  eval "$(./ondol env)"          in another terminal: point the openstack command at it\n  openstack server create --image ondol-guest --flavor m1.nano --network private --wait first\n')
+
+const data = (): Option => new Option('--data <dir>', 'folder that holds everything this cloud knows').default(undefined, '.ondol/data beside this command')
+
+program
+  .command('up')
+  .description('start the cloud; without --detach it stays in the foreground until Ctrl-C (guests live on)')
+  .addOption(data())
+  .addOption(new Option('--port <n>', 'port of the front door').argParser(Number))
+  .addOption(new Option('--drivers <kind>', 'real machines, networks and disks; pretended ones; or what works here').choices(['auto', 'fake', 'real']))
+  .option('--detach', 'return when the cloud answers; `ondol down` stops it')
+  .option('--config <file>', 'an ondol.yaml')
+  .option('--no-install', 'do not install Debian packages that the real drivers need')
+  .addHelpText('after', '\nExamples:\n  ./ondol up --drivers fake --port 5000     nothing is installed, no root is needed\n  ./ondol up --detach && eval "$(./ondol env)" && openstack server list\n')
+  .action(async (options) => (await import('./up.ts')).up(options))
+
+program.command('down').description('stop the cloud; guests, networks and disks go on').addOption(data()).action(async (options) => (await import('./down.ts')).down(options))
+
+program
+  .command('status')
+  .description('what runs, since when, and what is degraded')
+  .addOption(data())
+  .option('--json', 'for programs')
+  .action(async (options) => (await import('./status.ts')).status(options))
+
+program
+  .command('env')
+  .description('shell lines that point the OpenStack clients at this cloud: eval "$(ondol env)"')
+  .addOption(data())
+  .option('--admin', 'as the administrator')
+  .action(async (options) => (await import('./env.ts')).env(options))
+
+program
+  .command('trace <request-id>')
+  .description('the way of one request through every service, host and step')
+  .addOption(data())
+  .option('--json', 'the spans for programs')
+  .addHelpText('after', '\nThe id stands in every answer as x-openstack-request-id, in every log line, and in\n  openstack server event list <server>\n')
+  .action(async (id, options) => (await import('./trace.ts')).trace(id, options))
+
+program
+  .command('operations')
+  .description('long work under way: resource, step, owner, age, deadline, request id')
+  .addOption(data())
+  .option('--all', 'also what has ended lately')
+  .option('--cancel <resource>', 'undo what is under way for this resource')
+  .option('--json', 'for programs')
+  .action(async (options) => (await import('./operations.ts')).operations(options))
+
+program
+  .command('routes')
+  .description('every operation this cloud answers')
+  .option('--json', 'for programs')
+  .option('--service <name>', 'only this one')
+  .action(async (options) => (await import('./routes.ts')).routes(options))
+
+program
+  .command('openapi <service>')
+  .description('an OpenAPI 3.1 document of one service')
+  .action(async (service) => (await import('./openapi.ts')).openapi(service))
+
+program
+  .command('bench')
+  .description('measure this cloud on this machine: start, memory, requests, boots, scheduling')
+  .option('--json', 'for programs')
+  .option('--only <words>', 'only figures whose name holds one of these, comma-separated')
+  .action(async (options) => (await import('./bench.ts')).bench(options))
+
+program
+  .command('test [what...]')
+  .description('install what the tests need and run them; names of parts run only those')
+  .option('--list', 'the parts')
+  .action(async (what, options) => (await import('./test.ts')).test(what, options))
+
+try {
+  await program.parseAsync()
+} catch (thrown) {
+  process.stderr.write(`ondol: ${faultChain(thrown)}\n`)
+  if (process.env.ONDOL_DEBUG && thrown instanceof Error) process.stderr.write(`${thrown.stack ?? ''}\n`)
+  process.exitCode = 1
+}

@@ -1,0 +1,29 @@
+/** `ondol status`. */
+import { ask, placeOf } from './place.ts'
+import { age, bold, paint, table } from './table.ts'
+
+interface Status {
+  url: string
+  pid: number
+  up_ms: number
+  drivers: string
+  why: string[]
+  rss_mib: number
+  flows: { live: number; failed: number }
+  services: { name: string; host: string; state: string; detail: string }[]
+  degraded: { what: string; todo: string }[]
+}
+
+export async function status(options: { data?: string; json?: boolean }): Promise<void> {
+  const place = placeOf(options.data)
+  const found = (await ask(place, 'GET', '/status')) as Status
+  if (options.json || !process.stdout.isTTY) {
+    process.stdout.write(`${JSON.stringify(found, null, 2)}\n`)
+    return
+  }
+  process.stdout.write(`${paint('green', '●')} ${bold(found.url)}  up ${age(found.up_ms)}, process ${found.pid}, ${found.rss_mib} MiB, drivers: ${found.drivers}\n`)
+  for (const line of found.why) process.stdout.write(`  ${line}\n`)
+  process.stdout.write(`  ${found.flows.live} operations under way, ${found.flows.failed} failed in the last hour (./ondol operations)\n\n`)
+  process.stdout.write(table(['SERVICE', 'HOST', 'STATE', 'DETAIL'], found.services.map((one) => [one.name, one.host, one.state, one.detail])))
+  for (const one of found.degraded) process.stdout.write(`\n${paint('yellow', '▲')} ${one.what}\n  ${one.todo}\n`)
+}

@@ -1,0 +1,38 @@
+/** `ondol test`: every part of the suite, each installing what it needs; one closing line of counts. */
+import { invalid } from '#base/fault.ts'
+import { nearest } from '#base/config.ts'
+import { type Counts, parts } from '../../tools/test-parts.ts'
+import { bold, paint, table } from './table.ts'
+
+export async function test(what: string[], options: { list?: boolean }): Promise<void> {
+  if (options.list) {
+    process.stdout.write(table(['PART', 'WHAT'], parts.map((part) => [part.name, part.what])))
+    return
+  }
+  for (const name of what) {
+    if (!parts.some((part) => part.name === name)) {
+      const near = nearest(name, parts.map((part) => part.name))
+      throw invalid(`There is no part ${name}${near ? `; did you mean ${near}?` : ''} (./ondol test --list)`)
+    }
+  }
+  const chosen = what.length > 0 ? parts.filter((part) => what.includes(part.name)) : parts.filter((part) => !part.onlyByName)
+  const total: Counts = { passed: 0, failed: 0, skipped: 0 }
+  const rows: unknown[][] = []
+  for (const part of chosen) {
+    process.stdout.write(`\n${bold(`── ${part.name}: ${part.what}`)}\n`)
+    const began = performance.now()
+    let counts: Counts
+    try {
+      counts = await part.run()
+    } catch (thrown) {
+      process.stdout.write(`${paint('red', thrown instanceof Error ? thrown.message : String(thrown))}\n`)
+      counts = { passed: 0, failed: 1, skipped: 0 }
+    }
+    total.passed += counts.passed
+    total.failed += counts.failed
+    total.skipped += counts.skipped
+    rows.push([part.name, counts.passed, counts.failed, counts.skipped, `${((performance.now() - began) / 1000).toFixed(1)} s`])
+  }
+  process.stdout.write(`\n${table(['PART', 'PASSED', 'FAILED', 'SKIPPED', 'TOOK'], rows)}\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`)
+  process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0
+}

@@ -1,0 +1,116 @@
+/** `ondol up`: the cloud in this process, or detached from the terminal. */
+import { spawn } from 'node:child_process'
+import { openSync } from 'node:fs'
+import { chmod, mkdir, open, rm } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { invalid } from '#base/fault.ts'
+import { createLog, fileSink, type Level } from '#base/log.ts'
+import { realClock } from '#base/clock.ts'
+import { createTrace } from '#base/trace.ts'
+import { controlSocket } from '../control-socket.ts'
+import { writeCloudsYaml } from '../credentials.ts'
+import { chooseDrivers } from '../drivers.ts'
+import { startCloud } from '../start-cloud.ts'
+import { traceFile } from '../trace-file.ts'
+import { ask, type Place, placeOf, runningPid } from './place.ts'
+import { bold, paint } from './table.ts'
+
+export interface UpOptions {
+  data?: string
+  port?: number
+  drivers?: 'auto' | 'fake' | 'real'
+  detach?: boolean
+  config?: string
+  install: boolean
+}
+
+export async function up(options: UpOptions): Promise<void> {
+  const place = placeOf(options.data)
+  const running = await runningPid(place)
+  if (running) throw invalid(`A cloud already runs in ${place.dir} (process ${running}). Stop it with ./ondol down, or use another --data folder.`)
+  await mkdir(dirname(place.logFile), { recursive: true, mode: 0o700 })
+  if (options.detach) return detach(place, options)
+  await foreground(place, options)
+}
+
+async function foreground(place: Place, options: UpOptions): Promise<void> {
+  const began = performance.now()
+  const say = (text: string): void => void process.stdout.write(`${text}\n`)
+  const drivers = await chooseDrivers(options.drivers ?? 'auto', { install: options.install, say })
+  const file = fileSink(place.logFile)
+  const level = (process.env.ONDOL_LOG__LEVEL ?? 'info') as Level
+  const log = createLog({ level, sinks: [{ form: 'json', sink: file }, ...(process.stdout.isTTY && process.env.ONDOL_LOG_SHOWN ? [{ form: 'person' as const, sink: process.stderr }] : [])] })
+  const spans = traceFile(place.traceDir)
+  const trace = createTrace(realClock, { sink: spans, host: drivers.host })
+  await rm(place.socket, { force: true })
+
+  const cloud = await startCloud({
+    dataDir: place.dir,
+    drivers: drivers.kind,
+    host: drivers.host,
+    env: process.env,
+    port: options.port ?? 5000,
+    ...(options.config ? { configFile: resolve(options.config) } : {}),
+    world: { log, trace },
+    ...(process.env.ONDOL_DEBUG ? { onPhase: (phase: string, ms: number) => say(`${ms.toFixed(0).padStart(6)} ms  ${phase}`) } : {}),
+  })
+  const pid = await open(place.pidFile, 'w', 0o600)
+  await pid.write(String(process.pid))
+  await pid.close()
+  await writeCloudsYaml(place.cloudsYaml, cloud.credentials, cloud.url)
+  let stopping: (() => void) | undefined
+  const stop = new Promise<void>((done) => {
+    stopping = done
+  })
+  const control = await controlSocket(place.socket, { cloud, trace, traceDir: place.traceDir, drivers, startedAt: realClock.now(), stop: () => stopping!() })
+  await chmod(place.socket, 0o600)
+
+  welcome(place, cloud.url, drivers.why, performance.now() - began)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopping!())
+  await stop
+  say('Stopping; guests, networks and disks go on.')
+  await control.close()
+  await cloud.close()
+  spans.flush()
+  file.flushSync()
+  await rm(place.pidFile, { force: true })
+  process.exit(0)
+}
+
+function welcome(place: Place, url: string, why: readonly string[], ms: number): void {
+  const say = (text: string): void => void process.stdout.write(`${text}\n`)
+  say('')
+  say(`${paint('green', '●')} ${bold('Ondol answers at')} ${bold(url)}  (${Math.round(ms)} ms)`)
+  for (const reason of why) say(`  ${reason}`)
+  say(`  Credentials  ${place.cloudsYaml}  (clouds: ondol, ondol-admin)`)
+  say(`  Dashboard    ${url}/console`)
+  say(`  Log          ${place.logFile}`)
+  say('')
+  say('  Next, in another terminal:')
+  say(`    eval "$(./ondol env)"`)
+  say('    openstack server create --image ondol-guest --flavor m1.nano --network private --wait first')
+  say('')
+}
+
+async function detach(place: Place, options: UpOptions): Promise<void> {
+  const out = openSync(`${place.dir}/log/up.out`, 'w', 0o600)
+  const args = [...process.execArgv, process.argv[1]!, 'up', ...process.argv.slice(3).filter((arg) => arg !== '--detach')]
+  const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', out, out], env: process.env })
+  let ended: number | null | undefined
+  child.on('exit', (code) => (ended = code))
+  // The real drivers may have packages to install first.
+  for (let waited = 0; waited < 900_000; waited += 25) {
+    if (ended !== undefined) throw invalid(`The cloud did not start; see ${place.dir}/log/up.out`)
+    if ((await runningPid(place)) === child.pid) {
+      const status = (await ask(place, 'GET', '/status').catch(() => undefined)) as { url: string; why: string[]; start_ms: number } | undefined
+      if (status) {
+        child.unref()
+        welcome(place, status.url, status.why, status.start_ms)
+        process.exit(0)
+      }
+    }
+    await delay(25)
+  }
+  throw invalid(`The cloud did not answer in time; see ${place.logFile}`)
+}

@@ -1,0 +1,51 @@
+/** What the `ondol` command asks of a running cloud, over a Unix socket that only its owner may open. */
+import type { HttpHandler, HttpResponse } from '#base/http/message.ts'
+import { type Listening, listen } from '#base/http/server.ts'
+import { type FlowTables, listFlows, markCancelled } from '#base/flow/journal.ts'
+import type { Trace } from '#base/trace.ts'
+import type { DriverChoice } from './drivers.ts'
+import type { Cloud } from './start-cloud.ts'
+import { cloudStatus } from './status.ts'
+
+export interface ControlParts {
+  cloud: Cloud
+  trace: Trace
+  traceDir: string
+  drivers: DriverChoice
+  startedAt: number
+  stop: () => void
+}
+
+export function controlSocket(path: string, parts: ControlParts): Promise<Listening> {
+  const { cloud } = parts
+  const db = cloud.db.as<FlowTables>()
+  const handler: HttpHandler = async (request) => {
+    switch (`${request.method} ${request.path}`) {
+      case 'GET /status':
+        return json(await cloudStatus(parts))
+      case 'POST /flush':
+        cloud.world.log.flush()
+        return json({})
+      case 'GET /operations': {
+        const all = new URLSearchParams(request.query).has('all')
+        return json({ now: cloud.world.clock.now(), flows: await listFlows(db, { live: !all, limit: 1000 }) })
+      }
+      case 'POST /operations/cancel': {
+        const resource = new URLSearchParams(request.query).get('resource') ?? ''
+        const live = await listFlows(db, { live: true, resource_id: resource, limit: 100 })
+        for (const flow of live) await markCancelled(db, flow.resource_kind, resource, undefined)
+        return json({ cancelled: live.length })
+      }
+      case 'POST /stop':
+        parts.stop()
+        return json({})
+      default:
+        return { status: 404, headers: {}, body: 'The running cloud does not know this question; is it of another version?' }
+    }
+  }
+  return listen(handler, { path })
+}
+
+function json(value: unknown): HttpResponse {
+  return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) }
+}

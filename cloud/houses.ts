@@ -1,0 +1,22 @@
+/** The houses of this cloud: one literal list, in the order in which they start. */
+import { glanceConfig } from '#glance/config.ts'
+import glancePolicies from '#glance/contract/policies.json' with { type: 'json' }
+import { controlProcess as glanceControl } from '#glance/processes/control.ts'
+import { plate as glance } from '#glance/service.ts'
+import type { ConfigSchema } from '#base/config.ts'
+import type { AgentParts, AgentProcess, ControlProcess, HouseParts } from '#stack/house.ts'
+import type { RuleDefault } from '#stack/policy/interface.ts'
+import type { ServicePlate } from '#stack/service.ts'
+
+export interface HouseEntry {
+  plate: ServicePlate
+  config: ConfigSchema
+  policies: readonly RuleDefault[]
+  // Each house has its own type of configuration; the loader has checked it against the house's schema.
+  // oxlint-disable-next-line no-explicit-any
+  control(parts: HouseParts<any>): ControlProcess
+  // oxlint-disable-next-line no-explicit-any
+  agent?(parts: AgentParts<any>, kind: 'fake' | 'real'): AgentProcess
+}
+
+export const houses: readonly HouseEntry[] = [{ plate: glance, config: glanceConfig, policies: glancePolicies as readonly RuleDefault[], control: glanceControl }]

@@ -1,0 +1,115 @@
+/** A Tempest workspace for a running cloud: `etc/tempest.conf`, `.stestr.conf`, and the images and flavors the tests ask for. */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Cloud } from '#cloud/start-cloud.ts'
+
+type Sections = Record<string, Record<string, string | number | boolean>>
+
+const TEMPEST = '/usr/lib/python3/dist-packages/tempest'
+
+export async function makeWorkspace(dir: string, cloud: Cloud): Promise<void> {
+  for (const folder of ['etc', 'logs', 'lock']) await mkdir(join(dir, folder), { recursive: true })
+  const admin = await login(cloud)
+  const image = await makeImage(admin, 'tempest-image')
+  const alt = await makeImage(admin, 'tempest-image-alt')
+  const flavors = await Promise.all([makeFlavor(admin, 'tempest.nano', 128), makeFlavor(admin, 'tempest.micro', 192)])
+  const networks = (await admin('GET', '/networking/v2.0/networks?name=public')).networks as { id: string }[]
+  const extensions = ((await admin('GET', '/networking/v2.0/extensions')).extensions as { alias: string }[]).map((one) => one.alias).sort()
+  const { admin: who, region } = cloud.credentials
+  const identity = `${cloud.url}/identity/v3`
+  const volume = cloud.controls.has('cinder')
+  const sections: Sections = {
+    DEFAULT: { log_dir: join(dir, 'logs'), log_file: 'tempest.log', debug: true },
+    oslo_concurrency: { lock_path: join(dir, 'lock') },
+    auth: {
+      use_dynamic_credentials: true,
+      tempest_roles: 'member',
+      admin_username: who.username,
+      admin_password: who.password.reveal(),
+      admin_project_name: who.project_name,
+      admin_domain_name: 'Default',
+      admin_user_domain_name: 'Default',
+      admin_project_domain_name: 'Default',
+      default_credentials_domain_name: 'Default',
+      create_isolated_networks: true,
+    },
+    identity: { uri_v3: identity, uri: identity, auth_version: 'v3', region, v3_endpoint_type: 'publicURL', default_domain_id: 'default', admin_role: 'admin' },
+    'identity-feature-enabled': { api_v2: false, api_v2_admin: false, api_v3: true, trust: true, project_tags: true, application_credentials: true, access_rules: true, security_compliance: false },
+    service_available: { nova: true, glance: true, neutron: true, cinder: volume, swift: cloud.controls.has('swift'), horizon: false },
+    image: { region, build_timeout: 60 },
+    'image-feature-enabled': { api_v2: true, api_v1: false, import_image: true, os_glance_reserved: true },
+    compute: { region, image_ref: image, image_ref_alt: alt, flavor_ref: flavors[0]!, flavor_ref_alt: flavors[1]!, build_timeout: 60, build_interval: 1, min_compute_nodes: 1, max_microversion: 'latest' },
+    'compute-feature-enabled': {
+      resize: true,
+      cold_migration: false,
+      live_migration: false,
+      shelve: true,
+      snapshot: true,
+      suspend: true,
+      pause: true,
+      rescue: true,
+      stable_rescue: true,
+      console_output: true,
+      vnc_console: true,
+      config_drive: true,
+      metadata_service: true,
+      interface_attach: true,
+      volume_multiattach: volume,
+      attach_encrypted_volume: false,
+      enable_instance_password: true,
+      personality: false,
+      xenapi_apis: false,
+      nova_cert: false,
+    },
+    placement: { region, max_microversion: 'latest' },
+    network: { region, public_network_id: networks[0]!.id, floating_network_name: 'public', build_timeout: 60, project_network_cidr: '10.100.0.0/16', project_network_mask_bits: 28 },
+    'network-feature-enabled': { ipv6: true, ipv6_subnet_attributes: true, floating_ips: true, port_admin_state_change: true, port_security: true, api_extensions: extensions.join(',') },
+    volume: { region, catalog_type: 'volumev3', build_timeout: 60, max_microversion: 'latest' },
+    'volume-feature-enabled': { multi_backend: false, backup: false, snapshot: true, clone: true, manage_volume: false, manage_snapshot: false, extend_attached_volume: true, consistency_group: false, volume_revert: true },
+    validation: { run_validation: false },
+  }
+  const text = Object.entries(sections).map(([name, values]) => `[${name}]\n${Object.entries(values).map(([key, value]) => `${key} = ${value === true ? 'True' : value === false ? 'False' : value}`).join('\n')}\n`).join('\n')
+  await writeFile(join(dir, 'etc', 'tempest.conf'), text, { mode: 0o600 })
+  await writeFile(join(dir, '.stestr.conf'), `[DEFAULT]\ntest_path=${TEMPEST}/test_discover\ntop_dir=${TEMPEST}\ngroup_regex=([^\\.]*\\.)*\n`)
+}
+
+// Answers are JSON of many shapes.
+// oxlint-disable-next-line no-explicit-any
+type Admin = (method: string, path: string, body?: unknown) => Promise<any>
+
+async function login(cloud: Cloud): Promise<Admin> {
+  const { admin } = cloud.credentials
+  const answer = await cloud.fetch('/identity/v3/auth/tokens', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      auth: {
+        identity: { methods: ['password'], password: { user: { name: admin.username, domain: { name: 'Default' }, password: admin.password.reveal() } } },
+        scope: { project: { name: admin.project_name, domain: { name: 'Default' } } },
+      },
+    }),
+  })
+  const token = answer.headers.get('x-subject-token')!
+  return async (method, path, body) => {
+    const raw = body instanceof Uint8Array
+    const response = await cloud.fetch(path, {
+      method,
+      headers: { 'x-auth-token': token, ...(body === undefined ? {} : { 'content-type': raw ? 'application/octet-stream' : 'application/json' }) },
+      ...(body === undefined ? {} : { body: (raw ? body : JSON.stringify(body)) as string }),
+    })
+    const text = await response.text()
+    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text.slice(0, 300)}`)
+    return text === '' ? undefined : JSON.parse(text)
+  }
+}
+
+async function makeImage(admin: Admin, name: string): Promise<string> {
+  const { id } = await admin('POST', '/image/v2/images', { name, disk_format: 'raw', container_format: 'bare', visibility: 'public' })
+  await admin('PUT', `/image/v2/images/${id}/file`, new Uint8Array(1 << 20))
+  return id as string
+}
+
+async function makeFlavor(admin: Admin, name: string, ram: number): Promise<string> {
+  const { flavor } = await admin('POST', '/compute/v2.1/flavors', { flavor: { name, ram, vcpus: 1, disk: 1 } })
+  return flavor.id as string
+}

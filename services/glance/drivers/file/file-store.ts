@@ -1,0 +1,61 @@
+/** Image bytes as files: written to a temporary name, synced, renamed. */
+import { createReadStream } from 'node:fs'
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { invalid, notFound } from '#base/fault.ts'
+import { isUuid } from '#base/ids.ts'
+import type { StoreDriver } from '../interface.ts'
+
+export function fileStore(dir: string): StoreDriver {
+  let serial = 0
+  const pathOf = (id: string): string => {
+    const [stem = '', suffix] = id.split('.')
+    // Ids come from requests: nothing but a UUID may become part of a path.
+    if (!isUuid(stem) || (suffix !== undefined && suffix !== 'staged')) throw invalid('An image id must be a UUID', { field: 'id' })
+    return join(dir, id)
+  }
+  return {
+    name: 'file',
+    async write(id, source) {
+      const path = pathOf(id)
+      await mkdir(dir, { recursive: true, mode: 0o700 })
+      const temporary = `${path}.part-${process.pid}-${serial++}`
+      const file = await open(temporary, 'wx', 0o600)
+      let size = 0
+      try {
+        for await (const chunk of source) {
+          let at = 0
+          while (at < chunk.length) at += (await file.write(chunk, at)).bytesWritten
+          size += chunk.length
+        }
+        await file.datasync()
+        await file.close()
+        await rename(temporary, path)
+        return size
+      } catch (thrown) {
+        await file.close().catch(() => {})
+        await rm(temporary, { force: true })
+        throw thrown
+      }
+    },
+    async read(id, range) {
+      const path = pathOf(id)
+      const file = await open(path, 'r').catch((thrown: { code?: string }) => {
+        throw thrown.code === 'ENOENT' ? notFound(`No image data found for image ${id}`) : thrown
+      })
+      const { size } = await file.stat()
+      return { size, stream: createReadStream(path, { fd: file, highWaterMark: 1 << 20, ...range }) }
+    },
+    size: async (id) =>
+      stat(pathOf(id)).then(
+        (found) => found.size,
+        () => undefined,
+      ),
+    async ensureNo(id) {
+      await rm(pathOf(id), { force: true })
+    },
+    async move(from, to) {
+      await rename(pathOf(from), pathOf(to))
+    },
+  }
+}

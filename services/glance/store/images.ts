@@ -1,0 +1,112 @@
+/** Queries on images, their tags and properties, and who may see them. */
+import type { ExpressionBuilder } from 'kysely'
+import { conflict, notFound } from '#base/fault.ts'
+import type { Sql, Tx } from '#base/sql/database.ts'
+import { type ListPlan, selectPage } from '#stack/resource/listing.ts'
+import { imageResource } from '../contract/image-resource.ts'
+import type { GlanceTables, ImageRow } from './tables.ts'
+
+type Db = Sql<GlanceTables>
+
+export async function imageById(db: Db, imageId: string): Promise<ImageRow | undefined> {
+  return db.query.selectFrom('glance_images').selectAll().where('id', '=', imageId).executeTakeFirst()
+}
+
+export async function insertImage(tx: Tx<GlanceTables>, row: ImageRow): Promise<void> {
+  await tx.query.insertInto('glance_images').values(row).execute()
+  await writeFacts(tx, row)
+}
+
+/** Changes an image that is still as `row` says; otherwise `conflict`. */
+export async function updateImage(tx: Tx<GlanceTables>, row: ImageRow, patch: Partial<ImageRow>): Promise<ImageRow> {
+  const done = await tx.query.updateTable('glance_images').set(patch).where('id', '=', row.id).where('status', '=', row.status).where('updated_at', '=', row.updated_at).executeTakeFirst()
+  if (done.numUpdatedRows !== 1n) {
+    if (!(await imageById(tx, row.id))) throw notFound(`No image found with ID ${row.id}`)
+    throw conflict(`Image ${row.id} was changed by another request; try again`)
+  }
+  const next = { ...row, ...patch }
+  if (patch.tags !== undefined || patch.properties !== undefined) await writeFacts(tx, next)
+  return next
+}
+
+/** Moves the status by compare-and-swap; false when it was not `from`. */
+export async function moveImage(db: Db, imageId: string, from: readonly string[], patch: Partial<ImageRow>): Promise<boolean> {
+  const done = await db.query.updateTable('glance_images').set(patch).where('id', '=', imageId).where('status', 'in', from).executeTakeFirst()
+  return done.numUpdatedRows === 1n
+}
+
+export async function deleteImageRows(tx: Tx<GlanceTables>, imageId: string): Promise<void> {
+  await tx.query.deleteFrom('glance_images').where('id', '=', imageId).execute()
+  await tx.query.deleteFrom('glance_image_facts').where('image_id', '=', imageId).execute()
+  await tx.query.deleteFrom('glance_members').where('image_id', '=', imageId).execute()
+}
+
+async function writeFacts(tx: Tx<GlanceTables>, row: ImageRow): Promise<void> {
+  await tx.query.deleteFrom('glance_image_facts').where('image_id', '=', row.id).execute()
+  const facts = [
+    ...(JSON.parse(row.tags) as string[]).map((name) => ({ image_id: row.id, kind: 'tag', name, value: '' })),
+    ...Object.entries(JSON.parse(row.properties) as Record<string, string>).map(([name, value]) => ({ image_id: row.id, kind: 'property', name, value })),
+  ]
+  if (facts.length > 0) await tx.query.insertInto('glance_image_facts').values(facts).execute()
+}
+
+export interface Visible {
+  /** Sees every image. */
+  all: boolean
+  project: string | undefined
+  /** `visibility` asked for. */
+  visibility: string | undefined
+  member_status: string
+  os_hidden: boolean
+  tags: readonly string[]
+  properties: ReadonlyMap<string, string>
+  size_min?: number
+  size_max?: number
+}
+
+export async function pageOfImages(db: Db, plan: ListPlan, visible: Visible): Promise<{ rows: ImageRow[]; more: boolean }> {
+  const page = await selectPage(db as never, imageResource, plan, [], (given) => {
+    let query = given.where('os_hidden', '=', visible.os_hidden ? 1 : 0)
+    const { project, visibility } = visible
+    const shared = (eb: ExpressionBuilder<Record<string, Record<string, unknown>>, string>) =>
+      eb.exists(
+        eb
+          .selectFrom('glance_members')
+          .select('glance_members.image_id')
+          .whereRef('glance_members.image_id', '=', 'glance_images.id')
+          .where('glance_members.member', '=', project ?? '')
+          .$if(visible.member_status !== 'all', (q) => q.where('glance_members.status', '=', visible.member_status)),
+      )
+    if (visibility === 'public' || visibility === 'community') query = query.where('visibility', '=', visibility)
+    else if (visibility === 'private') query = visible.all ? query.where('visibility', '=', 'private') : query.where('visibility', '=', 'private').where('owner', '=', project ?? '')
+    else if (visibility === 'shared') {
+      query = query.where('visibility', '=', 'shared')
+      if (!visible.all) query = query.where((eb) => eb.or([eb('owner', '=', project ?? ''), shared(eb as never)]))
+    } else if (visible.all) {
+      if (visibility !== 'all') query = query.where((eb) => eb.or([eb('visibility', '!=', 'community'), eb('owner', '=', project ?? '')]))
+    } else {
+      query = query.where((eb) =>
+        eb.or([eb('owner', '=', project ?? ''), eb('visibility', '=', 'public'), ...(visibility === 'all' ? [eb('visibility', '=', 'community')] : []), eb.and([eb('visibility', '=', 'shared'), shared(eb as never)])]),
+      )
+    }
+    const fact = (kind: string, name: string, value?: string): void => {
+      query = query.where((eb) =>
+        eb.exists(
+          eb
+            .selectFrom('glance_image_facts')
+            .select('glance_image_facts.image_id')
+            .whereRef('glance_image_facts.image_id', '=', 'glance_images.id')
+            .where('kind', '=', kind)
+            .where('glance_image_facts.name', '=', name)
+            .$if(value !== undefined, (q) => q.where('value', '=', value!)),
+        ),
+      )
+    }
+    for (const tag of visible.tags) fact('tag', tag)
+    for (const [name, value] of visible.properties) fact('property', name, value)
+    if (visible.size_min !== undefined) query = query.where('size', '>=', visible.size_min)
+    if (visible.size_max !== undefined) query = query.where('size', '<=', visible.size_max)
+    return query
+  })
+  return page as unknown as { rows: ImageRow[]; more: boolean }
+}

@@ -1,0 +1,98 @@
+/**
+ * A bench for real guests: a host in a temporary directory, an image from `ONDOL_TEST_IMAGE` (the directory that the guest image builder
+ * wrote, or its qcow2). A guest is up when its console says `READY`.
+ */
+import { existsSync, statSync } from 'node:fs'
+import { copyFile, mkdtemp, open, rm, stat, truncate } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { world } from '#base/world.ts'
+import { connectUnix } from '#host/qmp.ts'
+import { benchImages } from '../bench-images.ts'
+import { type Bench, until } from '../conformance.ts'
+import type { ComputeDriver } from '../interface.ts'
+import { openQemuDriver, type QemuDriverOptions } from './driver.ts'
+
+/** The qcow2 to boot, or why there is none. */
+export function testImage(): { path: string } | { reason: string } {
+  const named = process.env.ONDOL_TEST_IMAGE
+  if (named === undefined || named === '') return { reason: 'ONDOL_TEST_IMAGE names no guest image' }
+  const path = existsSync(named) && statSync(named).isDirectory() ? join(named, 'disk.qcow2') : named
+  return existsSync(path) ? { path } : { reason: `${path} is not there` }
+}
+
+export interface QemuBench extends Bench {
+  directory: string
+  options: QemuDriverOptions
+}
+
+/** A boot under emulation on a busy machine takes this long at most. */
+export const PATIENCE = 240_000
+
+export async function qemuBench(imagePath: string, more: Partial<QemuDriverOptions> = {}): Promise<QemuBench> {
+  const directory = await mkdtemp(join(tmpdir(), 'ondol-qemu-'))
+  const options: QemuDriverOptions = { data: join(directory, 'a'), unplugTimeout: PATIENCE, ...more }
+  let serial = 0
+  return {
+    ...benchImages(async (_imageId, destination) => {
+      await copyFile(imagePath, destination)
+      return { format: 'qcow2', size: (await stat(destination)).size }
+    }),
+    directory,
+    options,
+    image_id: 'guest-image',
+    memory_mb: 128,
+    root_gb: 1,
+    patience: PATIENCE,
+    open: () => openQemuDriver(world(), options),
+    peer: () => openQemuDriver(world(), { ...options, data: join(directory, 'b') }),
+    booted: (driver, serverId, boots) => until(`boot ${boots} of ${serverId}`, PATIENCE, async () => count(await consoleOf(driver, serverId), 'cloud-lite: READY') >= boots),
+    powersOffInside: (driver, serverId) => runInside(driver, serverId, 'poweroff'),
+    async volume(volumeId, sizeGb) {
+      const path = join(directory, volumeId)
+      const handle = await open(path, 'w')
+      await handle.truncate(sizeGb * 2 ** 30)
+      await handle.close()
+      return { driver_volume_type: 'file', data: { path, format: 'raw' } }
+    },
+    growVolume: (volumeId, sizeGb) => truncate(join(directory, volumeId), sizeGb * 2 ** 30),
+    freePath: () => join(directory, `free-${++serial}`),
+    close: () => rm(directory, { recursive: true, force: true }),
+  }
+}
+
+export async function consoleOf(driver: ComputeDriver, serverId: string): Promise<string> {
+  return (await driver.consoleLog?.consoleLog(serverId)) ?? ''
+}
+
+export function count(text: string, part: string): number {
+  return text.split(part).length - 1
+}
+
+/** Logs in on the serial console and runs a command line; the answer is in the console log. */
+export async function runInside(driver: ComputeDriver, serverId: string, command: string): Promise<void> {
+  const { socket: path } = await driver.consoleSockets!.serial(serverId)
+  const socket = await connectUnix(path)
+  try {
+    let text = ''
+    socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')))
+    socket.on('error', () => {})
+    const prompts = (): 'login' | 'password' | 'shell' | undefined =>
+      /[#$] $/.test(text) ? 'shell' : /Password: $/.test(text) ? 'password' : /login: $/.test(text) ? 'login' : undefined
+    const answer = async (line: string): Promise<void> => {
+      text = ''
+      socket.write(`${line}\n`)
+      await until(`an answer to ${line}`, PATIENCE, async () => prompts() !== undefined || socket.destroyed)
+    }
+    await answer('')
+    if (prompts() === 'login') await answer('tiny')
+    if (prompts() === 'password') await answer('tiny')
+    if (prompts() !== 'shell') throw new Error(`No shell on the serial console: ${text}`)
+    socket.write(`${command}\n`)
+    await new Promise<void>((resolve) => socket.write('', () => resolve()))
+    // The words must have reached the guest before we hang up: wait for the echo.
+    await until(`the echo of ${command}`, PATIENCE, async () => text.includes(command) || socket.destroyed)
+  } finally {
+    socket.destroy()
+  }
+}
