@@ -64,14 +64,17 @@ export function corridor(parts: CorridorParts): HttpHandler {
     if (!found) throw lost(stations.methodsOf(request.path), method)
 
     const station = found.route
-    const parsed = first?.bodyKind === 'raw' || first?.bodyKind === 'none' ? undefined : await json(request, dialect)
-    const chosen = station.actions.size > 0 ? action(station, parsed, journey.version) : station.variants.find((one) => speaks(one, journey.version))
-    if (!chosen) throw new Fault('not_found', 'The resource could not be found.')
+    // Without actions the version alone chooses; an action stands in the body.
+    const variant = station.actions.size > 0 ? undefined : (station.variants.find((one) => speaks(one, journey.version)) ?? missing())
+    if (dialect.strictMedia) assertMedia(request, variant)
+    const kind = (variant ?? first)?.bodyKind
+    const parsed = kind === 'raw' || kind === 'none' ? undefined : await json(request, dialect)
+    const chosen = variant ?? action(station, parsed, journey.version)
 
     const rq = requestOf(parts, request, journey, found.params, parsed, chosen)
     if (dialect.order === 'authorize-first' && chosen.policy) rq.authorize(chosen.policy)
     const query = chosen.query && atVersion(chosen.query, journey.version)
-    if (query) schemaAssert(query, queryObject(rq.query), dialect.schemaError)
+    if (query) schemaAssert(query, queryObject(rq.query), dialect.queryError ?? dialect.schemaError)
     const body = chosen.body && atVersion(chosen.body, journey.version)
     if (body) {
       if (parsed === undefined) throw invalid('Malformed request body: a JSON body is required.')
@@ -152,6 +155,22 @@ function version(dialect: Dialect, request: HttpRequest): ApiVersion {
   throw new Fault('not_acceptable', `Version ${negotiated.unsupported} is not supported by the API. ${range}`, {
     data: { asked: negotiated.unsupported, min_version: formatVersion(rules.min), max_version: formatVersion(rules.max) },
   })
+}
+
+function missing(): never {
+  throw new Fault('not_found', 'The resource could not be found.')
+}
+
+/** What `strictMedia` asks for. */
+function assertMedia(request: HttpRequest, route: Route | undefined): void {
+  const type = request.headers['content-type']?.split(';')[0]!.trim().toLowerCase()
+  if (request.body !== undefined && !type) throw invalid('content-type header required when content-length > 0')
+  if (route?.body && type !== 'application/json') {
+    throw new Fault('unsupported_media', `The media type ${type ?? 'None'} is not supported, use application/json`)
+  }
+  const accept = request.method === 'GET' ? request.headers.accept : undefined
+  const allowed = accept?.split(',').some((one) => /^\s*(\*\/\*|application\/(\*|json))\s*(;|$)/i.test(one) && !/;\s*q=0(\.0*)?\s*(;|$)/i.test(one))
+  if (allowed === false) throw new Fault('not_acceptable', 'Only application/json is provided')
 }
 
 function lost(methods: string[], method: string): Fault {

@@ -23,6 +23,8 @@ export interface Dialect {
   order: 'validate-first' | 'authorize-first'
   /** Largest JSON body, bytes. */
   maxBody: number
+  /** A body must be declared `application/json` (else 415, or 400 when undeclared), and `Accept` must allow it (else 406). */
+  strictMedia?: boolean
   /** Status where this service departs from `STATUS_OF`. */
   status?: Partial<Record<FaultKind, number>>
   errorBody(fault: Fault, status: number, requestId: string, request: HttpRequest, version: number): ErrorReply
@@ -30,6 +32,8 @@ export interface Dialect {
   refusal?: (rule: string) => string
   /** Wording of a body that does not fit its schema. */
   schemaError?: (path: string, problem: SchemaProblem) => string
+  /** Wording of a query that does not; default as for bodies. */
+  queryError?: (path: string, problem: SchemaProblem) => string
   /** Extra headers on every answer. */
   headers?: (version: number) => HttpHeaders
 }
