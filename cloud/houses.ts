@@ -3,6 +3,10 @@ import { glanceConfig } from '#glance/config.ts'
 import glancePolicies from '#glance/contract/policies.json' with { type: 'json' }
 import { controlProcess as glanceControl } from '#glance/processes/control.ts'
 import { plate as glance } from '#glance/service.ts'
+import { configSchema as keystoneConfig } from '#keystone/config.ts'
+import keystonePolicies from '#keystone/contract/policies.json' with { type: 'json' }
+import { controlProcess as keystoneControl } from '#keystone/processes/control.ts'
+import { plate as keystone } from '#keystone/service.ts'
 import type { ConfigSchema } from '#base/config.ts'
 import type { AgentParts, AgentProcess, ControlProcess, HouseParts } from '#stack/house.ts'
 import type { RuleDefault } from '#stack/policy/interface.ts'
@@ -19,4 +23,7 @@ export interface HouseEntry {
   agent?(parts: AgentParts<any>, kind: 'fake' | 'real'): AgentProcess
 }
 
-export const houses: readonly HouseEntry[] = [{ plate: glance, config: glanceConfig, policies: glancePolicies as readonly RuleDefault[], control: glanceControl }]
+export const houses: readonly HouseEntry[] = [
+  { plate: keystone, config: keystoneConfig, policies: keystonePolicies, control: keystoneControl },
+  { plate: glance, config: glanceConfig, policies: glancePolicies as readonly RuleDefault[], control: glanceControl },
+]

@@ -81,7 +81,6 @@ function conditionOf(resource: Resource, dialect: ListDialect, name: string, val
     return pattern === undefined ? undefined : [{ column, op: 'like', value: pattern }]
   }
   const parse = (text: string): string | number | null => {
-    if (text === '' && field.stored !== 'plain') throw invalid(`Invalid value for filter ${name}: ''`, { field: name })
     const value = field.parse(text)
     if (value === undefined) throw invalid(`Invalid value for filter ${name}: '${text.slice(0, 100)}'`, { field: name })
     return value

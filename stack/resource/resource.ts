@@ -18,6 +18,8 @@ export interface Resource {
   /** Table of its rows; every field that is stored is a column of the same name. */
   table: string
   fields: Readonly<Record<string, Field>>
+  /** Column (JSON text) of properties that clients send and no field names; absent: such properties are refused. */
+  extra?: string
 }
 
 export type Row = Record<string, unknown>
@@ -42,7 +44,7 @@ export function bodySchema(resource: Resource, verb: 'create' | 'update', versio
     schema = {
       type: 'object',
       required: [resource.one],
-      properties: { [resource.one]: { type: 'object', properties, required, additionalProperties: false } },
+      properties: { [resource.one]: { type: 'object', properties, required, additionalProperties: resource.extra !== undefined } },
     }
     made.set(key, schema)
   }
@@ -60,7 +62,12 @@ export function parseCreate(resource: Resource, body: unknown, context: Context,
     if (sent !== undefined && (sent !== null || acceptsNull(field))) record[name] = sent
     else record[name] = typeof field.default === 'function' ? (field.default as (c: Context) => unknown)(context) : (field.default ?? null)
   }
+  if (resource.extra) record[resource.extra] = Object.fromEntries(Object.entries(given).filter(([name]) => !isNamed(resource, name)))
   return record
+}
+
+function isNamed(resource: Resource, name: string): boolean {
+  return resource.fields[aliasOf(resource, name)] !== undefined
 }
 
 /** Checks an update body and returns only what it sets. */
@@ -68,7 +75,10 @@ export function parseUpdate(resource: Resource, body: unknown, version: ApiVersi
   const given = envelope(resource, body)
   schemaAssert(bodySchema(resource, 'update', version), body, wording)
   const patch: Row = {}
-  for (const [name, value] of Object.entries(given)) patch[aliasOf(resource, name)] = value
+  for (const [name, value] of Object.entries(given)) {
+    if (!resource.extra || isNamed(resource, name)) patch[aliasOf(resource, name)] = value
+    else ((patch[resource.extra] ??= {}) as Row)[name] = value
+  }
   return patch
 }
 
@@ -87,7 +97,7 @@ function aliasOf(resource: Resource, name: string): string {
 export function toRow(resource: Resource, record: Row): Row {
   const row: Row = {}
   for (const [name, value] of Object.entries(record)) {
-    const stored = resource.fields[name]?.stored ?? 'plain'
+    const stored = name === resource.extra ? 'json' : (resource.fields[name]?.stored ?? 'plain')
     if (stored === 'none') continue
     row[name] = stored === 'json' ? JSON.stringify(value ?? null) : stored === 'flag' ? (value ? 1 : 0) : value
   }
@@ -96,7 +106,8 @@ export function toRow(resource: Resource, record: Row): Row {
 
 /** Column values as wire values, only what is shown at this version; `only` is the client's `fields`. */
 export function toWire(resource: Resource, row: Row, version: ApiVersion = 0, only?: ReadonlySet<string>): Row {
-  const wire: Row = {}
+  const extra = resource.extra && (row[resource.extra] as string | undefined)
+  const wire: Row = extra && extra !== '{}' ? (JSON.parse(extra) as Row) : {}
   for (const [name, field] of Object.entries(resource.fields)) {
     if (field.hidden || field.stored === 'none' || !knows(field, version)) continue
     const wanted = !only || only.has(name)

@@ -1,0 +1,57 @@
+/** What every verb of Keystone is given. */
+import type { Database, Tx } from '#base/sql/database.ts'
+import type { World } from '#base/world.ts'
+import type { KeystoneConfig } from '../config.ts'
+import { type EpochName, raiseEpoch } from '../store/epochs.ts'
+import { type KeyRepository, keyRepository } from '../store/key-repository.ts'
+import { type LoadTables, memoryTables } from '../store/memory-tables.ts'
+import type { KeystoneTables } from '../store/tables.ts'
+import { type TokenOffice, tokenOffice } from './auth/token-office.ts'
+
+export interface Keystone {
+  world: World
+  config: KeystoneConfig
+  db: Database<KeystoneTables>
+  tokens: TokenOffice
+  loadTables: LoadTables
+  tokenKeys: KeyRepository
+  credentialKeys: KeyRepository
+  receiptKeys: KeyRepository
+  publicUrl(): string
+  /** Inside the transaction of a change after which a token says less than before: no judgement made before it holds. */
+  revoke(tx: Tx<KeystoneTables>, name?: EpochName): Promise<void>
+  /** The same for a change after which a token may say more. */
+  widen(tx: Tx<KeystoneTables>, name?: EpochName): Promise<void>
+}
+
+export interface KeystoneParts {
+  world: World
+  config: KeystoneConfig
+  db: Database<KeystoneTables>
+  dataDir: string
+  publicUrl(): string
+  /** Called after the commit of every revocation. */
+  announce(): void
+}
+
+export function keystoneHouse(parts: KeystoneParts): Keystone {
+  const { world, config, db, dataDir } = parts
+  const loadTables = memoryTables(db)
+  const tokenKeys = keyRepository(world, `${dataDir}/fernet-keys`, config.token.max_active_keys)
+  return {
+    world,
+    config,
+    db,
+    loadTables,
+    tokenKeys,
+    tokens: tokenOffice({ world, config, db, loadTables, keys: tokenKeys, publicUrl: parts.publicUrl }),
+    credentialKeys: keyRepository(world, `${dataDir}/credential-keys`, config.credential.max_active_keys),
+    receiptKeys: keyRepository(world, `${dataDir}/receipt-keys`, 3),
+    publicUrl: parts.publicUrl,
+    async revoke(tx, name = 'judgement') {
+      await raiseEpoch(tx, name)
+      tx.afterCommit(parts.announce)
+    },
+    widen: (tx, name = 'judgement') => raiseEpoch(tx, name),
+  }
+}

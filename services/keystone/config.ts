@@ -1,0 +1,101 @@
+/** What `keystone:` in ondol.yaml may hold. */
+import { type ConfigNode, type ConfigSchema, withDefaults } from '#base/config.ts'
+import type { HashCost } from './core/password-hash.ts'
+
+export interface KeystoneConfig {
+  token: {
+    /** Seconds a token lives. */
+    expiration: number
+    /** Seconds after its end during which a token still passes with `allow_expired`. */
+    allow_expired_window: number
+    allow_rescope_scoped_token: boolean
+    max_active_keys: number
+  }
+  password_hashing: HashCost
+  security_compliance: {
+    lockout_failure_attempts: number | null
+    lockout_duration: number
+    password_expires_days: number | null
+    minimum_password_age: number
+    unique_last_password_count: number
+    password_regex: string | null
+    password_regex_description: string | null
+    disable_user_account_days_inactive: number | null
+    change_password_upon_first_use: boolean
+    report_invalid_password_hash: boolean
+  }
+  /** Levels of projects below a domain. */
+  max_project_tree_depth: number
+  list_limit: number | null
+  credential: { auth_ttl: number; user_limit: number; max_active_keys: number }
+  application_credential: { user_limit: number }
+  trust: { allow_redelegation: boolean; max_redelegation_count: number }
+  oauth1: { request_token_duration: number; access_token_duration: number }
+  unified_limit: { enforcement_model: 'flat' | 'strict_two_level' }
+  endpoint_filter: { return_all_endpoints_if_no_filter: boolean }
+  receipt_expiration: number
+  federation: { trusted_dashboard: readonly string[]; remote_id_attribute: string | null; default_authorization_ttl: number; federated_domain_name: string; assertion_prefix: string; trust_headers_from: readonly string[] }
+}
+
+type Fact = ConfigNode
+const group = (description: string, properties: Record<string, Fact>): ConfigSchema => ({ type: 'object', description, properties })
+const int = (fallback: number, description: string): Fact => ({ type: 'integer', default: fallback, description })
+const intOrNull = (description: string): Fact => ({ type: ['integer', 'null'], default: null, description })
+const bool = (fallback: boolean, description: string): Fact => ({ type: 'boolean', default: fallback, description })
+const textOrNull = (description: string): Fact => ({ type: ['string', 'null'], default: null, description })
+
+export const configSchema: ConfigSchema = {
+  type: 'object',
+  properties: {
+    token: group('Tokens', {
+      expiration: int(3600, 'Seconds a token lives'),
+      allow_expired_window: int(172_800, 'Seconds after its end during which services may still fetch an expired token'),
+      allow_rescope_scoped_token: bool(true, 'A scoped token may be exchanged for one of another scope'),
+      max_active_keys: int(3, 'Fernet keys kept after a rotation'),
+    }),
+    password_hashing: group('How new passwords are hashed', {
+      algorithm: { type: 'string', enum: ['argon2id', 'scrypt'], default: 'argon2id', description: 'For new passwords; old ones are verified as they are and hashed anew at the next login' },
+      memory_kib: int(19_456, 'Memory of one argon2id hash'),
+      passes: int(2, 'Passes of argon2id'),
+      log_rounds: int(16, 'log2 of N for scrypt'),
+    }),
+    security_compliance: group('PCI-DSS', {
+      lockout_failure_attempts: intOrNull('Wrong passwords before a user is locked out'),
+      lockout_duration: int(1800, 'Seconds a lockout lasts'),
+      password_expires_days: intOrNull('Days a password holds'),
+      minimum_password_age: int(0, 'Days before a user may change a password again'),
+      unique_last_password_count: int(0, 'How many former passwords may not be used again'),
+      password_regex: textOrNull('Regular expression that a password must match'),
+      password_regex_description: textOrNull('What users are told about it'),
+      disable_user_account_days_inactive: intOrNull('Days without a login before a user counts as disabled'),
+      change_password_upon_first_use: bool(false, 'A password set by an administrator must be changed before its first use'),
+      report_invalid_password_hash: bool(false, 'Not used: nothing of a wrong password is ever reported'),
+    }),
+    max_project_tree_depth: int(5, 'Levels of projects, the domain included'),
+    list_limit: intOrNull('Most rows of one list'),
+    credential: group('Credentials', {
+      auth_ttl: int(15, 'Minutes in which a signed EC2 or S3 request is accepted'),
+      user_limit: int(-1, 'Credentials of one user; -1 for no limit'),
+      max_active_keys: int(3, 'Keys kept after a rotation'),
+    }),
+    application_credential: group('Application credentials', { user_limit: int(-1, 'Application credentials of one user; -1 for no limit') }),
+    trust: group('Trusts', { allow_redelegation: bool(false, 'A trustee may pass a trust on'), max_redelegation_count: int(3, 'How many times') }),
+    oauth1: group('OAuth 1.0a', { request_token_duration: int(28_800, 'Seconds'), access_token_duration: int(86_400, 'Seconds; 0 for ever') }),
+    unified_limit: group('Unified limits', { enforcement_model: { type: 'string', enum: ['flat', 'strict_two_level'], default: 'flat', description: 'How limits of a tree of projects bind each other' } }),
+    endpoint_filter: group('OS-EP-FILTER', { return_all_endpoints_if_no_filter: bool(true, 'A project without filters sees every endpoint') }),
+    receipt_expiration: int(300, 'Seconds an auth receipt lives'),
+    federation: group('Federation', {
+      trusted_dashboard: { type: 'array', default: [], description: 'URLs that web sign-on may return to' },
+      remote_id_attribute: textOrNull('Attribute of an assertion that names the identity provider'),
+      default_authorization_ttl: int(0, 'Minutes a membership from a mapping lasts'),
+      federated_domain_name: { type: 'string', default: 'Federated', description: 'Name of the domain of ephemeral users' },
+      assertion_prefix: { type: 'string', default: '', description: 'Prefix of the attributes of an assertion' },
+      trust_headers_from: { type: 'array', default: [], description: 'Peers whose headers are taken as assertions; from all others they are ignored' },
+    }),
+  },
+}
+
+/** The configuration with what was not given filled in. */
+export function keystoneConfig(given: { [K in keyof KeystoneConfig]?: KeystoneConfig[K] extends object ? Partial<KeystoneConfig[K]> : KeystoneConfig[K] } = {}): KeystoneConfig {
+  return withDefaults(configSchema, given) as KeystoneConfig
+}

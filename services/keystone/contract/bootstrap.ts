@@ -1,0 +1,26 @@
+/** What the process that starts a cloud asks of Keystone before anyone can log in. */
+import type { Secret } from '#base/secret.ts'
+import type { TokenFacts } from '#stack/context.ts'
+import type { ControlProcess } from '#stack/house.ts'
+
+export interface BootstrapWish {
+  region: string
+  /** The administrator: role admin in this project, in the default domain and in the system. */
+  admin: { name: string; password: Secret; project: string }
+  /** The houses' own users: roles admin and service in project `service`. Their passwords are generated ones. */
+  services: readonly { name: string; password: Secret }[]
+  users: readonly { name: string; password: Secret; project: string; roles: readonly string[] }[]
+  /** `url` may hold `{project_id}`, and begin with `{public_url}` for where the front door listens. */
+  catalog: readonly { name: string; type: string; url: string }[]
+}
+
+export interface IdentityProcess extends ControlProcess {
+  /** The facts of a token; undefined when it is not valid (any more). Writes nothing, hashes nothing. */
+  validateToken(token: string, requestId: string): Promise<TokenFacts | undefined>
+  /** Makes what a cloud cannot be without; safe to repeat, and from several processes. */
+  bootstrap(wish: BootstrapWish): Promise<void>
+  /** A token for a user by name in a project by name (domain Default), without a password: only for callers in this process. */
+  issueFor(userName: string, projectName: string): Promise<{ token: Secret; expires_at: number }>
+  /** Told when a token that was valid may be so no more, by this process or another. */
+  onRevoked(listener: () => void): void
+}

@@ -1,0 +1,28 @@
+/** What other houses ask of Keystone. */
+import { operation } from '#stack/contract.ts'
+import type { Limit, Project, RegisteredLimit, Role, TokenBody, Trust, User } from './types.ts'
+
+export const showProject = operation<{ params: { project_id: string } }, { project: Project }>('GET', '/v3/projects/{project_id}')
+export const listProjects = operation<{ query?: { name?: string; domain_id?: string; enabled?: boolean; limit?: number; marker?: string } }, { projects: Project[] }>('GET', '/v3/projects')
+export const showUser = operation<{ params: { user_id: string } }, { user: User }>('GET', '/v3/users/{user_id}')
+export const listUsers = operation<{ query?: { name?: string; domain_id?: string } }, { users: User[] }>('GET', '/v3/users')
+export const listRoles = operation<{ query?: { name?: string } }, { roles: Role[] }>('GET', '/v3/roles')
+export const createProject = operation<{ body: { project: { name: string; domain_id?: string; description?: string } } }, { project: Project }>('POST', '/v3/projects')
+export const createUser = operation<{ body: { user: { name: string; password?: string; domain_id?: string; default_project_id?: string; description?: string } } }, { user: User }>('POST', '/v3/users')
+export const deleteUser = operation<{ params: { user_id: string } }>('DELETE', '/v3/users/{user_id}')
+export const grantRole = operation<{ params: { project_id: string; user_id: string; role_id: string } }>('PUT', '/v3/projects/{project_id}/users/{user_id}/roles/{role_id}')
+export const createTrust = operation<
+  { body: { trust: { trustor_user_id: string; trustee_user_id: string; project_id: string; impersonation: boolean; roles: ({ id: string } | { name: string })[]; allow_redelegation?: boolean; expires_at?: string } } },
+  { trust: Trust }
+>('POST', '/v3/OS-TRUST/trusts')
+export const deleteTrust = operation<{ params: { trust_id: string } }>('DELETE', '/v3/OS-TRUST/trusts/{trust_id}')
+export const listLimits = operation<{ query?: { service_id?: string; region_id?: string; resource_name?: string; project_id?: string } }, { limits: Limit[] }>('GET', '/v3/limits')
+export const listRegisteredLimits = operation<{ query?: { service_id?: string; region_id?: string; resource_name?: string } }, { registered_limits: RegisteredLimit[] }>('GET', '/v3/registered_limits')
+
+/** Judges a signature over a request in the manner of S3: `token` is the string that was signed, in base64. Only for services. */
+export const validateS3 = operation<{ body: { credentials: { access: string; signature: string; token: string } } }, { token: TokenBody }>('POST', '/v3/s3tokens')
+/** The same for EC2's signatures, versions 0, 1, 2 and 4. */
+export const validateEc2 = operation<
+  { body: { ec2Credentials: { access: string; signature: string; host?: string; verb?: string; path?: string; params?: Readonly<Record<string, string>>; headers?: Readonly<Record<string, string>>; body_hash?: string } } },
+  { token: TokenBody }
+>('POST', '/v3/ec2tokens')

@@ -1,0 +1,3 @@
+/** Told to every process of the cloud when a token that was valid may be so no more: judgements kept in memory are made anew. */
+export const REVOKED_TOPIC = 'keystone.revoked'
+export const REVOKED = 'revoked'

@@ -1,0 +1,100 @@
+/**
+ * A folder of Fernet keys, laid out as Keystone's: files named by number, the highest is primary (it encrypts), `0` is staged (it will be
+ * the next primary, and every process can already read what it writes), the others only decrypt. Files have mode 0600.
+ */
+import { chmod, mkdir, readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { World } from '#base/world.ts'
+import { type FernetContent, fernetDecrypt, fernetEncrypt, type FernetKey, fernetKey, fernetKeyText } from '../core/fernet.ts'
+
+export interface KeyRepository {
+  encrypt(data: Uint8Array, seconds: number): Promise<string>
+  /** Undefined when no key fits, also after looking whether another process has brought new ones. */
+  decrypt(token: string): Promise<FernetContent | undefined>
+  /** Promotes the staged key and drops the oldest beyond `keep`. */
+  rotate(): Promise<void>
+  /** Numbers of the keys there are, the primary first, the staged last. */
+  numbers(): Promise<number[]>
+  /** True when what was written has been written with the primary. */
+  isPrimary(token: string): Promise<boolean>
+}
+
+/** Milliseconds between looks at the folder when a token fits no key, and when all goes well. */
+const LOOK_AGAIN = 1_000
+const REFRESH = 30_000
+
+export function keyRepository(world: World, dir: string, keep: number): KeyRepository {
+  let keys: { number: number; key: FernetKey }[] = []
+  let plain: FernetKey[] = []
+  let read_at = Number.NEGATIVE_INFINITY
+  let reading: Promise<void> | undefined
+
+  const write = async (number: number): Promise<void> => {
+    const path = join(dir, `.${number}.new`)
+    await writeFile(path, fernetKeyText(world.random.bytes(32)), { mode: 0o600 })
+    await rename(path, join(dir, String(number)))
+  }
+  const list = async (): Promise<number[]> => (await readdir(dir)).filter((name) => /^\d+$/.test(name)).map(Number).sort((a, b) => a - b)
+
+  const load = async (): Promise<void> => {
+    await mkdir(dir, { recursive: true, mode: 0o700 })
+    await chmod(dir, 0o700)
+    let numbers = await list()
+    if (numbers.length === 0) {
+      await write(0)
+      await write(1)
+      numbers = [0, 1]
+    }
+    const found: typeof keys = []
+    for (const number of numbers.reverse()) {
+      const path = join(dir, String(number))
+      await chmod(path, 0o600)
+      const key = fernetKey(await readFile(path, 'utf8'))
+      if (key) found.push({ number, key })
+      else world.log.module('keystone.keys').warn('Ignored a file that holds no Fernet key', { path })
+    }
+    keys = found
+    plain = found.map(({ key }) => key)
+    read_at = world.clock.now()
+  }
+  const fresh = (age: number): Promise<void> | undefined => {
+    if (world.clock.now() - read_at < age) return undefined
+    reading ??= load().finally(() => {
+      reading = undefined
+    })
+    return reading
+  }
+
+  return {
+    async encrypt(data, seconds) {
+      await fresh(REFRESH)
+      return fernetEncrypt(plain[0]!, data, seconds, world.random.bytes(16))
+    },
+    async decrypt(token) {
+      await fresh(REFRESH)
+      const content = fernetDecrypt(plain, token)
+      if (content) return content
+      const looked = fresh(LOOK_AGAIN)
+      if (!looked) return undefined
+      await looked
+      return fernetDecrypt(plain, token)
+    },
+    async rotate() {
+      await load()
+      const highest = keys[0]!.number
+      await rename(join(dir, '0'), join(dir, String(highest + 1)))
+      await write(0)
+      const numbers = (await list()).filter((number) => number > 0)
+      for (const old of numbers.slice(0, Math.max(0, numbers.length - (keep - 1)))) await unlink(join(dir, String(old)))
+      await load()
+    },
+    async numbers() {
+      await load()
+      return keys.map(({ number }) => number)
+    },
+    async isPrimary(token) {
+      await fresh(REFRESH)
+      return fernetDecrypt([plain[0]!], token) !== undefined
+    },
+  }
+}
