@@ -1,4 +1,5 @@
 /** Forgetting connections that the kernel remembers, so that a rule or an address that was taken away stops working at once. */
+import { internal } from '#base/fault.ts'
 import type { Run } from '#base/process/run.ts'
 import { runInNamespace } from './namespace.ts'
 
@@ -18,6 +19,8 @@ export interface Conntrack {
   forget(match: ConnectionMatch, netns?: string): Promise<void>
 }
 
+const ATTEMPTS = 10
+
 export function createConntrack(run: Run): Conntrack {
   return {
     async forget(match, netns) {
@@ -26,8 +29,12 @@ export function createConntrack(run: Run): Conntrack {
       if (match.orig_src !== undefined) args.push('-s', match.orig_src)
       if (match.orig_dst !== undefined) args.push('-d', match.orig_dst)
       if (match.reply_dst !== undefined) args.push('-q', match.reply_dst)
-      // 1 means that nothing matched.
-      await runInNamespace(run, netns)('conntrack', args, { okCodes: [0, 1] })
+      // Code 1 is said when nothing matched, and when one that was listed had ended by itself before its turn: then the rest was not looked at.
+      for (let attempt = 1; ; attempt++) {
+        const { code, stderr } = await runInNamespace(run, netns)('conntrack', args, { okCodes: [0, 1] })
+        if (code === 0 || stderr.includes('have been deleted')) return
+        if (attempt === ATTEMPTS) throw internal('conntrack could not forget connections', { detail: `${args.join(' ')}: ${stderr.trim()}` })
+      }
     },
   }
 }

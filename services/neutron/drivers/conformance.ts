@@ -47,7 +47,7 @@ export function networkDriverConformance(name: string, open: () => Promise<Bench
         [...first.networks, ...first.ports].map(({ id: which, status, reason }) => [which, status, reason]),
         [lan, other, one, two].map((object) => [object.id, 'ACTIVE', undefined]),
       )
-      assert.deepEqual(await driver.ensure(whole), first)
+      assert.deepEqual(await driver.ensure(async () => whole), first)
       await driver.close()
       driver = bench.start()
       assert.deepEqual(await driver.ensure(whole), first)

@@ -40,8 +40,11 @@ export interface NetworkDriver {
   readonly name: string
   /** The `network_type`s it can wire. */
   readonly network_types: readonly NetworkPlan['network_type'][]
-  /** The whole host: for the start and the slow clock. Removes what is not in the plan. */
-  ensure(plan: HostPlan): Promise<HostReport>
+  /**
+   * The whole host: for the start and the slow clock. Removes what is not in the plan. Give a function to have the plan read while
+   * nothing else moves: a plan that is older than an `ensurePort` would take that port away again.
+   */
+  ensure(plan: HostPlan | (() => Promise<HostPlan>)): Promise<HostReport>
   ensureNetwork(network: NetworkPlan): Promise<ObjectReport>
   ensureNoNetwork(networkId: string): Promise<void>
   /** Makes the network too, if it is not there. */

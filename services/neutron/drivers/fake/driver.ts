@@ -63,8 +63,9 @@ export class FakeNetworkDriver implements NetworkDriver, RoutingAbility, DhcpAbi
     this.#handler = handler
   }
 
-  async ensure(plan: HostPlan): Promise<HostReport> {
+  async ensure(wish: HostPlan | (() => Promise<HostPlan>)): Promise<HostReport> {
     await this.#meet('ensure', '')
+    const plan = typeof wish === 'function' ? await wish() : wish
     keep(this.host.ports, plan.ports.map(({ id }) => id))
     keep(this.host.networks, plan.networks.map(({ id }) => id))
     keep(this.host.dhcp, plan.dhcp.map(({ network }) => network.id))

@@ -26,10 +26,7 @@ export async function ensureDhcpHere(host: Host, plan: DhcpPlan, state: { fresh:
   const netns = names.dhcp(plan.network.id)
   const domain = plan.dns_domain === undefined || plan.dns_domain === '' ? (options.dns_domain ?? 'openstacklocal') : plan.dns_domain.replace(/\.$/, '')
   const files = dhcpFiles(plan, domain, metadata)
-  if (state.fresh) {
-    await tools.ip.batch([['netns', 'add', netns]])
-    await setSysctls(tools.run, netns, SYSCTLS)
-  }
+  if (state.fresh) await tools.ip.batch([['netns', 'add', netns]])
   if (!state.known) await ensureDevice(host, plan, netns, metadata)
   await tools.dnsmasq.ensure({
     netns,
@@ -48,6 +45,8 @@ async function ensureDevice(host: Host, { network, port }: DhcpPlan, netns: stri
   const outside = dhcpFabricEnd(port.id)
   const mac = parseMac(port.mac_address)
   const before = await tools.ip.addresses(netns)
+  // The loopback device comes up last: while it is down, nobody came to the end of this before.
+  if (!before.some(({ ifname, up }) => ifname === 'lo' && up)) await setSysctls(tools.run, netns, SYSCTLS)
   const stale = before.filter(({ ifname }) => ifname.startsWith('ns-') && ifname !== inside).map(({ ifname }) => `dp-${ifname.slice(3)}`)
   const have = before.find(({ ifname }) => ifname === inside)
   await fabric.change((links) => [

@@ -61,8 +61,8 @@ export class LinuxbridgeDriver implements NetworkDriver, RoutingAbility, DhcpAbi
     this.#metadata.handler = handler
   }
 
-  ensure(plan: HostPlan): Promise<HostReport> {
-    return this.#locks.all(() => this.#ensure(plan))
+  ensure(plan: HostPlan | (() => Promise<HostPlan>)): Promise<HostReport> {
+    return this.#locks.all(async () => this.#ensure(typeof plan === 'function' ? await plan() : plan))
   }
 
   ensureNetwork(network: NetworkPlan): Promise<ObjectReport> {
@@ -146,8 +146,9 @@ export class LinuxbridgeDriver implements NetworkDriver, RoutingAbility, DhcpAbi
 
   async #ensure(plan: HostPlan): Promise<HostReport> {
     const { fabric, tools } = this.#host
-    await fabric.ready()
     this.#namespaces = new Set(await tools.ip.namespaces())
+    if (!this.#namespaces.has(fabric.netns)) fabric.forget()
+    await fabric.ready()
     await fabric.refresh()
     for (const memory of [this.#remotes, this.#flat, this.#dhcp]) memory.clear()
     const routers = plan.routers.filter((router) => router.admin_state_up)

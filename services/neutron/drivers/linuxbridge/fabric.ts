@@ -77,6 +77,14 @@ export class Fabric {
     return this.#ready
   }
 
+  /** Somebody took the namespace away: all is to be made anew. */
+  forget(): void {
+    this.#ready = undefined
+    this.#baseCurrent = false
+    this.portTexts.clear()
+    this.zoned.clear()
+  }
+
   /** Looks at the devices again. */
   async refresh(): Promise<void> {
     this.#links = new Map((await this.tools.ip.links(this.netns)).map((link) => [link.ifname, link]))

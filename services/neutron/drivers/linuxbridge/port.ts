@@ -74,13 +74,11 @@ export class Remembered {
 export async function forgetConnections(host: Host, networkId: string, addresses: readonly string[]): Promise<void> {
   const zone = host.fabric.zones.get(bridgeName(networkId))
   if (zone === undefined) return
-  await Promise.all(
-    addresses.flatMap((address) => {
-      const family = familyOf(address)
-      const { conntrack } = host.tools
-      return [conntrack.forget({ family, zone, orig_src: address }, host.fabric.netns), conntrack.forget({ family, zone, orig_dst: address }, host.fabric.netns)]
-    }),
-  )
+  for (const address of addresses) {
+    const family = familyOf(address)
+    await host.tools.conntrack.forget({ family, zone, orig_src: address }, host.fabric.netns)
+    await host.tools.conntrack.forget({ family, zone, orig_dst: address }, host.fabric.netns)
+  }
 }
 
 /** Takes a port's device away first (it is mute from then on), then its rules. */

@@ -46,18 +46,17 @@ export async function ensureRouterHere(host: Host, router: RouterPlan, fresh: bo
   const netns = names.router(router.id)
   const legs = legsOf(router)
   const rules = routerText(names.table, router, metadata)
-  if (fresh) {
-    await tools.ip.batch([['netns', 'add', netns]])
-    await setSysctls(tools.run, netns, SYSCTLS)
-  }
+  if (fresh) await tools.ip.batch([['netns', 'add', netns]])
   const before = fresh ? [] : await tools.ip.addresses(netns)
+  // The loopback device comes up last: while it is down, nobody came to the end of this before.
+  if (!before.some(({ ifname, up }) => ifname === 'lo' && up)) await setSysctls(tools.run, netns, SYSCTLS)
   await plugLegs(host, netns, legs, before)
   const added = await ensureAddresses(host, netns, legs, fresh ? [] : before)
-  await Promise.all([tools.nft.apply(rules, netns), ensureAdvertising(host, router, netns, legs)])
-  const failed = await ensureRoutes(host, netns, router, fresh)
+  const [, silent] = await Promise.all([tools.nft.apply(rules, netns), ensureAdvertising(host, router, netns, legs).catch((thrown: unknown) => `IPv6 is not advertised: ${asFault(thrown).message}`)])
+  const failed = [silent, await ensureRoutes(host, netns, router, fresh)].filter((reason) => reason !== undefined).join('; ')
   await forgetFloating(host, netns, legs, before)
   announce(host, netns, legs, added)
-  const reason = failed === undefined ? {} : { reason: failed }
+  const reason = failed === '' ? {} : { reason: failed }
   return { id: router.id, status: 'ACTIVE', ...reason, ports: legs.map(({ plan, device }) => ({ id: plan.port_id, status: 'ACTIVE', device, netns })) }
 }
 
@@ -160,7 +159,7 @@ function routeKey(prefix: string): string {
   return prefix === '0.0.0.0/0' ? 'default' : prefix === '::/0' ? 'default6' : prefix
 }
 
-async function ensureAdvertising(host: Host, router: RouterPlan, netns: string, legs: readonly Leg[]): Promise<void> {
+async function ensureAdvertising(host: Host, router: RouterPlan, netns: string, legs: readonly Leg[]): Promise<undefined> {
   const interfaces = legs.flatMap(({ plan, device }): AdvertisedInterface[] => {
     if (device.startsWith('qg-')) return []
     const subnets = plan.fixed_ips.map(({ subnet_id }) => subnetOf(plan, subnet_id)).filter((subnet) => subnet.ip_version === 6 && subnet.ipv6_ra_mode !== null)
@@ -180,6 +179,7 @@ async function ensureAdvertising(host: Host, router: RouterPlan, netns: string, 
   const directory = radvdDirectory(host, router.id)
   if (interfaces.length === 0) await host.tools.radvd.ensureNone(directory)
   else await host.tools.radvd.ensure({ netns, directory, interfaces })
+  return undefined
 }
 
 /** A floating IP that left takes its connections with it. */
@@ -190,8 +190,10 @@ async function forgetFloating(host: Host, netns: string, legs: readonly Leg[], b
     .flatMap(({ addresses }) => addresses)
     .filter((address) => address.endsWith('/32') && !now.has(address))
     .map((address) => address.slice(0, -3))
-  const { conntrack } = host.tools
-  await Promise.all(gone.flatMap((address) => [conntrack.forget({ family: 4, orig_dst: address }, netns), conntrack.forget({ family: 4, reply_dst: address }, netns)]))
+  for (const address of gone) {
+    await host.tools.conntrack.forget({ family: 4, orig_dst: address }, netns)
+    await host.tools.conntrack.forget({ family: 4, reply_dst: address }, netns)
+  }
 }
 
 /** Tells the neighbours that an address lives here now. Nobody waits for it, and without `arping` they find out by themselves. */

@@ -1,6 +1,7 @@
 /** Two hosts over VXLAN; a driver that starts again; and that nothing is left behind. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { run } from '#base/process/run.ts'
 import type { LinuxbridgeDriver } from '../driver.ts'
 import { emptyHostPlan, type HostPlan, type NetworkPlan, type PortPlan } from '../../plan.ts'
 import { dhcp, id, leg, network, port, router, subnet } from '../../test-plans.ts'
@@ -117,6 +118,22 @@ describe('hosts that share networks', { skip: cannot }, () => {
     const report = await left.ensure(leftPlan)
     assert.deepEqual(report.ports.map(({ status, reason }) => [status, reason]), [['ACTIVE', undefined]])
     assert.ok(await a.pings('10.3.0.12'))
+    assert.ok(await eventually(() => lab.inside(hosts[0]!).pings('172.31.0.150'), 5_000))
+  })
+
+  it('goes on where a killed process left a bare namespace, and makes a lost fabric anew', async () => {
+    const netns = `${lab.prefix}a-r-${id('router r')}`
+    await left.ensureNoRouter(id('router r'))
+    await run('ip', ['netns', 'add', netns])
+    await left.close()
+    left = lab.driver('a', hosts[0]!, { local_ip: '10.99.0.1' })
+    assert.equal((await left.ensure(leftPlan)).routers[0]?.status, 'ACTIVE')
+    assert.match(await lab.inside(netns).sh('sysctl', 'net.ipv4.ip_forward'), /= 1/)
+    await run('ip', ['netns', 'del', lab.fabric('a')])
+    const report = await left.ensure(leftPlan)
+    for (const one of [...report.networks, ...report.ports, ...report.dhcp, ...report.routers]) assert.deepEqual([one.status, one.reason], ['ACTIVE', undefined], JSON.stringify(one))
+    await lab.addresses(a, onLeft, lan)
+    assert.ok(await eventually(() => a.pings('10.3.0.12'), 5_000))
     assert.ok(await eventually(() => lab.inside(hosts[0]!).pings('172.31.0.150'), 5_000))
   })
 

@@ -127,7 +127,7 @@ describe('routers and DHCP in namespaces', { skip: cannot }, () => {
     assert.ok(await redGuest.pings('172.31.0.150'), 'its own')
     let answers = 0
     const ping = lab.start(host, 'ping', '-n', '-i', '0.1', '172.31.0.150')
-    ping.stdout?.on('data', () => answers++)
+    ping.stdout?.on('data', (said: Buffer) => (answers += said.includes('bytes from') ? 1 : 0))
     assert.ok(await eventually(async () => answers > 2))
     await driver.ensureRouter(r)
     const then = answers
