@@ -7,6 +7,10 @@ import { configSchema as keystoneConfig } from '#keystone/config.ts'
 import keystonePolicies from '#keystone/contract/policies.json' with { type: 'json' }
 import { controlProcess as keystoneControl } from '#keystone/processes/control.ts'
 import { plate as keystone } from '#keystone/service.ts'
+import { placementConfig } from '#placement/config.ts'
+import placementPolicies from '#placement/contract/policies.json' with { type: 'json' }
+import { controlProcess as placementControl } from '#placement/processes/control.ts'
+import { plate as placement } from '#placement/service.ts'
 import type { ConfigSchema } from '#base/config.ts'
 import type { AgentParts, AgentProcess, ControlProcess, HouseParts } from '#stack/house.ts'
 import type { RuleDefault } from '#stack/policy/interface.ts'
@@ -25,5 +29,6 @@ export interface HouseEntry {
 
 export const houses: readonly HouseEntry[] = [
   { plate: keystone, config: keystoneConfig, policies: keystonePolicies, control: keystoneControl },
+  { plate: placement, config: placementConfig, policies: placementPolicies, control: placementControl },
   { plate: glance, config: glanceConfig, policies: glancePolicies as readonly RuleDefault[], control: glanceControl },
 ]

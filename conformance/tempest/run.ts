@@ -22,7 +22,7 @@ const LIST = new URL('expected-failures.tsv', import.meta.url)
 
 export async function runTempest(patterns: readonly string[], options: { workers?: number; keep?: string; update?: boolean } = {}): Promise<Counts> {
   const dir = options.keep ?? (await mkdtemp(join(tmpdir(), 'ondol-tempest-')))
-  const cloud = await startCloud()
+  const cloud = await startCloud({ env: process.env })
   try {
     await makeWorkspace(dir, cloud)
     const env = { ...process.env, TEMPEST_CONFIG_DIR: join(dir, 'etc'), TEMPEST_CONFIG: 'tempest.conf', PYTHONWARNINGS: 'ignore', PATH: '/usr/bin:/bin', OS_TEST_TIMEOUT: '300' }

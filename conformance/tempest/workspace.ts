@@ -10,14 +10,15 @@ const TEMPEST = '/usr/lib/python3/dist-packages/tempest'
 export async function makeWorkspace(dir: string, cloud: Cloud): Promise<void> {
   for (const folder of ['etc', 'logs', 'lock']) await mkdir(join(dir, folder), { recursive: true })
   const admin = await login(cloud)
+  const has = (service: string): boolean => cloud.controls.has(service)
   const image = await makeImage(admin, 'tempest-image')
   const alt = await makeImage(admin, 'tempest-image-alt')
-  const flavors = await Promise.all([makeFlavor(admin, 'tempest.nano', 128), makeFlavor(admin, 'tempest.micro', 192)])
-  const networks = (await admin('GET', '/networking/v2.0/networks?name=public')).networks as { id: string }[]
-  const extensions = ((await admin('GET', '/networking/v2.0/extensions')).extensions as { alias: string }[]).map((one) => one.alias).sort()
+  const flavors = has('nova') ? await Promise.all([makeFlavor(admin, 'tempest.nano', 128), makeFlavor(admin, 'tempest.micro', 192)]) : ['', '']
+  const networks = (has('neutron') ? (await admin('GET', '/networking/v2.0/networks?name=public')).networks : [{ id: '' }]) as { id: string }[]
+  const extensions = has('neutron') ? ((await admin('GET', '/networking/v2.0/extensions')).extensions as { alias: string }[]).map((one) => one.alias).sort() : []
   const { admin: who, region } = cloud.credentials
   const identity = `${cloud.url}/identity/v3`
-  const volume = cloud.controls.has('cinder')
+  const volume = has('cinder')
   const sections: Sections = {
     DEFAULT: { log_dir: join(dir, 'logs'), log_file: 'tempest.log', debug: true },
     oslo_concurrency: { lock_path: join(dir, 'lock') },
@@ -31,11 +32,11 @@ export async function makeWorkspace(dir: string, cloud: Cloud): Promise<void> {
       admin_user_domain_name: 'Default',
       admin_project_domain_name: 'Default',
       default_credentials_domain_name: 'Default',
-      create_isolated_networks: true,
+      create_isolated_networks: has('neutron'),
     },
     identity: { uri_v3: identity, uri: identity, auth_version: 'v3', region, v3_endpoint_type: 'publicURL', default_domain_id: 'default', admin_role: 'admin' },
     'identity-feature-enabled': { api_v2: false, api_v2_admin: false, api_v3: true, trust: true, project_tags: true, application_credentials: true, access_rules: true, security_compliance: false },
-    service_available: { nova: true, glance: true, neutron: true, cinder: volume, swift: cloud.controls.has('swift'), horizon: false },
+    service_available: { nova: has('nova'), glance: true, neutron: has('neutron'), cinder: volume, swift: has('swift'), horizon: false },
     image: { region, build_timeout: 60 },
     'image-feature-enabled': { api_v2: true, api_v1: false, import_image: true, os_glance_reserved: true },
     compute: { region, image_ref: image, image_ref_alt: alt, flavor_ref: flavors[0]!, flavor_ref_alt: flavors[1]!, build_timeout: 60, build_interval: 1, min_compute_nodes: 1, max_microversion: 'latest' },

@@ -1,5 +1,5 @@
 /** Placement's part of ondol.yaml. */
-import type { Schema } from '#stack/schema.ts'
+import type { ConfigSchema } from '#base/config.ts'
 
 export interface PlacementConfig {
   randomize_allocation_candidates: boolean
@@ -17,7 +17,7 @@ export const placementDefaults: PlacementConfig = {
   incomplete_consumer_user_id: NOBODY,
 }
 
-export const placementConfig: Schema = {
+export const placementConfig: ConfigSchema = {
   type: 'object',
   properties: {
     randomize_allocation_candidates: {
@@ -34,5 +34,4 @@ export const placementConfig: Schema = {
     incomplete_consumer_project_id: { type: 'string', maxLength: 255, default: NOBODY, description: 'Project of consumers written before 1.8, which name none.' },
     incomplete_consumer_user_id: { type: 'string', maxLength: 255, default: NOBODY, description: 'User of consumers written before 1.8, which name none.' },
   },
-  additionalProperties: false,
 }
