@@ -51,7 +51,7 @@ for (const start of [startPostgres, startMariadb]) {
 async function adminToken(cloud: Cloud): Promise<string> {
   const { username, password, project_name } = cloud.credentials.admin
   const domain = { id: 'default' }
-  const body = { auth: { identity: { methods: ['password'], password: { user: { name: username, password, domain } } }, scope: { project: { name: project_name, domain } } } }
+  const body = { auth: { identity: { methods: ['password'], password: { user: { name: username, password: password.reveal(), domain } } }, scope: { project: { name: project_name, domain } } } }
   const answer = await cloud.fetch('/v3/auth/tokens', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
   assert.equal(answer.status, 201, await answer.clone().text())
   return answer.headers.get('x-subject-token')!
