@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { memoryBus } from '#base/bus/memory.ts'
 import type { Bus } from '#base/bus/interface.ts'
 import { type ConfigValues, loadConfig } from '#base/config.ts'
-import { unavailable } from '#base/fault.ts'
+import { invalid, unavailable } from '#base/fault.ts'
 import { flowMigrations } from '#base/flow/journal.ts'
 import type { HttpHandler } from '#base/http/message.ts'
 import { type Listening, listen } from '#base/http/server.ts'
@@ -106,7 +106,9 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     await migrate(db, [{ house: 'base', migrations: flowMigrations }, ...houses.map((house) => house.plate.migrations)], here.clock.now())
     phase('database')
     const secrets = await openSecrets(join(dataDir, 'secrets.json'), here.random)
-    const bus = options.bus ? options.bus(here) : await openBus(config.bus.url, here)
+    const host = options.host ?? hostname()
+    const owner = `${host}:${process.pid}:${here.random.uuid().slice(0, 8)}`
+    const bus = options.bus ? options.bus(here) : await openBus(config.bus.url, here, owner)
     undo.push(() => bus.close())
 
     let listening: Listening | undefined
@@ -117,8 +119,6 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
       if (!handler) throw unavailable(`The service ${name} is not part of this cloud`)
       return handler
     }
-    const host = options.host ?? hostname()
-    const owner = `${host}:${process.pid}:${here.random.uuid().slice(0, 8)}`
     const identity = identityOf()
     const tokens = tokenDoor((token, requestId) => identity.validate(token, requestId), here.clock)
     const controls = new Map<string, ControlProcess>()
@@ -181,9 +181,10 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   }
 }
 
-async function openBus(url: string, here: World): Promise<Bus> {
+async function openBus(url: string, here: World, owner: string): Promise<Bus> {
   if (url === '') return memoryBus(here)
-  throw unavailable(`The bus ${url.replace(/\/\/.*@/, '//')} cannot be used: this version knows the bus in memory only`)
+  if (!/^amqps?:/.test(url)) throw invalid('bus.url must begin with amqp: or amqps:, or be empty', { field: 'bus.url' })
+  return (await import('#base/bus/amqp.ts')).amqpBus(here, { url, name: owner })
 }
 
 interface SharedParts {

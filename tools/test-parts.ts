@@ -25,9 +25,17 @@ export const parts: readonly TestPart[] = [
   { name: 'types', what: 'the TypeScript compiler over the whole tree', run: () => command(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']) },
   { name: 'lint', what: 'oxlint over the whole tree', run: () => command('node_modules/.bin/oxlint', ['--quiet']) },
   { name: 'unit', what: 'unit tests, flows broken at every step, and wire scenarios against the whole cloud with fake drivers', run: () => nodeTests((file) => !/\.(real|engine|tempest|client)\.test\.ts$/.test(file)) },
-  { name: 'engines', what: 'the same on PostgreSQL, MariaDB and RabbitMQ', run: () => nodeTests((file) => file.endsWith('.engine.test.ts')) },
+  { name: 'engines', what: 'the same on PostgreSQL, MariaDB and RabbitMQ', run: engines },
   { name: 'real', what: 'the real drivers: packets, disks and guests', run: () => nodeTests((file) => file.endsWith('.real.test.ts'), 1) },
 ]
+
+/** The engines' own tests, then the houses' tests on each engine. */
+async function engines(): Promise<Counts> {
+  const own = await nodeTests((file) => file.endsWith('.engine.test.ts'))
+  const { testEngines, touchesDatabase } = await import('./test-engines.ts')
+  const houses = await testEngines(touchesDatabase)
+  return { passed: own.passed + houses.passed, failed: own.failed + houses.failed, skipped: own.skipped + houses.skipped }
+}
 
 /** Runs the tests whose path the filter takes, one process a file. */
 export async function nodeTests(filter: (file: string) => boolean, concurrency = 2): Promise<Counts> {

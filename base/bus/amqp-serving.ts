@@ -21,6 +21,9 @@ export const castQueue = (topic: string): string => `ondol.cast.${topic}`
 /** A wake-up that nobody took for so long is news to nobody; a topic that nobody served for so long is of a host that is gone. */
 const CAST_TTL = 10 * 60_000
 const TOPIC_TTL = 24 * 3_600_000
+/** How long the broker may take to let a queue be consumed (ms), and after how many failures a queue of casts is made anew. */
+const CASTS_PATIENCE = 3_000
+const CASTS_TRIES = 2
 /** What two machines' clocks may differ by (ms): the broker drops expired calls by its own clock, exactly. */
 const TOLERANCE = 5_000
 
@@ -29,9 +32,8 @@ export class AmqpServing {
   readonly #topic: string
   readonly #desk: Desk
   readonly #options: ServeOptions
-  #channel: Channel | undefined
-  #tags: string[] = []
-  #closed = false
+  #legs: { channel: Channel; tags: string[] }[] = []
+  readonly #stop = new AbortController()
 
   constructor(world: World, topic: string, handlers: Handlers, options: ServeOptions) {
     this.#world = world
@@ -40,45 +42,85 @@ export class AmqpServing {
     this.#desk = new Desk(world, handlers, options)
   }
 
-  /** Declares and consumes on a channel of `model`. `lost` is called when the broker ends it while the connection lives. */
+  /**
+   * Consumes over `model`. `lost` is called when the broker ends it. Throws `conflict` when another server is alone here, else
+   * `unavailable`. A queue of casts that does not come up in time does not hold up the calls: it is tried on beside them.
+   */
   async attach(model: ChannelModel, lost: () => void): Promise<void> {
-    if (this.#closed) return
+    this.#legs = []
+    const casts = this.#attachCasts(model)
+    await this.#attachCalls(model, lost)
+    await Promise.race([casts, this.#world.clock.sleep(CASTS_PATIENCE)])
+  }
+
+  async #attachCalls(model: ChannelModel, lost: () => void): Promise<void> {
+    const topic = this.#topic
+    await this.#leg(model, lost, async (channel, consume) => {
+      await channel.assertQueue(callQueue(topic), { durable: true, autoDelete: true })
+      const own = await channel.assertQueue('', { exclusive: true, autoDelete: true })
+      await channel.bindQueue(own.queue, FANOUT_EXCHANGE, topic)
+      await consume(callQueue(topic), this.#options.exclusive ?? false)
+      await consume(own.queue, true)
+    })
+  }
+
+  /** Until it succeeds or the connection ends. A quorum queue without a leader neither answers nor fails; at last it is made anew. */
+  async #attachCasts(model: ChannelModel): Promise<void> {
+    const topic = this.#topic
+    for (let failures = 0; !this.#stop.signal.aborted; failures++) {
+      try {
+        const again = (): void => void this.#world.clock.after(100, () => void this.#attachCasts(model))
+        await this.#leg(model, again, async (channel, consume) => {
+          if (failures === CASTS_TRIES) await channel.deleteQueue(castQueue(topic))
+          await channel.assertQueue(castQueue(topic), { durable: true, arguments: { 'x-queue-type': 'quorum', 'x-message-ttl': CAST_TTL, 'x-expires': TOPIC_TTL } })
+          await consume(castQueue(topic), false)
+        })
+        return
+      } catch (thrown) {
+        if (ended(model) || this.#stop.signal.aborted) return
+        this.#world.log.module('bus').warn('Could not take the casts of a topic', { topic, failures: failures + 1, error: thrown })
+        await this.#world.clock.sleep(Math.min(10_000, 500 * 2 ** failures), this.#stop.signal).catch(() => {})
+      }
+    }
+  }
+
+  /** One channel with its consumers; all of it in time, or none of it. */
+  async #leg(model: ChannelModel, lost: () => void, declare: (channel: Channel, consume: (queue: string, exclusive: boolean) => Promise<void>) => Promise<void>): Promise<void> {
     const topic = this.#topic
     const channel = await model.createChannel()
+    const leg = { channel, tags: [] as string[] }
     let refused: unknown
     let ready = false
     channel.on('error', (thrown: unknown) => {
       refused = thrown
     })
     channel.on('close', () => {
-      if (this.#channel === channel) this.#channel = undefined
-      if (ready && !this.#closed) lost()
+      this.#legs = this.#legs.filter((one) => one !== leg)
+      if (ready && !this.#stop.signal.aborted && !ended(model)) lost()
     })
+    // A null message: the broker has ended this consumer, e.g. because the queue's node went away.
+    const receive = (message: ConsumeMessage | null): void => void (message ? this.#receive(channel, message) : channel.close().catch(() => {}))
+    const late = new AbortController()
     try {
-      await channel.prefetch(this.#options.concurrency ?? 64)
-      await channel.assertQueue(callQueue(topic), { durable: true, autoDelete: true })
-      await channel.assertQueue(castQueue(topic), { durable: true, arguments: { 'x-queue-type': 'quorum', 'x-message-ttl': CAST_TTL, 'x-expires': TOPIC_TTL } })
-      const own = await channel.assertQueue('', { exclusive: true, autoDelete: true })
-      await channel.bindQueue(own.queue, FANOUT_EXCHANGE, topic)
-      // A null message: the broker has ended this consumer, e.g. because the queue's node went away.
-      const receive = (message: ConsumeMessage | null): void => void (message ? this.#receive(channel, message) : channel.close().catch(() => {}))
-      const exclusive = this.#options.exclusive ?? false
-      this.#tags = []
-      for (const [queue, alone] of [
-        [callQueue(topic), exclusive],
-        [castQueue(topic), false],
-        [own.queue, true],
-      ] as const) {
-        const { consumerTag } = await channel.consume(queue, receive, { exclusive: alone })
-        this.#tags.push(consumerTag)
-      }
-      this.#channel = channel
+      await Promise.race([
+        (async () => {
+          await channel.prefetch(this.#options.concurrency ?? 64)
+          await declare(channel, async (queue, exclusive) => {
+            leg.tags.push((await channel.consume(queue, receive, { exclusive })).consumerTag)
+          })
+        })(),
+        this.#world.clock.sleep(CASTS_PATIENCE, late.signal).then(() => {
+          throw unavailable('The message broker did not answer', { code: 'bus.serve' })
+        }),
+      ])
       ready = true
+      this.#legs.push(leg)
     } catch (thrown) {
-      await channel.close().catch(() => {})
-      const code = (refused as { code?: number } | undefined)?.code
-      if (code === 403) throw conflict(`Another server serves ${topic} alone`, { code: 'bus.exclusive', cause: refused })
+      channel.close().catch(() => {})
+      if ((refused as { code?: number } | undefined)?.code === 403) throw conflict(`Another server serves ${topic} alone`, { code: 'bus.exclusive', cause: refused })
       throw unavailable(`${topic} cannot be served`, { code: 'bus.serve', cause: refused ?? thrown })
+    } finally {
+      late.abort()
     }
   }
 
@@ -93,12 +135,17 @@ export class AmqpServing {
   }
 
   async close(): Promise<void> {
-    this.#closed = true
-    const channel = this.#channel
-    if (channel) await Promise.all(this.#tags.map((tag) => channel.cancel(tag).catch(() => {})))
+    this.#stop.abort()
+    const legs = this.#legs
+    await Promise.all(legs.flatMap(({ channel, tags }) => tags.map((tag) => channel.cancel(tag).catch(() => {}))))
     await this.#desk.drained()
-    await channel?.close().catch(() => {})
+    await Promise.all(legs.map(({ channel }) => channel.close().catch(() => {})))
   }
+}
+
+/** Whether the connection is over, also when nobody was told yet. */
+function ended(model: ChannelModel): boolean {
+  return (model.connection as unknown as { stream?: { destroyed?: boolean } }).stream?.destroyed ?? false
 }
 
 /** The channel may have died while the handler ran: then the broker gives the message to somebody else. */

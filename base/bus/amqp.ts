@@ -167,8 +167,13 @@ export async function amqpBus(world: World, options: AmqpOptions): Promise<Bus> 
       checkTopic(topic)
       const { model } = await connected(patience)
       const serving = new AmqpServing(world, topic, handlers, serveOptions)
-      await serving.attach(model, again(serving, model))
       servings.set(serving, topic)
+      try {
+        await serving.attach(model, again(serving, model))
+      } catch (thrown) {
+        servings.delete(serving)
+        throw thrown
+      }
       return {
         async close() {
           servings.delete(serving)

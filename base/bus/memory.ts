@@ -2,7 +2,7 @@
  * The bus inside one process: the same envelope through a JSON copy, so that nothing is shared by accident. Time is the World's,
  * servers of a topic take turns, and one-way messages arrive in the order in which they were sent.
  */
-import { conflict, timedOut, unavailable } from '../fault.ts'
+import { conflict, type Fault, timedOut, unavailable } from '../fault.ts'
 import type { World } from '../world.ts'
 import { Desk } from './desk.ts'
 import { openAnswer, seal, unseal } from './envelope.ts'
@@ -18,7 +18,8 @@ interface Seat {
 
 export function memoryBus(world: World, faults?: BusFaults, sender = 'memory'): Bus {
   const topics = new Map<string, { seats: Seat[]; next: number }>()
-  const closing = new AbortController()
+  const waiting = new Set<(reason: unknown) => void>()
+  let closed: Fault | undefined
 
   const pick = (topic: string): Desk | undefined => {
     const entry = topics.get(topic)
@@ -39,7 +40,7 @@ export function memoryBus(world: World, faults?: BusFaults, sender = 'memory'): 
 
   return {
     async call(topic, method, payload, options = {}) {
-      if (closing.signal.aborted) throw closing.signal.reason
+      if (closed) throw closed
       options.signal?.throwIfAborted()
       const desk = pick(topic)
       if (!desk) throw unavailable(`Nobody serves ${topic}`, { code: 'bus.nobody' })
@@ -54,16 +55,15 @@ export function memoryBus(world: World, faults?: BusFaults, sender = 'memory'): 
         }
         const stop = world.clock.after(limit, () => giveUp(timedOut(`${topic} did not answer ${method} in ${limit} ms`, { code: 'bus.timeout' })))
         const onAbort = (): void => giveUp(options.signal!.reason)
-        const onClose = (): void => giveUp(closing.signal.reason)
         options.signal?.addEventListener('abort', onAbort, { once: true })
-        closing.signal.addEventListener('abort', onClose, { once: true })
+        waiting.add(giveUp)
         const done = (result: string | undefined): void => {
           if (result !== undefined) resolve(result)
         }
         given.signal.addEventListener('abort', () => {
           stop()
           options.signal?.removeEventListener('abort', onAbort)
-          closing.signal.removeEventListener('abort', onClose)
+          waiting.delete(giveUp)
         })
         if (fate === 'lose') return
         const go = (): void => void deliver(desk, text, given.signal).then(done)
@@ -76,16 +76,16 @@ export function memoryBus(world: World, faults?: BusFaults, sender = 'memory'): 
       return openAnswer(answer)
     },
     async cast(topic, method, payload) {
-      if (closing.signal.aborted) throw closing.signal.reason
+      if (closed) throw closed
       const desk = pick(topic)
       if (desk) oneWay(desk, topic, method, 'cast', payload)
     },
     async fanout(topic, method, payload) {
-      if (closing.signal.aborted) throw closing.signal.reason
+      if (closed) throw closed
       for (const { desk } of topics.get(topic)?.seats ?? []) oneWay(desk, topic, method, 'fanout', payload)
     },
     async serve(topic, handlers, options = {}) {
-      if (closing.signal.aborted) throw closing.signal.reason
+      if (closed) throw closed
       const entry = topics.get(topic) ?? { seats: [], next: 0 }
       if (entry.seats.some((seat) => seat.exclusive) || (options.exclusive && entry.seats.length > 0)) throw conflict(`Another server serves ${topic} alone`, { code: 'bus.exclusive' })
       const seat: Seat = { desk: new Desk(world, handlers, options), exclusive: options.exclusive ?? false }
@@ -101,11 +101,12 @@ export function memoryBus(world: World, faults?: BusFaults, sender = 'memory'): 
       }
     },
     async close() {
-      if (closing.signal.aborted) return
+      if (closed) return
+      closed = unavailable('The message bus is closed', { code: 'bus.closed' })
       const desks = [...topics.values()].flatMap((entry) => entry.seats.map((seat) => seat.desk))
       topics.clear()
       await Promise.all(desks.map((desk) => desk.drained()))
-      closing.abort(unavailable('The message bus is closed', { code: 'bus.closed' }))
+      for (const giveUp of waiting) giveUp(closed)
     },
   }
 }

@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { VirtualClock } from '../clock.ts'
-import { openSqlite } from '../sql/sqlite.ts'
 import type { Database } from '../sql/database.ts'
+import { type TestDatabase, testDatabase } from '../sql/test/database.ts'
 import { migrate } from '../sql/table.ts'
 import { world } from '../world.ts'
 import { defineFlow, type Flow } from './definition.ts'
@@ -13,19 +10,16 @@ import { FlowEngine, type FlowFaults } from './engine.ts'
 import { flowMigrations, listFlows, type FlowTables } from './journal.ts'
 import { eachCrash, eachFailure, type Trial } from './kit.ts'
 
-let dir: string
+let place: TestDatabase
 let db: Database
 let serial = 0
 
 before(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'ondol-flow-'))
-  db = openSqlite({ path: join(dir, 'flow.db'), durability: 'fast' }) as unknown as Database
+  place = await testDatabase()
+  db = place.db
   await migrate(db, [{ house: 'base', migrations: flowMigrations }], 0)
 })
-after(async () => {
-  await db.close()
-  await rm(dir, { recursive: true })
-})
+after(() => place.close())
 
 interface Building extends Trial {
   made: Set<string>

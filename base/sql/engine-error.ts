@@ -36,9 +36,20 @@ export function isRetryable(engine: Engine, thrown: unknown): boolean {
   return error?.errno === 1213 || error?.errno === 1205
 }
 
-/** Duplicates become a `conflict` Fault with code `sql.duplicate`; everything else passes unchanged. */
+const LOST = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE', 'ENOENT', 'EHOSTUNREACH', 'ENOTFOUND', 'PROTOCOL_CONNECTION_LOST', 'ER_CON_COUNT_ERROR', 'ER_SERVER_SHUTDOWN', '57P01', '57P02', '57P03', '53300'])
+
+/** The server is away or takes nobody now. */
+export function isLost(engine: Engine, thrown: unknown): boolean {
+  if (engine === 'sqlite') return false
+  const error = thrown as EngineError
+  return LOST.has(error?.code ?? '') || (error?.code?.startsWith('08') ?? false) || /Connection terminated|timeout exceeded when trying to connect|closed state/.test(error?.message ?? '')
+}
+
+/** Duplicates become a `conflict` Fault with code `sql.duplicate`, a lost server `unavailable`; everything else passes unchanged. */
 export function toFault(engine: Engine, thrown: unknown): unknown {
-  if (isDuplicate(engine, thrown) && !(thrown instanceof Fault)) {
+  if (thrown instanceof Fault) return thrown
+  if (isLost(engine, thrown)) return new Fault('unavailable', 'The database cannot be reached.', { code: 'sql.unavailable', cause: thrown })
+  if (isDuplicate(engine, thrown)) {
     return new Fault('conflict', 'A resource with this identity already exists.', { code: 'sql.duplicate', cause: thrown })
   }
   return thrown

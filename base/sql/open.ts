@@ -12,7 +12,13 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
         durability: options.durability ?? 'fast',
         ...(options.onQuery ? { onQuery: options.onQuery } : {}),
       })
+    case 'postgres':
+    case 'postgresql':
+      return (await import('./postgres.ts')).openPostgres(options)
+    case 'mysql':
+    case 'mariadb':
+      return (await import('./mysql.ts')).openMysql(options)
     default:
-      throw invalid(`Unknown database URL scheme "${scheme}": use sqlite:, postgres: or mysql:`, { field: 'database.url' })
+      throw invalid(`Unknown database URL scheme "${scheme}": use sqlite:, postgres:, mysql: or mariadb:`, { field: 'database.url' })
   }
 }

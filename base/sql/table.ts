@@ -64,8 +64,13 @@ export interface HouseMigrations {
 export async function migrate(database: Database, houses: readonly HouseMigrations[], now: number): Promise<string[]> {
   // oxlint-disable-next-line no-explicit-any
   const db = database.as<any>()
-  const base = migratorOf(db.query, db.engine)
-  await db.query.schema
+  return withMigrationLock(db, (query) => migrateLocked(db, query, houses, now))
+}
+
+// oxlint-disable-next-line no-explicit-any
+async function migrateLocked(db: Database<any>, query: Kysely<any>, houses: readonly HouseMigrations[], now: number): Promise<string[]> {
+  const base = migratorOf(query, db.engine)
+  await query.schema
     .createTable('schema_migrations')
     .ifNotExists()
     .addColumn('house', 'varchar(64)', (c) => c.notNull())
@@ -73,7 +78,7 @@ export async function migrate(database: Database, houses: readonly HouseMigratio
     .addColumn('applied_at', 'bigint', (c) => c.notNull())
     .addPrimaryKeyConstraint('schema_migrations_pk', ['house', 'name'])
     .execute()
-  const rows = await db.query.selectFrom('schema_migrations').select(['house', 'name']).execute()
+  const rows = await query.selectFrom('schema_migrations').select(['house', 'name']).execute()
   const done = new Set(rows.map((row: { house: string; name: string }) => `${row.house}/${row.name}`))
   const applied: string[] = []
   const missing = houses.flatMap(({ house, migrations }) => migrations.filter((one) => !done.has(`${house}/${one.name}`)).map((one) => ({ house, one })))
@@ -89,8 +94,32 @@ export async function migrate(database: Database, houses: readonly HouseMigratio
   }
   // MariaDB commits on every DDL statement, so one transaction would promise what it cannot hold.
   if (db.engine === 'mysql') await apply(base)
-  else await db.transaction((tx) => apply(migratorOf(tx.query, tx.engine)))
+  else
+    await db.transaction((tx) => {
+      applied.length = 0
+      return apply(migratorOf(tx.query, tx.engine))
+    })
   return applied
+}
+
+const LOCK = 1_869_505_388 // "ondl"
+
+/** One process migrates at a time: two would make the same table. The lock belongs to one connection, which is held meanwhile. */
+// oxlint-disable-next-line no-explicit-any
+async function withMigrationLock<T>(db: Database<any>, work: (query: Kysely<any>) => Promise<T>): Promise<T> {
+  if (db.engine === 'sqlite') return work(db.query)
+  const [lock, unlock] =
+    db.engine === 'postgres'
+      ? [sql`select pg_advisory_lock(${sql.lit(LOCK)})`, sql`select pg_advisory_unlock(${sql.lit(LOCK)})`]
+      : [sql`select get_lock(concat(database(), '.ondol'), 600)`, sql`select release_lock(concat(database(), '.ondol'))`]
+  return db.query.connection().execute(async (query) => {
+    await lock.execute(query)
+    try {
+      return await work(query)
+    } finally {
+      await unlock.execute(query)
+    }
+  })
 }
 
 // oxlint-disable-next-line no-explicit-any
@@ -110,9 +139,11 @@ function migratorOf(query: Kysely<any>, engine: Engine): Migrator {
       await sql.raw(`ALTER TABLE ${quote(engine, table)} ADD COLUMN ${quote(engine, name)} ${columnSql(engine, column)}`).execute(query)
     },
     async createIndex(table, columns, unique = false) {
+      // PostgreSQL sorts by an index only when it has the nulls where the query wants them: first, as everywhere (compilers.ts).
+      const nulls = engine === 'postgres' && !unique ? ' NULLS FIRST' : ''
       const name = `${table}_${columns.join('_')}`.slice(0, 56) + (unique ? '_uq' : '_ix')
       await sql
-        .raw(`CREATE ${unique ? 'UNIQUE ' : ''}INDEX ${quote(engine, name)} ON ${quote(engine, table)} (${columns.map((c) => quote(engine, c)).join(', ')})`)
+        .raw(`CREATE ${unique ? 'UNIQUE ' : ''}INDEX ${quote(engine, name)} ON ${quote(engine, table)} (${columns.map((c) => quote(engine, c) + nulls).join(', ')})`)
         .execute(query)
     },
   }
@@ -124,9 +155,11 @@ function quote(engine: Engine, name: string): string {
 }
 
 function columnSql(engine: Engine, column: Column): string {
+  // Text compares and sorts by its bytes on every engine.
+  const collation = engine === 'postgres' ? ' COLLATE "C"' : ''
   const type = {
-    string: `varchar(${column.length ?? 255})`,
-    text: engine === 'mysql' ? 'mediumtext' : 'text',
+    string: `varchar(${column.length ?? 255})${collation}`,
+    text: engine === 'mysql' ? 'mediumtext' : `text${collation}`,
     int: 'integer',
     big: 'bigint',
     double: engine === 'sqlite' ? 'real' : 'double precision',

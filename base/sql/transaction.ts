@@ -1,16 +1,23 @@
 /** Builds a `Database` from a Kysely: transactions with `afterCommit`, tried again when the engine asks for it. */
-import type { Kysely } from 'kysely'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { IsolationLevel, Kysely } from 'kysely'
 import type { Database, Engine, Tx } from './database.ts'
 import { isRetryable, toFault } from './engine-error.ts'
 
 const ATTEMPTS = 8
+/** Where several processes write at once, losing a race many times over is no accident. */
+const PATIENT_ATTEMPTS = 40
 
 interface DatabaseOptions {
   /** Wraps the work of a transaction; the engine may mark it. */
   around?: <T>(work: () => Promise<T>) => Promise<T>
+  isolation?: IsolationLevel
+  /** Tries a lost race again after a pause by chance, and more often. */
+  patient?: boolean
 }
 
 export function databaseOf<Schema>(kysely: Kysely<Schema>, engine: Engine, options: DatabaseOptions = {}): Database<Schema> {
+  const attempts = options.patient ? PATIENT_ATTEMPTS : ATTEMPTS
   const around = options.around ?? ((work) => work())
   const database: Database<Schema> = {
     engine,
@@ -19,12 +26,13 @@ export function databaseOf<Schema>(kysely: Kysely<Schema>, engine: Engine, optio
       for (let attempt = 1; ; attempt++) {
         const after: (() => void)[] = []
         try {
-          const result = await kysely.transaction().execute((trx) => around(() => work(txOf(trx, engine, after))))
+          const begun = options.isolation ? kysely.transaction().setIsolationLevel(options.isolation) : kysely.transaction()
+          const result = await begun.execute((trx) => around(() => work(txOf(trx, engine, after))))
           for (const run of after) run()
           return result
         } catch (thrown) {
-          if (attempt < ATTEMPTS && isRetryable(engine, thrown)) continue
-          throw toFault(engine, thrown)
+          if (!isRetryable(engine, thrown) || attempt >= attempts) throw toFault(engine, thrown)
+          if (options.patient) await delay(Math.random() * Math.min(100, 2 ** attempt))
         }
       }
     },

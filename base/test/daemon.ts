@@ -93,7 +93,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const began = performance.now()
   const logPath = join(options.dir, 'console.log')
   const log = openSync(logPath, 'a', 0o600)
-  const child = spawn(options.tool, [...options.args], { ...options.user, cwd: options.dir, env: { ...environment, HOME: options.dir, ...options.env }, stdio: ['ignore', log, log] })
+  // The kernel ends it when this process dies in whatever way.
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', options.tool, ...options.args], { ...options.user, cwd: options.dir, env: { ...environment, HOME: options.dir, ...options.env }, stdio: ['ignore', log, log] })
   closeSync(log)
   const onExit = (): void => void child.kill('SIGKILL')
   process.once('exit', onExit)

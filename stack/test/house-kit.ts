@@ -1,5 +1,5 @@
 /**
- * One house alone, for its own tests: a fresh SQLite file, a bus in memory, a virtual or real clock, policy with its real defaults,
+ * One house alone, for its own tests: a fresh database (SQLite unless said otherwise), a bus in memory, a virtual or real clock, policy with its real defaults,
  * and tokens that say what they are. Other houses are whatever handlers the test gives.
  *
  *     const kit = await houseKit({ config, policies, houses: { glance: fakeGlance } })
@@ -16,7 +16,7 @@ import { type HttpBody, type HttpHandler, type HttpResponse, readBody } from '#b
 import { seededRandom } from '#base/random.ts'
 import { Secret } from '#base/secret.ts'
 import type { Database } from '#base/sql/database.ts'
-import { openSqlite } from '#base/sql/sqlite.ts'
+import { testDatabase } from '#base/sql/test/database.ts'
 import { migrate } from '#base/sql/table.ts'
 import { type World, world } from '#base/world.ts'
 import { client } from '../client.ts'
@@ -81,7 +81,7 @@ export async function houseKit<Config>(options: {
 }): Promise<HouseKit<Config>> {
   const dir = await mkdtemp(join(tmpdir(), 'ondol-house-'))
   const here = world({ clock: options.clock ?? realClock, random: seededRandom(options.seed ?? 1) })
-  const db = openSqlite({ path: join(dir, 'house.db'), durability: 'fast' }) as unknown as Database
+  const { db, close: removeDatabase } = await testDatabase()
   const bus = memoryBus(here)
   const enforcer = createEnforcer({ defaults: options.policies })
   const doors = (name: string): HttpHandler => {
@@ -127,7 +127,7 @@ export async function houseKit<Config>(options: {
     },
     async close() {
       await bus.close()
-      await db.close()
+      await removeDatabase()
       await rm(dir, { recursive: true, force: true })
     },
   }

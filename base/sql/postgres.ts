@@ -1,0 +1,29 @@
+/** Opens PostgreSQL as a `Database`. Transactions are serializable: what is counted in one is still true at its commit. */
+import { Kysely, PostgresDialect } from 'kysely'
+import pg from 'pg'
+import { HousePostgresCompiler } from './compilers.ts'
+import type { Database, OpenOptions } from './database.ts'
+import { houseDialect } from './house-driver.ts'
+import { databaseOf } from './transaction.ts'
+
+/** bigint, and the numeric that sums and averages come as: whole numbers up to 2^53 by the contract of `table.ts`. */
+const NUMBERS: ReadonlySet<number> = new Set([20, 1700])
+
+export function openPostgres<Schema>(options: OpenOptions): Database<Schema> {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.connections ?? 10,
+    connectionTimeoutMillis: 10_000,
+    idle_in_transaction_session_timeout: 60_000,
+    application_name: 'ondol',
+    options: options.durability === 'fast' ? '-c synchronous_commit=off' : undefined,
+    types: {
+      getTypeParser: ((oid: number, format?: 'text' | 'binary') => (NUMBERS.has(oid) ? Number : pg.types.getTypeParser(oid, format as 'text'))) as typeof pg.types.getTypeParser,
+    },
+  })
+  // A connection that dies is replaced by the pool, and its query is told; without listeners it would end the process.
+  pool.on('error', () => {})
+  pool.on('connect', (client) => void client.on('error', () => {}))
+  const inner = new PostgresDialect({ pool })
+  return databaseOf(new Kysely<Schema>({ dialect: houseDialect('postgres', inner, () => new HousePostgresCompiler(), options.onQuery) }), 'postgres', { patient: true, isolation: 'serializable' })
+}

@@ -1,0 +1,41 @@
+/**
+ * Runs the tests of the houses and of flows on PostgreSQL and on MariaDB: `node tools/test-engines.ts [path…]`.
+ * Each server is started for it and removed afterwards; one that is not installed is skipped.
+ */
+import { startMariadb } from '#base/sql/test/mariadb.ts'
+import { startPostgres } from '#base/sql/test/postgres.ts'
+import { type Counts, nodeTests } from './test-parts.ts'
+
+/** The counts over both engines. `wanted` says which test files run. */
+export async function testEngines(wanted: (file: string) => boolean): Promise<Counts> {
+  const sum: Counts = { passed: 0, failed: 0, skipped: 0 }
+  for (const start of [startPostgres, startMariadb]) {
+    const server = await start()
+    if (!server) {
+      sum.skipped++
+      continue
+    }
+    console.log(`\nOn ${server.engine} (came up in ${server.startedIn} ms)`)
+    try {
+      process.env.ONDOL_TEST_DATABASE = await server.createDatabase()
+      const counts = await nodeTests((file) => wanted(file) && !/\.(real|engine|tempest|client)\.test\.ts$/.test(file))
+      sum.passed += counts.passed
+      sum.failed += counts.failed
+      sum.skipped += counts.skipped
+    } finally {
+      delete process.env.ONDOL_TEST_DATABASE
+      await server.stop()
+    }
+  }
+  return sum
+}
+
+/** Tests that touch a database. */
+export const touchesDatabase = (file: string): boolean => /^(services|stack|base\/flow)\//.test(file)
+
+if (import.meta.main) {
+  const paths = process.argv.slice(2)
+  const { passed, failed, skipped } = await testEngines((file) => (paths.length ? paths.some((path) => file.startsWith(path)) : touchesDatabase(file)))
+  console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`)
+  process.exitCode = failed > 0 ? 1 : 0
+}
