@@ -26,7 +26,7 @@ export const replaceAggregates = (house: Placement) => async (rq: Rq<AggregatesW
       if (generation !== wish.resource_provider_generation) throw conflict("Resource provider's generation already changed. Please update the generation and try again.", { code: CONCURRENT_UPDATE })
       generation = await generationAdvance(tx, provider.uuid, generation, house.world.clock.now(), (error) => `Update conflict: ${error}`)
     }
-    await aggregateReplace(tx, provider.uuid, aggregates)
+    await aggregateReplace(tx, provider, aggregates)
     return generation
   })
   return { json: wire(rq, aggregates, generation), headers: freshness(house, rq) }

@@ -6,23 +6,27 @@ import type { Reshape } from '../contract/reshaper.ts'
 import { inventoryOf } from '../core/inventory.ts'
 import type { Placement } from '../house.ts'
 import { claimsWrite } from '../store/claims.ts'
-import { generationAdvance } from '../store/generations.ts'
+import { generationsAdvance } from '../store/generations.ts'
 import { inventoriesAdd, inventoriesKeep, type Records } from '../store/inventory-sets.ts'
 import { providersGet } from '../store/providers.ts'
 import { classesMissing } from '../store/resource-classes.ts'
 import type { PlacementSql, ProviderRow } from '../store/tables.ts'
 import { type AnyWish, claiming, claimOf } from './allocations.ts'
 
-/** What is to go can only go when nothing is claimed of it, and what is to come must be there to be claimed: hence three steps. */
+/**
+ * What is to go can only go when nothing is claimed of it, and what is to come must be there to be claimed: hence three steps. Each
+ * adds to the generation of the providers that it changes, as clients of Placement have seen it do.
+ */
 export const reshape = (house: Placement) => async (rq: Rq<Reshape>): Promise<Reply> => {
   await claiming(house, async (tx, now) => {
+    const uuids = Object.keys(rq.body.inventories)
+    await generationsAdvance(tx, uuids, 0, now)
     const plans = await plansOf(tx, rq)
-    for (const { provider, records } of plans) {
-      await generationAdvance(tx, provider.uuid, provider.generation, now, (error) => `update conflict: ${error}`)
-      await inventoriesAdd(tx, provider, records, now)
-    }
+    await generationsAdvance(tx, plans.filter((plan) => Object.keys(plan.records).length > 0).map((plan) => plan.provider.uuid), 1, now)
+    for (const { provider, records } of plans) await inventoriesAdd(tx, provider, records, now)
     await claimsWrite(tx, Object.entries(rq.body.allocations).map(([consumer, wish]) => claimOf(house, rq, consumer, wish as AnyWish)), now)
     for (const { provider, records } of plans) await inventoriesKeep(tx, provider, records)
+    await generationsAdvance(tx, uuids, 1, now)
   })
   return {}
 }

@@ -97,13 +97,14 @@ async function reparent(tx: PlacementTx, before: ProviderRow, parent: string | n
 }
 
 /** A transaction whose only duplicate can be the provider's name or uuid. */
-async function named<T>(house: Placement, identity: Readonly<Record<string, string>>, work: (tx: PlacementTx) => Promise<T>): Promise<T> {
+async function named<T>(house: Placement, identity: { name: string; uuid?: string }, work: (tx: PlacementTx) => Promise<T>): Promise<T> {
   try {
     return await house.db.transaction(work)
   } catch (thrown) {
     if (!isDuplicate(house.db.engine, thrown)) throw thrown
-    const shown = Object.entries(identity).map(([key, value]) => `${key}: ${value}`)
-    throw conflict(`Conflicting resource provider ${shown.join(', ')} already exists.`, { code: DUPLICATE_NAME, cause: thrown })
+    const taken = identity.uuid === undefined ? undefined : await providerGet(house.db, identity.uuid)
+    const shown = taken ? `uuid: ${taken.uuid}` : `name: ${identity.name}`
+    throw conflict(`Conflicting resource provider ${shown} already exists.`, { code: DUPLICATE_NAME, cause: thrown })
   }
 }
 

@@ -72,7 +72,7 @@ export const replaceProviderTraits = (house: Placement) => async (rq: Rq<Provide
     if (missing.length > 0) throw invalid(`No such trait ${missing.join(', ')}`, { field: 'traits' })
     if (JSON.stringify(traits) === provider.traits) return provider.generation
     const generation = await generationAdvance(tx, provider.uuid, provider.generation, now)
-    await providerTraitsReplace(tx, provider.uuid, traits)
+    await providerTraitsReplace(tx, provider, traits)
     return generation
   })
   return { json: wire(traits, generation), headers: freshness(house, rq, now) }
@@ -83,7 +83,7 @@ export const clearProviderTraits = (house: Placement) => async (rq: Rq): Promise
     const provider = await providerFound(tx, rq)
     if (traitsOf(provider).length === 0) return
     await generationAdvance(tx, provider.uuid, provider.generation, house.world.clock.now())
-    await providerTraitsReplace(tx, provider.uuid, [])
+    await providerTraitsReplace(tx, provider, [])
   })
   return {}
 }

@@ -30,11 +30,10 @@ export async function* anchors(db: PlacementSql, request: CandidateRequest, star
 
 async function sharingProviders(db: PlacementSql): Promise<Provider[]> {
   const rows = await db.query
-    .selectFrom('placement_provider_traits as t')
-    .innerJoin('placement_providers as p', 'p.uuid', 't.resource_provider_uuid')
-    .select('p.root_provider_uuid')
+    .selectFrom('placement_provider_traits')
+    .select('root_provider_uuid')
     .distinct()
-    .where('t.trait', '=', SHARING_TRAIT)
+    .where('trait', '=', SHARING_TRAIT)
     .execute()
   const roots = await treesAt(db, rows.map((row) => row.root_provider_uuid), true)
   return [...roots.values()].flatMap((root) => root.tree.filter((one) => one.traits.has(SHARING_TRAIT)))
@@ -116,12 +115,10 @@ async function rootsAfter(db: PlacementSql, request: CandidateRequest, sharing: 
 function groupConditions(group: RequestGroup, root: RawBuilder<string>, sharing: readonly Provider[]): RawBuilder<boolean>[] {
   const out: RawBuilder<boolean>[] = []
   for (const names of group.required) {
-    const has = sql<boolean>`exists (select 1 from placement_providers p join placement_provider_traits t on t.resource_provider_uuid = p.uuid where p.root_provider_uuid = ${root} and t.trait in (${sql.join(names)}))`
-    out.push(orShared(has, root, sharing))
+    out.push(orShared(sql<boolean>`exists (select 1 from placement_provider_traits t where t.root_provider_uuid = ${root} and t.trait in (${sql.join(names)}))`, root, sharing))
   }
   for (const set of group.member_of) {
-    const member = sql<boolean>`${root} in (select p.root_provider_uuid from placement_provider_aggregates a join placement_providers p on p.uuid = a.resource_provider_uuid where a.aggregate_uuid in (${sql.join(set)}))`
-    out.push(orShared(member, root, sharing))
+    out.push(orShared(memberRoots(root, set), root, sharing))
   }
   if (group.in_tree !== undefined && (group.suffix === '' || sharing.length === 0)) out.push(sql<boolean>`${root} = ${group.in_tree}`)
   return out
@@ -135,6 +132,9 @@ function hasRoomFor(root: RawBuilder<string>, name: string, amount: number): Raw
 function orShared(condition: RawBuilder<boolean>, root: RawBuilder<string>, sharing: readonly Provider[]): RawBuilder<boolean> {
   const aggregates = [...new Set(sharing.flatMap((one) => one.aggregates))]
   if (aggregates.length === 0) return condition
-  return sql<boolean>`(${condition} or ${root} in (select p.root_provider_uuid from placement_provider_aggregates a join placement_providers p on p.uuid = a.resource_provider_uuid where a.aggregate_uuid in (${sql.join(aggregates)})))`
+  return sql<boolean>`(${condition} or ${memberRoots(root, aggregates)})`
 }
 
+function memberRoots(root: RawBuilder<string>, aggregates: readonly string[]): RawBuilder<boolean> {
+  return sql<boolean>`${root} in (select a.root_provider_uuid from placement_provider_aggregates a where a.aggregate_uuid in (${sql.join(aggregates)}))`
+}

@@ -70,10 +70,12 @@ export async function providerUpdate(tx: PlacementTx, uuid: string, patch: Pick<
   await tx.query.updateTable('placement_providers').set(patch).where('uuid', '=', uuid).execute()
 }
 
-/** Gives a whole subtree another root. */
+/** Gives a whole subtree, and all that it has, another root. */
 export async function providersMove(tx: PlacementTx, uuids: readonly string[], root: string, now: number): Promise<void> {
   await tx.query.updateTable('placement_providers').set({ root_provider_uuid: root, updated_at: now }).where('uuid', 'in', uuids).execute()
-  await tx.query.updateTable('placement_inventories').set({ root_provider_uuid: root }).where('resource_provider_uuid', 'in', uuids).execute()
+  for (const table of ['placement_inventories', 'placement_provider_traits', 'placement_provider_aggregates'] as const) {
+    await tx.query.updateTable(table).set({ root_provider_uuid: root }).where('resource_provider_uuid', 'in', uuids).execute()
+  }
 }
 
 export async function providerHasChildren(db: PlacementSql, uuid: string): Promise<boolean> {

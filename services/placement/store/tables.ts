@@ -2,8 +2,9 @@
  * Placement's tables. Providers, classes and traits are known by uuid or name everywhere, so that no query needs a join to learn them;
  * only custom classes and traits have rows, the standard ones are data in `contract/`.
  *
- * Three columns repeat what other rows say, each rewritten in the transaction that changes those rows: a provider's `traits` (for views
- * of thousands of providers), an inventory's `root_provider_uuid` and `used` (for the search). Claims are judged by the sum of the rows.
+ * Some columns repeat what other rows say, each rewritten in the transaction that changes those rows: a provider's `traits` (for views of
+ * thousands of providers), the `root_provider_uuid` of what a provider has, and an inventory's `used` (both for the search). Claims are
+ * judged by the sum of the rows.
  */
 import type { Sql, Tx } from '#base/sql/database.ts'
 
@@ -22,11 +23,13 @@ export interface ProviderRow {
 export interface ProviderTraitRow {
   resource_provider_uuid: string
   trait: string
+  root_provider_uuid: string
 }
 
 export interface ProviderAggregateRow {
   resource_provider_uuid: string
   aggregate_uuid: string
+  root_provider_uuid: string
 }
 
 export interface InventoryRow {

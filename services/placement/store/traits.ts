@@ -1,6 +1,6 @@
 /** Custom traits, and the traits of providers. */
 import { isStandardTrait } from '../contract/traits.ts'
-import type { PlacementSql, PlacementTx, SymbolRow } from './tables.ts'
+import type { PlacementSql, PlacementTx, ProviderRow, SymbolRow } from './tables.ts'
 
 export async function traitGet(db: PlacementSql, name: string): Promise<SymbolRow | undefined> {
   return db.query.selectFrom('placement_traits').selectAll().where('name', '=', name).executeTakeFirst()
@@ -40,9 +40,9 @@ export async function traitDelete(tx: PlacementTx, name: string): Promise<void> 
 }
 
 /** The rows, and the copy of them on the provider. */
-export async function providerTraitsReplace(tx: PlacementTx, provider: string, traits: readonly string[]): Promise<void> {
-  await tx.query.deleteFrom('placement_provider_traits').where('resource_provider_uuid', '=', provider).execute()
-  const rows = traits.map((trait) => ({ resource_provider_uuid: provider, trait }))
+export async function providerTraitsReplace(tx: PlacementTx, { uuid, root_provider_uuid }: ProviderRow, traits: readonly string[]): Promise<void> {
+  await tx.query.deleteFrom('placement_provider_traits').where('resource_provider_uuid', '=', uuid).execute()
+  const rows = traits.map((trait) => ({ resource_provider_uuid: uuid, trait, root_provider_uuid }))
   if (rows.length > 0) await tx.query.insertInto('placement_provider_traits').values(rows).execute()
-  await tx.query.updateTable('placement_providers').set({ traits: JSON.stringify(traits) }).where('uuid', '=', provider).execute()
+  await tx.query.updateTable('placement_providers').set({ traits: JSON.stringify(traits) }).where('uuid', '=', uuid).execute()
 }

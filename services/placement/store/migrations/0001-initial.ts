@@ -8,11 +8,15 @@ export const initial: Migration = {
       { uuid: id(), name: string(200), generation: int(), parent_provider_uuid: nullable(id()), root_provider_uuid: id(), traits: text(), created_at: big(), updated_at: big() },
       { primary: ['uuid'], unique: [['name']], index: [['parent_provider_uuid'], ['root_provider_uuid']] },
     )
-    await m.createTable('placement_provider_traits', { resource_provider_uuid: id(), trait: string() }, { primary: ['resource_provider_uuid', 'trait'], index: [['trait']] })
+    await m.createTable(
+      'placement_provider_traits',
+      { resource_provider_uuid: id(), trait: string(), root_provider_uuid: id() },
+      { primary: ['resource_provider_uuid', 'trait'], index: [['root_provider_uuid', 'trait'], ['trait']] },
+    )
     await m.createTable(
       'placement_provider_aggregates',
-      { resource_provider_uuid: id(), aggregate_uuid: id() },
-      { primary: ['resource_provider_uuid', 'aggregate_uuid'], index: [['aggregate_uuid']] },
+      { resource_provider_uuid: id(), aggregate_uuid: id(), root_provider_uuid: id() },
+      { primary: ['resource_provider_uuid', 'aggregate_uuid'], index: [['aggregate_uuid', 'root_provider_uuid']] },
     )
     // The search walks one class in order of roots and looks the others up, so the key begins with them.
     await m.createTable(
