@@ -2,6 +2,7 @@
  * Spans: what was done for a request, where, and how long it took. They are kept in a bounded ring in memory and handed to an
  * optional sink that keeps them on disk for `ondol trace`. A span is plain data; nothing secret belongs in `facts`.
  */
+import { randomBytes } from 'node:crypto'
 import type { Clock } from './clock.ts'
 import { currentScope, narrowScope } from './scope.ts'
 import { faultChain } from './fault.ts'
@@ -42,6 +43,8 @@ export function createTrace(clock: Clock, options: { capacity?: number; sink?: T
   const capacity = options.capacity ?? 20_000
   const ring: Span[] = []
   let next = 0
+  // Spans of several processes meet in one trace: their ids must differ.
+  const prefix = randomBytes(4).toString('hex')
   let serial = 0
   const keep = (span: Span): void => {
     if (ring.length < capacity) ring.push(span)
@@ -55,7 +58,7 @@ export function createTrace(clock: Clock, options: { capacity?: number; sink?: T
     const scope = currentScope()
     if (!scope) return undefined
     return {
-      id: (++serial).toString(36),
+      id: `${prefix}${(++serial).toString(36)}`,
       ...(scope.span === undefined ? {} : { parent: scope.span }),
       request_id: scope.request_id,
       ...(scope.global_request_id === undefined ? {} : { global_request_id: scope.global_request_id }),
