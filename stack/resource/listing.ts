@@ -4,7 +4,7 @@
  */
 import { invalid } from '#base/fault.ts'
 import type { Sql } from '#base/sql/database.ts'
-import { type Kysely, type ReferenceExpression, type SelectQueryBuilder, sql } from 'kysely'
+import { type Kysely, type SelectQueryBuilder, sql } from 'kysely'
 import type { Rq } from '../route.ts'
 import type { Field } from './field.ts'
 import type { Resource, Row } from './resource.ts'
@@ -156,13 +156,15 @@ export async function selectPage(db: Sql<never>, resource: Resource, plan: ListP
   if (plan.marker !== undefined) {
     const at = await q.selectFrom(resource.table).selectAll().where('id', '=', plan.marker).executeTakeFirst()
     if (!at) throw invalid(`marker [${plan.marker.slice(0, 100)}] not found`, { field: 'marker' })
-    query = query.where((eb) =>
-      eb.or(
-        sort.map(({ key, dir }, i) =>
-          eb.and([...sort.slice(0, i).map((before) => eb(before.key as ReferenceExpression<Record<string, Row>, string>, '=', at[before.key] as never)), eb(key as never, dir === 'asc' ? '>' : '<', at[key] as never)]),
-        ),
-      ),
-    )
+    query = query.where((eb) => {
+      const same = (key: string) => (at[key] === null ? eb(key, 'is', null) : eb(key, '=', at[key] as never))
+      // Nothing comes before null: it is the least value on every engine.
+      const after = ({ key, dir }: SortKey) => {
+        if (at[key] === null) return dir === 'asc' ? eb(key, 'is not', null) : sql<boolean>`1 = 0`
+        return dir === 'asc' ? eb(key, '>', at[key] as never) : eb.or([eb(key, '<', at[key] as never), eb(key, 'is', null)])
+      }
+      return eb.or(sort.map((one, i) => eb.and([...sort.slice(0, i).map((before) => same(before.key)), after(one)])))
+    })
   }
   for (const { key, dir } of sort) query = query.orderBy(key, dir)
   if (plan.limit !== undefined) query = query.limit(plan.limit + 1)
