@@ -3,7 +3,7 @@ import { startCloud } from '#cloud/start-cloud.ts'
 
 const began = performance.now()
 const hosts = Number(process.env.BENCH_HOSTS ?? '0')
-const cloud = await startCloud({ ...(process.env.BENCH_DATA ? { dataDir: process.env.BENCH_DATA } : {}), ...(hosts > 0 ? { config: { 'nova.fake_hosts': hosts } } : {}) })
+const cloud = await startCloud({ ...(process.env.BENCH_DATA ? { dataDir: process.env.BENCH_DATA } : {}), ...(hosts > 0 ? { config: { 'nova.agent.hosts': hosts } } : {}) })
 const { admin } = cloud.credentials
 process.send!({ kind: 'ready', url: cloud.url, ms: performance.now() - began, since_start: performance.now(), username: admin.username, password: admin.password.reveal(), project: admin.project_name })
 process.on('message', (question) => {
