@@ -75,3 +75,15 @@ test('a write beside the transaction around it is refused, not waited for', asyn
     /pass the transaction on/,
   )
 })
+
+test('a statement that was made before a column was added answers it', async () => {
+  const rows = () => db.as<{ grown: Record<string, unknown> }>().query.selectFrom('grown').selectAll().execute()
+  const step = (name: string, up: (m: Migrator) => Promise<void>) => migrate(db.as(), [{ house: 'grown', migrations: [{ name, up }] }], 1)
+  await step('0001', async (m) => {
+    await m.createTable('grown', { id: id() }, { primary: ['id'] })
+    await m.query.insertInto('grown').values({ id: 'a' }).execute()
+  })
+  assert.deepEqual(await rows(), [{ id: 'a' }])
+  await step('0002', (m) => m.addColumn('grown', 'size', { ...int(), default: 7 }))
+  assert.deepEqual(await rows(), [{ id: 'a', size: 7 }])
+})
