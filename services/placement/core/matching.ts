@@ -1,9 +1,7 @@
 /**
  * Matches a request against one anchor: the root of a tree, with the tree, and the providers of others that share with it. A candidate
- * is one choice of providers for every group. Choices are made slot by slot and given up as soon as a provider would be overdrawn,
- * so that wide trees stay cheap and a limit is reached early.
- *
- * The unsuffixed group has a slot per resource class, any of which may fall on another provider; a suffixed group has one slot.
+ * takes a provider for every choice there is: one per resource class of the unsuffixed group, one for each suffixed group. A provider that
+ * would be overdrawn is given up at once, so that wide trees stay cheap and a limit is reached early.
  */
 import type { Resources } from '../contract/allocations.ts'
 import type { CandidateRequest, RequestGroup } from './candidate-request.ts'
@@ -33,67 +31,79 @@ export interface Anchor {
 export interface Candidate {
   /** What to claim of whom. */
   claims: ReadonlyMap<Provider, Resources>
-  /** By suffix, in the order of the groups. */
+  /** By suffix. */
   mappings: ReadonlyMap<string, readonly Provider[]>
 }
 
-interface Slot {
+/** What is chosen at one step: for the unsuffixed group, who gives one class; for another, who satisfies it. */
+interface Choice {
   group: RequestGroup
   resources: readonly (readonly [string, number])[]
-  providers: readonly Provider[]
 }
 
-export function* candidatesOf(anchor: Anchor, request: CandidateRequest): Generator<Candidate> {
+/** A request made ready to be matched against many anchors. */
+export interface MatchPlan {
+  request: CandidateRequest
+  /** Those of the unsuffixed group first. */
+  choices: readonly Choice[]
+  /** How many those are. */
+  shared: number
+}
+
+export function matchPlan(request: CandidateRequest): MatchPlan {
+  const [together, alone] = [true, false].map((unsuffixed) => request.groups.filter((group) => (group.suffix === '') === unsuffixed))
+  const byClass = together!.flatMap((group) => Object.entries(group.resources).map((entry): Choice => ({ group, resources: [entry] })))
+  const byGroup = alone!.map((group): Choice => ({ group, resources: Object.entries(group.resources) }))
+  return { request, choices: [...byClass, ...byGroup], shared: byClass.length }
+}
+
+export function* candidatesOf(anchor: Anchor, { request, choices, shared }: MatchPlan): Generator<Candidate> {
   if (!satisfies([anchor.root], request.root)) return
-  const slots = request.groups.toSorted((a, b) => Number(a.suffix !== '') - Number(b.suffix !== '')).flatMap((group) => slotsOf(group, anchor))
-  if (slots.some((slot) => slot.providers.length === 0)) return
+  const options = choices.map((choice) => optionsOf(choice, anchor))
+  if (options.some((providers) => providers.length === 0)) return
   const byUuid = new Map(request.same_subtrees.length === 0 ? [] : [anchor.root, ...anchor.sharing].flatMap((one) => one.tree.map((node) => [node.uuid, node])))
-  const shared = slots.filter((slot) => slot.group.suffix === '').length
   const chosen: Provider[] = []
   const claims = new Map<Provider, Resources>()
 
   function* choose(): Generator<Candidate> {
     const at = chosen.length
-    if (at === shared && shared > 0 && !satisfies(chosen, slots[0]!.group)) return
-    const slot = slots[at]
-    if (!slot) {
-      const mappings = mappingsOf(request.groups, slots, chosen)
+    if (at === shared && shared > 0 && !satisfies(chosen, choices[0]!.group)) return
+    const choice = choices[at]
+    if (!choice) {
+      const mappings = mappingsOf(choices, chosen)
       if (!keepsSubtrees(request, mappings, byUuid) || (!request.nested && !oneOfEachTree(claims))) return
-      yield { claims: new Map([...claims].map(([provider, resources]) => [provider, { ...resources }])), mappings }
+      const copy = new Map<Provider, Resources>()
+      for (const [provider, resources] of claims) copy.set(provider, { ...resources })
+      yield { claims: copy, mappings }
       return
     }
-    for (const provider of slot.providers) {
+    for (const provider of options[at]!) {
       if (request.isolate && at >= shared && chosen.indexOf(provider, shared) >= 0) continue
-      if (!take(claims, provider, slot.resources)) continue
+      if (!take(claims, provider, choice.resources)) continue
       chosen.push(provider)
       yield* choose()
       chosen.pop()
-      giveBack(claims, provider, slot.resources)
+      giveBack(claims, provider, choice.resources)
     }
   }
   yield* choose()
 }
 
-function slotsOf(group: RequestGroup, anchor: Anchor): Slot[] {
-  const resources = Object.entries(group.resources)
+/** Who may be chosen. */
+function optionsOf({ group, resources }: Choice, anchor: Anchor): readonly Provider[] {
   const { tree } = anchor.root
   const all = anchor.sharing.length === 0 ? tree : [...tree, ...anchor.sharing]
-  const inTree = group.in_tree === undefined ? all : all.filter((one) => one.root_provider_uuid === group.in_tree)
+  const gives = (one: Provider): boolean => resources.every(([name, amount]) => hasRoomFor(one, name, amount))
   if (group.suffix !== '') {
-    const fit = inTree.filter((one) => resources.every(([name, amount]) => gives(one, name, amount)) && satisfies([one], group) && inAggregates(one, undefined, group))
-    return [{ group, resources, providers: fit }]
+    const inTree = group.in_tree === undefined ? all : all.filter((one) => one.root_provider_uuid === group.in_tree)
+    return inTree.filter((one) => gives(one) && satisfies([one], group) && inAggregates(one, undefined, group))
   }
   // `in_tree` keeps the whole unsuffixed group to that tree, sharing with no other.
   const near = group.in_tree === undefined ? all : anchor.root.uuid === group.in_tree ? tree : []
-  const clean = near.filter((one) => !group.forbidden.some((trait) => one.traits.has(trait)))
-  return resources.map((entry) => ({
-    group,
-    resources: [entry],
-    providers: clean.filter((one) => gives(one, ...entry) && inAggregates(one, anchor, group)),
-  }))
+  return near.filter((one) => gives(one) && !group.forbidden.some((trait) => one.traits.has(trait)) && inAggregates(one, anchor, group))
 }
 
-function gives(provider: Provider, name: string, amount: number): boolean {
+function hasRoomFor(provider: Provider, name: string, amount: number): boolean {
   const stock = provider.stocks.get(name)
   return stock !== undefined && hasRoom(stock, amount)
 }
@@ -117,7 +127,7 @@ function inAggregates(provider: Provider, anchor: Anchor | undefined, group: Req
 }
 
 /** Adds to the claims unless a provider would be overdrawn; then nothing is changed and the answer is false. */
-function take(claims: Map<Provider, Resources>, provider: Provider, resources: Slot['resources']): boolean {
+function take(claims: Map<Provider, Resources>, provider: Provider, resources: Choice['resources']): boolean {
   if (resources.length === 0) return true
   const mine = claims.get(provider)
   for (const [name, amount] of resources) {
@@ -131,7 +141,7 @@ function take(claims: Map<Provider, Resources>, provider: Provider, resources: S
   return true
 }
 
-function giveBack(claims: Map<Provider, Resources>, provider: Provider, resources: Slot['resources']): void {
+function giveBack(claims: Map<Provider, Resources>, provider: Provider, resources: Choice['resources']): void {
   const mine = claims.get(provider)
   if (!mine) return
   for (const [name, amount] of resources) {
@@ -141,11 +151,12 @@ function giveBack(claims: Map<Provider, Resources>, provider: Provider, resource
   if (Object.keys(mine).length === 0) claims.delete(provider)
 }
 
-function mappingsOf(groups: readonly RequestGroup[], slots: readonly Slot[], chosen: readonly Provider[]): Map<string, Provider[]> {
-  const mappings = new Map<string, Provider[]>(groups.map((group) => [group.suffix, []]))
-  slots.forEach((slot, i) => {
-    const list = mappings.get(slot.group.suffix)!
-    if (!list.includes(chosen[i]!)) list.push(chosen[i]!)
+function mappingsOf(choices: readonly Choice[], chosen: readonly Provider[]): Map<string, Provider[]> {
+  const mappings = new Map<string, Provider[]>()
+  choices.forEach(({ group: { suffix } }, i) => {
+    const list = mappings.get(suffix)
+    if (!list) mappings.set(suffix, [chosen[i]!])
+    else if (!list.includes(chosen[i]!)) list.push(chosen[i]!)
   })
   return mappings
 }
