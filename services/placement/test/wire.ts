@@ -1,4 +1,5 @@
 /** A Placement alone, for tests, and the words in which they speak to it. */
+import type { HttpHandler } from '#base/http/message.ts'
 import type { RuleDefault } from '#stack/policy/interface.ts'
 import { type Answer, houseKit, type HouseKit, type RequestOptions } from '#stack/test/house-kit.ts'
 import { type PlacementConfig, placementDefaults } from '../config.ts'
@@ -9,6 +10,7 @@ import type { Route } from '#stack/route.ts'
 export interface Wire {
   kit: HouseKit<PlacementConfig>
   routes: readonly Route[]
+  handler: HttpHandler
   /** As admin, at 1.39 unless said otherwise. */
   call(method: string, target: string, options?: RequestOptions & { version?: string }): Promise<Answer>
   /** Makes a provider with inventories, traits and aggregates; answers its uuid. */
@@ -42,6 +44,7 @@ export async function placementWire(config: Partial<PlacementConfig> = {}): Prom
   return {
     kit,
     routes: house.routes,
+    handler: house.handler,
     call,
     async provider({ name, uuid = kit.world.random.uuid(), parent, inventories = {}, traits = [], aggregates = [] }) {
       await must('POST', '/resource_providers', { name, uuid, ...(parent === undefined ? {} : { parent_provider_uuid: parent }) })
