@@ -15,15 +15,22 @@ export interface DriverChoice {
   why: string[]
 }
 
-/** Debian packages of the real drivers: the tool that shows it is there, and what it is for. */
-const PACKAGES: readonly { name: string; tool: string; why: string }[] = [
-  { name: 'qemu-system-x86', tool: 'qemu-system-x86_64', why: 'runs the guests' },
-  { name: 'qemu-utils', tool: 'qemu-img', why: 'makes and converts disks; its storage daemon serves volumes' },
-  { name: 'iproute2', tool: 'ip', why: 'makes bridges, taps and namespaces' },
-  { name: 'nftables', tool: 'nft', why: 'security groups, anti-spoofing and floating IPs' },
-  { name: 'dnsmasq-base', tool: 'dnsmasq', why: 'gives guests their addresses' },
-  { name: 'radvd', tool: 'radvd', why: 'announces IPv6 routers to guests' },
-  { name: 'conntrack', tool: 'conntrack', why: 'ends connections that a rule no longer allows' },
+/** A Debian package, the tools that show it is there, and what it is for. */
+export interface HostPackage {
+  readonly package: string
+  readonly tools: readonly string[]
+  readonly why: string
+}
+
+/** What the real drivers need. */
+const PACKAGES: readonly HostPackage[] = [
+  { package: 'qemu-system-x86', tools: ['qemu-system-x86_64'], why: 'runs the guests' },
+  { package: 'qemu-utils', tools: ['qemu-img', 'qemu-storage-daemon'], why: 'makes and converts disks; its storage daemon serves volumes' },
+  { package: 'iproute2', tools: ['ip'], why: 'makes bridges, taps and namespaces' },
+  { package: 'nftables', tools: ['nft'], why: 'security groups, anti-spoofing and floating IPs' },
+  { package: 'dnsmasq-base', tools: ['dnsmasq'], why: 'gives guests their addresses' },
+  { package: 'radvd', tools: ['radvd'], why: 'announces IPv6 routers to guests' },
+  { package: 'conntrack', tools: ['conntrack'], why: 'ends connections that a rule no longer allows' },
 ]
 
 export async function chooseDrivers(wish: 'auto' | 'fake' | 'real', { install, say }: { install: boolean; say: (text: string) => void }): Promise<DriverChoice> {
@@ -34,13 +41,7 @@ export async function chooseDrivers(wish: 'auto' | 'fake' | 'real', { install, s
     if (wish === 'real') throw invalid(`The real drivers cannot work here: ${obstacle}`)
     return { kind: 'fake', host, why: [`Drivers: fake, because ${obstacle}`] }
   }
-  const missing: typeof PACKAGES[number][] = []
-  for (const one of PACKAGES) if (!(await onPath(one.tool))) missing.push(one)
-  if (missing.length > 0) {
-    if (!install) throw invalid(`The real drivers need Debian packages that are not there: ${missing.map((one) => one.name).join(', ')}`)
-    for (const one of missing) say(`ondol: installing ${one.name}: ${one.why}`)
-    await installPackages(missing.map((one) => one.name))
-  }
+  await ensurePackages(PACKAGES, 'The real drivers need', { install, say })
   const accelerator = await chooseAccelerator('auto')
   return { kind: 'real', host, why: [`Drivers: real. Guests: QEMU with ${accelerator.accelerator.toUpperCase()}, because ${accelerator.reason}`, 'Networks: Linux bridges and nftables. Disks: files.'] }
 }
@@ -56,6 +57,16 @@ async function whyNotReal(): Promise<string | undefined> {
   return undefined
 }
 
+/** Installs what is missing, naming each with its reason; with `install: false` it says what is missing instead. */
+export async function ensurePackages(packages: readonly HostPackage[], who: string, { install, say }: { install: boolean; say: (text: string) => void }): Promise<void> {
+  const missing: HostPackage[] = []
+  for (const one of packages) if (!(await Promise.all(one.tools.map(onPath))).every(Boolean)) missing.push(one)
+  if (missing.length === 0) return
+  if (!install) throw invalid(`${who} Debian packages that are not there: ${missing.map((one) => one.package).join(', ')}`)
+  for (const one of missing) say(`ondol: installing ${one.package}: ${one.why}`)
+  await installPackages(missing.map((one) => one.package))
+}
+
 async function onPath(tool: string): Promise<boolean> {
   for (const dir of ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']) {
     const there = await access(`${dir}/${tool}`, constants.X_OK).then(
@@ -67,7 +78,7 @@ async function onPath(tool: string): Promise<boolean> {
   return false
 }
 
-export async function installPackages(names: readonly string[]): Promise<void> {
+async function installPackages(names: readonly string[]): Promise<void> {
   const options = ['-qq', '-o', 'DPkg::Lock::Timeout=600', 'install', '-y', '--no-install-recommends', ...names]
   const env = { DEBIAN_FRONTEND: 'noninteractive' }
   const done = await run('apt-get', options, { timeout: 900_000, env }).catch(() => undefined)

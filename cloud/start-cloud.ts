@@ -21,7 +21,7 @@ import type { Database } from '#base/sql/database.ts'
 import { openDatabase } from '#base/sql/open.ts'
 import { migrate } from '#base/sql/table.ts'
 import { type World, world } from '#base/world.ts'
-import { client } from '#stack/client.ts'
+import { type Client, client } from '#stack/client.ts'
 import type { AgentProcess, ControlProcess, HouseParts } from '#stack/house.ts'
 import { createEnforcer } from '#stack/policy/enforcer.ts'
 import { tokenDoor } from '#stack/token-door.ts'
@@ -29,9 +29,10 @@ import { type CloudConfig, configSchema } from './config.ts'
 import { fetchOf } from './fetch.ts'
 import { frontDoor, type Mount } from './front-door.ts'
 import { type HouseEntry, houses } from './houses.ts'
-import { identityOf } from './identity.ts'
+import { type Identity, identityOf } from './identity.ts'
 import { upgradeRouter } from './upgrade.ts'
 import { type CloudCredentials, credentialsOf } from './credentials.ts'
+import { guestImageReady, uploadGuestImage } from './seed/guest-image.ts'
 import { seedCloud } from './seed/seed.ts'
 import { openSecrets, type Secrets } from './secrets.ts'
 
@@ -52,6 +53,8 @@ export interface CloudOptions {
   onQuery?: (sql: string, ms: number) => void
   /** Name of this machine. */
   host?: string
+  /** Builds the image `ondol-guest` and gives its path; runs in the background. Absent: a pretended image with fake drivers, none with real ones. */
+  guestImage?: () => Promise<string>
   /** Told what start-up does, with milliseconds. */
   onPhase?: (phase: string, ms: number) => void
 }
@@ -70,8 +73,8 @@ export interface Cloud {
   readonly controls: ReadonlyMap<string, ControlProcess>
   /** User names, passwords and scopes to log in with. */
   readonly credentials: CloudCredentials
-  /** Resolves when the first-run seed is done. */
-  readonly seeded: Promise<void>
+  /** Settles when the image `ondol-guest` is there, or says why it cannot be. */
+  readonly guestImage: Promise<void>
   close(): Promise<void>
 }
 
@@ -163,8 +166,14 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     }
     phase('agents')
     const credentials = credentialsOf(secrets, config.region)
-    const seeded = config.seed.enabled ? seedCloud({ client: client(doors, here, 'ondol'), identity, world: here, config }) : Promise.resolve()
-    await seeded
+    const outbound = client(doors, here, 'ondol')
+    let guestImage = Promise.resolve()
+    if (config.seed.enabled) {
+      await seedCloud({ client: outbound, identity, world: here, config })
+      guestImage = seedGuestImage(outbound, identity, options.guestImage, drivers)
+      guestImage.catch((thrown: unknown) => here.log.module('cloud').error('Failed to make the image ondol-guest', { error: thrown }))
+      if (!options.guestImage) await guestImage
+    }
     await secrets.save()
     phase('seed')
 
@@ -173,12 +182,19 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
       if (temporary) await rm(dataDir, { recursive: true, force: true, maxRetries: 3 })
     }
     const url = publicUrl()
-    return { url, world: here, config, db, dataDir, secrets, handler, fetch: fetchOf(handler, url), controls, credentials, seeded, close }
+    return { url, world: here, config, db, dataDir, secrets, handler, fetch: fetchOf(handler, url), controls, credentials, guestImage, close }
   } catch (thrown) {
     for (const step of undo.reverse()) await step().catch(() => {})
     if (temporary) await rm(dataDir, { recursive: true, force: true })
     throw thrown
   }
+}
+
+async function seedGuestImage(outbound: Client, identity: Identity, build: CloudOptions['guestImage'], drivers: 'fake' | 'real'): Promise<void> {
+  if (drivers === 'real' && !build) return
+  if (await guestImageReady(outbound, await identity.adminCaller())) return
+  const path = await build?.()
+  await uploadGuestImage(outbound, await identity.adminCaller(), path)
 }
 
 async function openBus(url: string, here: World, owner: string): Promise<Bus> {

@@ -5,12 +5,15 @@ import { chmod, mkdir, open, rm } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { invalid } from '#base/fault.ts'
-import { createLog, fileSink, type Level } from '#base/log.ts'
+import { createLog, fileSink, type Level, type Log } from '#base/log.ts'
 import { realClock } from '#base/clock.ts'
+import { run } from '#base/process/run.ts'
 import { createTrace } from '#base/trace.ts'
 import { controlSocket } from '../control-socket.ts'
 import { writeCloudsYaml } from '../credentials.ts'
-import { chooseDrivers } from '../drivers.ts'
+import { chooseDrivers, ensurePackages } from '../drivers.ts'
+import { ensureGuestImage } from '../guest-image/ensure.ts'
+import { HOST_PACKAGES } from '../guest-image/recipe.ts'
 import { startCloud } from '../start-cloud.ts'
 import { traceFile } from '../trace-file.ts'
 import { ask, type Place, placeOf, runningPid } from './place.ts'
@@ -53,6 +56,7 @@ async function foreground(place: Place, options: UpOptions): Promise<void> {
     port: options.port ?? 5000,
     ...(options.config ? { configFile: resolve(options.config) } : {}),
     world: { log, trace },
+    ...(drivers.kind === 'real' ? { guestImage: () => buildGuestImage(say, log, options.install) } : {}),
     ...(process.env.ONDOL_DEBUG ? { onPhase: (phase: string, ms: number) => say(`${ms.toFixed(0).padStart(6)} ms  ${phase}`) } : {}),
   })
   const pid = await open(place.pidFile, 'w', 0o600)
@@ -76,6 +80,15 @@ async function foreground(place: Place, options: UpOptions): Promise<void> {
   file.flushSync()
   await rm(place.pidFile, { force: true })
   process.exit(0)
+}
+
+/** Built once on this machine and kept; the API does not wait for it. */
+async function buildGuestImage(say: (text: string) => void, log: Log, install: boolean): Promise<string> {
+  await ensurePackages(HOST_PACKAGES, 'Building the image ondol-guest needs', { install, say })
+  const cacheDir = process.env.ONDOL_GUEST_CACHE ?? '/var/cache/ondol/guest-image'
+  const path = await ensureGuestImage({ cacheDir, run, log, onProgress: ({ step, fraction }) => say(`ondol-guest: ${Math.round(fraction * 100)} % ${step}`) })
+  say('ondol-guest: ready')
+  return path
 }
 
 function welcome(place: Place, url: string, why: readonly string[], ms: number): void {
