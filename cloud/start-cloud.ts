@@ -14,6 +14,7 @@ import { memoryBus } from '#base/bus/memory.ts'
 import type { Bus } from '#base/bus/interface.ts'
 import { type ConfigValues, loadConfig } from '#base/config.ts'
 import { invalid, unavailable } from '#base/fault.ts'
+import type { FlowFaults } from '#base/flow/engine.ts'
 import { flowMigrations } from '#base/flow/journal.ts'
 import type { HttpHandler } from '#base/http/message.ts'
 import { type Listening, listen } from '#base/http/server.ts'
@@ -53,6 +54,8 @@ export interface CloudOptions {
   onQuery?: (sql: string, ms: number) => void
   /** Name of this machine. */
   host?: string
+  /** Deaths and failures between the steps of flows, for simulation. */
+  flowFaults?: FlowFaults
   /** Builds the image `ondol-guest` and gives its path; runs in the background. Absent: a pretended image with fake drivers, none with real ones. */
   guestImage?: () => Promise<string>
   /** Told what start-up does, with milliseconds. */
@@ -129,7 +132,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     const mounts: Mount[] = []
     for (const house of houses) {
       const { name, mount } = house.plate
-      const parts = houseParts(house, { here, db, bus, config, doors, tokens, identity, host, owner, dataDir, publicUrl })
+      const parts = houseParts(house, { here, db, bus, config, doors, tokens, identity, host, owner, dataDir, publicUrl, ...(options.flowFaults ? { flowFaults: options.flowFaults } : {}) })
       const control = house.control(parts)
       controls.set(name, control)
       mounts.push({ path: mount, handler: control.handler })
@@ -215,6 +218,7 @@ interface SharedParts {
   owner: string
   dataDir: string
   publicUrl: () => string
+  flowFaults?: FlowFaults
 }
 
 function houseParts(house: HouseEntry, shared: SharedParts): HouseParts<unknown> {
@@ -233,6 +237,8 @@ function houseParts(house: HouseEntry, shared: SharedParts): HouseParts<unknown>
     host: shared.host,
     dataDir: join(shared.dataDir, name),
     owner: `${name}@${shared.owner}`,
+    lease: shared.config.flows.lease_seconds * 1000,
+    ...(shared.flowFaults ? { flowFaults: shared.flowFaults } : {}),
     identityUrl: (request) => `${request.origin}/identity`,
     publicUrl: shared.publicUrl,
   }

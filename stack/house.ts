@@ -1,5 +1,6 @@
 /** What a house is given by whoever starts it, and what it gives back. Only `processes/` rooms and `cloud/` know these shapes. */
 import type { Bus } from '#base/bus/interface.ts'
+import type { FlowFaults } from '#base/flow/engine.ts'
 import type { HttpHandler, HttpRequest } from '#base/http/message.ts'
 import type { Database } from '#base/sql/database.ts'
 import type { World } from '#base/world.ts'
@@ -30,6 +31,10 @@ export interface HouseParts<Config> {
   dataDir: string
   /** Name of this process as an owner of leases. */
   owner: string
+  /** Milliseconds after which a dead process's flows go on elsewhere. */
+  lease?: number
+  /** Deaths and failures between steps, for simulation. */
+  flowFaults?: FlowFaults
   identityUrl: (request: HttpRequest) => string
   /** Root of the front door as clients reach it, e.g. `http://127.0.0.1:5000`, for links made outside a request. */
   publicUrl(): string
@@ -54,3 +59,8 @@ export interface AgentProcess {
 }
 
 export type AgentParts<Config> = Pick<HouseParts<Config>, 'world' | 'config' | 'bus' | 'client' | 'serviceCaller' | 'host' | 'dataDir'>
+
+/** What the parts say about the house's flow engine. */
+export function engineSettings(parts: Pick<HouseParts<unknown>, 'lease' | 'flowFaults'>): { lease?: number; faults?: FlowFaults } {
+  return { ...(parts.lease === undefined ? {} : { lease: parts.lease }), ...(parts.flowFaults ? { faults: parts.flowFaults } : {}) }
+}

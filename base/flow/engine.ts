@@ -6,7 +6,7 @@ import { currentScope, runInScope } from '../scope.ts'
 import type { Database, Sql, Tx } from '../sql/database.ts'
 import type { World } from '../world.ts'
 import type { Flow } from './definition.ts'
-import { claimFlow, type FlowRow, type FlowTables, insertFlow, liveFlowsOf, markCancelled, orphanedFlows, parseScope, purgeFlows, renewLeases } from './journal.ts'
+import { claimFlow, type FlowRow, type FlowTables, insertFlow, liveFlowsOf, markCancelled, orphanedFlows, parseScope, purgeFlows, renewLeases, writeFlow } from './journal.ts'
 import { Crash, FlowRunner } from './runner.ts'
 
 export interface EngineOptions {
@@ -202,7 +202,9 @@ export class FlowEngine {
     this.#running.set(row.id, runner)
     runner.finished = runInScope(parseScope(row), () => world.trace.span('flow', house, row.name, () => runner.run(), { flow: row.id, resource: row.resource_id }))
       .catch((thrown: unknown) => {
-        if (!(thrown instanceof Crash)) world.log.module('flow').error('Gave up a flow', { flow: row.name, id: row.id, error: thrown })
+        // A played death: this engine must not go on renewing the lease of what died.
+        if (thrown instanceof Crash) return writeFlow(this.#db, row, { owner: `${row.owner}-died` }).then(() => {})
+        world.log.module('flow').error('Gave up a flow', { flow: row.name, id: row.id, error: thrown })
       })
       .finally(() => {
         this.#running.delete(row.id)

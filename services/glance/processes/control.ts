@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { FlowEngine } from '#base/flow/engine.ts'
 import { corridor } from '#stack/corridor.ts'
-import type { ControlProcess, HouseParts } from '#stack/house.ts'
+import { type ControlProcess, engineSettings, type HouseParts } from '#stack/house.ts'
 import type { GlanceConfig } from '../config.ts'
 import { fileStore } from '../drivers/file/file-store.ts'
 import type { Glance } from '../house.ts'
@@ -16,7 +16,7 @@ export function controlProcess(parts: HouseParts<GlanceConfig>): ControlProcess 
     publicUrl: parts.publicUrl,
     db: parts.db.as<GlanceTables>(),
     store: fileStore(join(parts.dataDir, 'images')),
-    engine: new FlowEngine({ house: 'glance', db: parts.db, world: parts.world, owner: parts.owner }, []),
+    engine: new FlowEngine({ house: 'glance', db: parts.db, world: parts.world, owner: parts.owner, ...engineSettings(parts) }, []),
   }
   const routes = routesOf(house)
   const handler = corridor({ world: parts.world, dialect: plate.dialect, routes, tokens: parts.tokens, authorizer: parts.authorizer, identityUrl: parts.identityUrl })
