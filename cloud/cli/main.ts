@@ -74,6 +74,15 @@ program
   .action(async (options) => (await import('./bench.ts')).bench(options))
 
 program
+  .command('simulate')
+  .description('hundreds of hosts, random users and faults under a virtual clock; a seed replays a run exactly')
+  .option('--seed <n>', 'replay this run', Number)
+  .option('--seconds <n>', 'how long to go on with fresh seeds', Number)
+  .option('--hosts <n>', 'simulated hosts', Number)
+  .option('--operations <n>', "users' operations per seed", Number)
+  .action(async (options) => (await import('./simulate.ts')).simulate(options))
+
+program
   .command('test [what...]')
   .description('install what the tests need and run them; names of parts run only those')
   .option('--list', 'the parts')

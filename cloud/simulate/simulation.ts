@@ -1,0 +1,115 @@
+/**
+ * The production code of all houses under a virtual clock: many fake hosts, users who do random things, and faults: processes that die
+ * between two steps, steps that fail, messages lost, doubled and late. Then the faults stop, the cloud is given its deadlines, and what
+ * must hold is checked (`invariants.ts`). One number decides everything, so a failing run replays.
+ */
+import { memoryBus } from '#base/bus/memory.ts'
+import { randomFaults, type Weather } from '#base/bus/faults.ts'
+import { VirtualClock } from '#base/clock.ts'
+import { unavailable } from '#base/fault.ts'
+import type { FlowFaults } from '#base/flow/engine.ts'
+import { Crash } from '#base/flow/runner.ts'
+import { type Random, seededRandom } from '#base/random.ts'
+import { type Cloud, startCloud } from '../start-cloud.ts'
+import { checkInvariants } from './invariants.ts'
+import { openUser, type User } from './user.ts'
+
+export interface SimulationOptions {
+  seed: number
+  hosts: number
+  /** Users' operations before the faults stop. */
+  operations: number
+  users: number
+}
+
+export interface SimulationResult {
+  seed: number
+  operations: number
+  /** Answers by status class, e.g. `2xx`, `409`. */
+  answers: Record<string, number>
+  deaths: number
+  failures: number
+  /** Milliseconds that passed in the cloud. */
+  cloud_ms: number
+  broken: string[]
+}
+
+const START = Date.UTC(2026, 0, 1)
+
+export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
+  const random = seededRandom(options.seed)
+  const clock = new VirtualClock(START)
+  const weather: Weather = { lose: 0, double: 0, delay: 0, longest: 3000 }
+  const result: SimulationResult = { seed: options.seed, operations: 0, answers: {}, deaths: 0, failures: 0, cloud_ms: 0, broken: [] }
+  const storm = { on: false }
+  const cloud = await startCloud({
+    port: null,
+    world: { clock, random: seededRandom(options.seed ^ 0x5bd1e995) },
+    bus: (world) => memoryBus(world, randomFaults(seededRandom(options.seed ^ 0x1b873593), weather)),
+    config: { 'nova.agent.hosts': options.hosts },
+    flowFaults: flowStorm(random, storm, result),
+    host: 'sim',
+  })
+  try {
+    await clock.advance(60_000)
+    const users: User[] = []
+    for (let i = 0; i < options.users; i++) users.push(await openUser(cloud, i, seededRandom(options.seed * 31 + i)))
+    storm.on = true
+    Object.assign(weather, { lose: 0.02, double: 0.02, delay: 0.1 })
+    await live(options, clock, random, users, result)
+    storm.on = false
+    Object.assign(weather, { lose: 0, double: 0, delay: 0 })
+    await settle(cloud, clock)
+    result.broken = await checkInvariants(cloud, users)
+  } finally {
+    result.cloud_ms = clock.now() - START
+    const closing = cloud.close()
+    await clock.advance(30_000)
+    await closing
+  }
+  return result
+}
+
+/** Operations begin at random moments and run beside each other, as users do. */
+async function live(options: SimulationOptions, clock: VirtualClock, random: Random, users: readonly User[], result: SimulationResult): Promise<void> {
+  const open = new Set<Promise<void>>()
+  while (result.operations < options.operations) {
+    const burst = 1 + random.below(4)
+    for (let i = 0; i < burst; i++) {
+      result.operations++
+      const going = users[random.below(users.length)]!
+        .act()
+        .then((status) => void (result.answers[status] = (result.answers[status] ?? 0) + 1))
+        .finally(() => open.delete(going))
+      open.add(going)
+    }
+    await clock.advance(random.below(1500))
+  }
+  while (open.size > 0) await clock.advance(5000)
+}
+
+/** Time for every flow to end by its deadline, leases to be taken over, and reconcilers to have their rounds. */
+async function settle(cloud: Cloud, clock: VirtualClock): Promise<void> {
+  for (let minutes = 0; minutes < 120; minutes += 2) {
+    await clock.advance(120_000)
+    const live = await cloud.db.as<{ flows: { state: string } }>().query.selectFrom('flows').select('state').where('state', 'in', ['queued', 'running', 'unwinding']).limit(1).execute()
+    if (live.length === 0 && minutes >= 10) return
+  }
+}
+
+function flowStorm(random: Random, storm: { on: boolean }, result: SimulationResult): FlowFaults {
+  return {
+    before() {
+      if (storm.on && random.fraction() < 0.01) {
+        result.failures++
+        throw unavailable('A simulated failure')
+      }
+    },
+    after() {
+      if (storm.on && random.fraction() < 0.02) {
+        result.deaths++
+        throw new Crash()
+      }
+    },
+  }
+}
