@@ -52,6 +52,9 @@ export interface VolumeCreate {
   availability_zone?: string
   multiattach?: boolean
   metadata?: Readonly<Record<string, string>>
+  /** On whose behalf: only a caller with the role `service` may say; others are refused (400). Long work outlives its user's token. */
+  project_id?: string
+  user_id?: string
 }
 
 export interface VolumeSnapshot {
@@ -76,6 +79,7 @@ export const createVolume = operation<{ body: { volume: VolumeCreate } }, { volu
 export const deleteVolume = operation<OneVolume>('DELETE', '/v3/volumes/{volume_id}', V)
 /** `{"os-extend": …}`, `{"os-reimage": {"image_id", "reimage_reserved"}}`, `{"os-migrate_volume_completion": …}` … */
 export const actOnVolume = operation<OneVolume & { body: Readonly<Record<string, unknown>> }, unknown>('POST', '/v3/volumes/{volume_id}/action', V)
+/** Made by a caller with the role `service`, the snapshot belongs to the project of its volume. */
 export const createSnapshot = operation<{ body: { snapshot: { volume_id: string; name?: string; description?: string; force?: boolean; metadata?: Readonly<Record<string, string>> } } }, { snapshot: VolumeSnapshot }>('POST', '/v3/snapshots', 'volume 3.65')
 export const showSnapshot = operation<OneSnapshot, { snapshot: VolumeSnapshot }>('GET', '/v3/snapshots/{snapshot_id}', V)
 export const deleteSnapshot = operation<OneSnapshot>('DELETE', '/v3/snapshots/{snapshot_id}', V)

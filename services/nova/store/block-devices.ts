@@ -1,0 +1,43 @@
+/** Block devices of servers, the attached volumes among them. */
+import type { NovaSql } from './servers.ts'
+import type { BlockDeviceRow } from './tables.ts'
+
+export async function insertBlockDevices(sql: NovaSql, rows: readonly BlockDeviceRow[]): Promise<void> {
+  if (rows.length > 0) await sql.query.insertInto('nova_block_devices').values([...rows]).execute()
+}
+
+export async function blockDevicesOf(sql: NovaSql, serverId: string): Promise<BlockDeviceRow[]> {
+  return sql.query.selectFrom('nova_block_devices').selectAll().where('server_id', '=', serverId).orderBy('created_at').orderBy('id').execute()
+}
+
+export async function blockDevicesOfMany(sql: NovaSql, serverIds: readonly string[]): Promise<Map<string, BlockDeviceRow[]>> {
+  const found = new Map<string, BlockDeviceRow[]>()
+  if (serverIds.length === 0) return found
+  const rows = await sql.query.selectFrom('nova_block_devices').selectAll().where('server_id', 'in', serverIds).orderBy('created_at').orderBy('id').execute()
+  for (const row of rows) {
+    const devices = found.get(row.server_id)
+    if (devices) devices.push(row)
+    else found.set(row.server_id, [row])
+  }
+  return found
+}
+
+export async function blockDeviceById(sql: NovaSql, id: string): Promise<BlockDeviceRow | undefined> {
+  return sql.query.selectFrom('nova_block_devices').selectAll().where('id', '=', id).executeTakeFirst()
+}
+
+export async function blockDevicesOfVolume(sql: NovaSql, volumeId: string): Promise<BlockDeviceRow[]> {
+  return sql.query.selectFrom('nova_block_devices').selectAll().where('volume_id', '=', volumeId).execute()
+}
+
+export async function patchBlockDevice(sql: NovaSql, id: string, patch: Partial<BlockDeviceRow>): Promise<boolean> {
+  return (await sql.query.updateTable('nova_block_devices').set(patch).where('id', '=', id).executeTakeFirst()).numUpdatedRows === 1n
+}
+
+export async function deleteBlockDevice(sql: NovaSql, id: string): Promise<void> {
+  await sql.query.deleteFrom('nova_block_devices').where('id', '=', id).execute()
+}
+
+export async function deleteBlockDevicesOf(sql: NovaSql, serverId: string): Promise<void> {
+  await sql.query.deleteFrom('nova_block_devices').where('server_id', '=', serverId).execute()
+}
