@@ -1,8 +1,24 @@
-/** What stands under `nova:` in ondol.yaml. Durations are milliseconds unless a key says otherwise. */
-import type { Schema } from '#stack/schema.ts'
+/** What stands under `nova:` in ondol.yaml: the schema is the documentation. Durations are milliseconds unless a key says otherwise. */
+import { type ConfigNode, type ConfigSchema, withDefaults } from '#base/config.ts'
+
+export type SchedulerKind = 'filter' | 'chance' | 'simple'
+
+export interface SchedulingConfig {
+  enabled_filters: string[]
+  weights: Record<string, number>
+  host_subset_size: number
+  max_attempts: number
+  max_placement_results: number
+  max_instances_per_host: number
+  max_io_ops_per_host: number
+}
+
+export type QuotaName =
+  | 'instances' | 'cores' | 'ram' | 'metadata_items' | 'injected_files' | 'injected_file_content_bytes' | 'injected_file_path_bytes' | 'key_pairs' | 'server_groups' | 'server_group_members'
 
 export interface NovaConfig {
-  scheduler: SchedulerConfig
+  scheduler: SchedulerKind
+  scheduling: SchedulingConfig
   quota: Record<QuotaName, number>
   default_availability_zone: string
   cpu_allocation_ratio: number
@@ -17,12 +33,9 @@ export interface NovaConfig {
   report_interval: number
   service_down_time: number
   vif_plugging_timeout: number
-  /** Seconds, as in Nova; 0 deletes at once. */
   reclaim_instance_interval: number
-  /** Seconds after which a shelved server leaves its host; 0 at once, -1 never. */
   shelved_offload_time: number
   allow_resize_to_same_host: boolean
-  /** Seconds; 0 never confirms by itself. */
   resize_confirm_window: number
   sync_power_interval: number
   max_limit: number
@@ -31,147 +44,105 @@ export interface NovaConfig {
   dhcp_domain: string
   config_drive_always: boolean
   console_token_ttl: number
-  /** Origins (`https://console.example.org`) whose pages may open consoles, beside the front door's own. */
   console_allowed_origins: string[]
   keep_deleted: number
-  agent: AgentConfig
+  agent: { hosts: number; fake: { vcpus: number; memory_mb: number; local_gb: number }; host_ip: string }
 }
 
-export interface SchedulerConfig {
-  /** `filter` is Nova's; `chance` takes any host that fits; `simple` the one with most free memory. */
-  kind: 'filter' | 'chance' | 'simple'
-  enabled_filters: string[]
-  weights: Record<string, number>
-  host_subset_size: number
-  max_attempts: number
-  max_placement_results: number
-  max_instances_per_host: number
-  max_io_ops_per_host: number
-}
+const ms = (value: number, description: string): ConfigNode => ({ type: 'integer', minimum: 0, default: value, description: `${description} Milliseconds.` })
+const whole = (value: number, description: string, minimum = -1): ConfigNode => ({ type: 'integer', minimum, default: value, description })
+const ratio = (value: number, description: string): ConfigNode => ({ type: 'number', exclusiveMinimum: 0, default: value, description })
+const text = (value: string, description: string): ConfigNode => ({ type: 'string', default: value, description })
+const flag = (value: boolean, description: string): ConfigNode => ({ type: 'boolean', default: value, description })
+const texts = (value: readonly string[], description: string): ConfigNode => ({ type: 'array', items: { type: 'string' }, default: value, description })
+const weight = (value: number, of: string): ConfigNode => ({ type: 'number', default: value, description: `Multiplier for ${of}; 0 leaves it out.` })
 
-export interface AgentConfig {
-  driver: 'fake' | 'qemu'
-  /** How many fake hosts one agent process plays. */
-  hosts: number
-  /** Size of each fake host. */
-  fake: { vcpus: number; memory_mb: number; local_gb: number }
-  /** Address under which other hosts reach this one. */
-  host_ip: string
-  /** Limits how many guests start at once on a host; 0 is no limit. */
-  max_concurrent_builds: number
-}
-
-export type QuotaName =
-  | 'instances' | 'cores' | 'ram' | 'metadata_items' | 'injected_files' | 'injected_file_content_bytes' | 'injected_file_path_bytes' | 'key_pairs' | 'server_groups' | 'server_group_members'
-
-export const FILTERS = [
+export const DEFAULT_FILTERS = [
   'AvailabilityZoneFilter', 'ComputeFilter', 'ComputeCapabilitiesFilter', 'ImagePropertiesFilter', 'ServerGroupAntiAffinityFilter', 'ServerGroupAffinityFilter', 'SameHostFilter', 'DifferentHostFilter',
 ]
 
-export const novaDefaults: NovaConfig = {
-  scheduler: {
-    kind: 'filter',
-    enabled_filters: FILTERS,
-    weights: { cpu: 1, ram: 1, disk: 1, io_ops: -1, num_instances: 0, build_failure: 1_000_000, soft_affinity: 1, soft_anti_affinity: 1 },
-    host_subset_size: 1,
-    max_attempts: 3,
-    max_placement_results: 1_000,
-    max_instances_per_host: 50,
-    max_io_ops_per_host: 8,
-  },
-  quota: {
-    instances: 10, cores: 20, ram: 51_200, metadata_items: 128, injected_files: 5, injected_file_content_bytes: 10_240, injected_file_path_bytes: 255, key_pairs: 100, server_groups: 10, server_group_members: 10,
-  },
-  default_availability_zone: 'nova',
-  cpu_allocation_ratio: 16,
-  ram_allocation_ratio: 1.5,
-  disk_allocation_ratio: 1,
-  reserved_host_cpus: 0,
-  reserved_host_memory_mb: 512,
-  reserved_host_disk_mb: 0,
-  build_deadline: 1_800_000,
-  action_deadline: 1_800_000,
-  agent_wait: 30_000,
-  report_interval: 10_000,
-  service_down_time: 60_000,
-  vif_plugging_timeout: 300_000,
-  reclaim_instance_interval: 0,
-  shelved_offload_time: 0,
-  allow_resize_to_same_host: true,
-  resize_confirm_window: 0,
-  sync_power_interval: 60_000,
-  max_limit: 1_000,
-  metadata_proxy_shared_secret: '',
-  vendordata: {},
-  dhcp_domain: 'novalocal',
-  config_drive_always: false,
-  console_token_ttl: 600_000,
-  console_allowed_origins: [],
-  keep_deleted: 30 * 86_400_000,
-  agent: { driver: 'fake', hosts: 1, fake: { vcpus: 64, memory_mb: 262_144, local_gb: 10_000 }, host_ip: '127.0.0.1', max_concurrent_builds: 0 },
-}
-
-const ms = (description: string): Schema => ({ type: 'integer', minimum: 0, description: `${description} Milliseconds.` })
-const ratio = (description: string): Schema => ({ type: 'number', exclusiveMinimum: 0, description })
-const count = (description: string): Schema => ({ type: 'integer', minimum: -1, description })
-
-export const novaConfigSchema: Schema = {
+export const novaConfig: ConfigSchema = {
   type: 'object',
-  additionalProperties: false,
+  description: 'Compute: servers, their hosts and their lives.',
   properties: {
-    scheduler: {
+    scheduler: { enum: ['filter', 'chance', 'simple'], default: 'filter', description: 'How a host is chosen. `filter`: filters and weighers; `chance`: any that fits; `simple`: most free memory.' },
+    scheduling: {
       type: 'object',
-      additionalProperties: false,
-      description: 'How a host is chosen.',
       properties: {
-        kind: { enum: ['filter', 'chance', 'simple'], description: '`filter`: filters and weighers; `chance`: any host that fits; `simple`: most free memory.' },
-        enabled_filters: { type: 'array', items: { type: 'string' }, description: 'Filters by their Nova names, in order.' },
-        weights: { type: 'object', additionalProperties: { type: 'number' }, description: 'Multiplier of each weigher; 0 leaves it out.' },
-        host_subset_size: { type: 'integer', minimum: 1, description: 'One of this many best hosts is taken by chance.' },
-        max_attempts: { type: 'integer', minimum: 1, description: 'Hosts that are tried before a build fails.' },
-        max_placement_results: { type: 'integer', minimum: 1, description: 'Candidates asked of Placement.' },
-        max_instances_per_host: { type: 'integer', minimum: 1, description: 'For NumInstancesFilter.' },
-        max_io_ops_per_host: { type: 'integer', minimum: 1, description: 'For IoOpsFilter.' },
+        enabled_filters: texts(DEFAULT_FILTERS, 'Filters by their Nova names, in order.'),
+        weights: {
+          type: 'object',
+          properties: {
+            cpu: weight(1, 'free processors'),
+            ram: weight(1, 'free memory'),
+            disk: weight(1, 'free disk'),
+            io_ops: weight(-1, 'servers in the middle of something'),
+            num_instances: weight(0, 'servers'),
+            build_failure: weight(1_000_000, 'builds that did not fail lately'),
+            soft_affinity: weight(1, 'members of a soft-affinity group'),
+            soft_anti_affinity: weight(1, 'absence of members of a soft-anti-affinity group'),
+          },
+        },
+        host_subset_size: whole(1, 'One of this many best hosts is taken by chance.', 1),
+        max_attempts: whole(3, 'Hosts that are tried before a build fails.', 1),
+        max_placement_results: whole(1_000, 'Candidates asked of Placement.', 1),
+        max_instances_per_host: whole(50, 'For NumInstancesFilter.', 1),
+        max_io_ops_per_host: whole(8, 'For IoOpsFilter.', 1),
       },
     },
-    quota: { type: 'object', additionalProperties: { type: 'integer', minimum: -1 }, description: 'Limits of a project that has none of its own; -1 is no limit.' },
-    default_availability_zone: { type: 'string', description: 'Zone of hosts that stand in no aggregate with one.' },
-    cpu_allocation_ratio: ratio('VCPU over physical processors of a new host.'),
-    ram_allocation_ratio: ratio('Memory over physical memory of a new host.'),
-    disk_allocation_ratio: ratio('Disk over physical disk of a new host.'),
-    reserved_host_cpus: count('Processors kept for the host.'),
-    reserved_host_memory_mb: count('MiB kept for the host.'),
-    reserved_host_disk_mb: count('MiB of disk kept for the host.'),
-    build_deadline: ms('A server still in BUILD after this is in ERROR.'),
-    action_deadline: ms('Any other action is undone after this.'),
-    agent_wait: ms('How long a host that does not answer is asked again.'),
-    report_interval: ms('Heartbeat of agents.'),
-    service_down_time: ms('Silence after which a service counts as down.'),
-    vif_plugging_timeout: ms('How long a port may take to be wired before its server starts.'),
-    reclaim_instance_interval: count('Seconds that a deleted server can be restored; 0: none.'),
-    shelved_offload_time: count('Seconds until a shelved server leaves its host; 0 at once, -1 never.'),
-    allow_resize_to_same_host: { type: 'boolean', description: 'A resize may stay on its host.' },
-    resize_confirm_window: count('Seconds after which a resize is confirmed by itself; 0 never.'),
-    sync_power_interval: ms('How often the power of guests is compared.'),
-    max_limit: { type: 'integer', minimum: 1, description: 'Largest page of a list.' },
-    metadata_proxy_shared_secret: { type: 'string', description: 'Shared with Neutron; empty: only services with a token may ask for metadata.' },
-    vendordata: { type: 'object', description: 'vendor_data.json of every server.' },
-    dhcp_domain: { type: 'string', description: 'Appended to host names in metadata.' },
-    config_drive_always: { type: 'boolean', description: 'Every server gets a config drive.' },
-    console_token_ttl: ms('How long a console URL can be opened.'),
-    console_allowed_origins: { type: 'array', items: { type: 'string' }, description: 'Further origins whose pages may open consoles.' },
-    keep_deleted: ms('How long rows of deleted servers are kept.'),
+    quota: {
+      type: 'object',
+      description: 'Limits of a project that has none of its own; -1 is no limit.',
+      properties: {
+        instances: whole(10, 'Servers.'),
+        cores: whole(20, 'Processors.'),
+        ram: whole(51_200, 'MiB of memory.'),
+        metadata_items: whole(128, 'Items of metadata on a server.'),
+        injected_files: whole(5, 'Files sent with a create.'),
+        injected_file_content_bytes: whole(10_240, 'Bytes of each.'),
+        injected_file_path_bytes: whole(255, 'Bytes of its path.'),
+        key_pairs: whole(100, 'Keypairs of a user.'),
+        server_groups: whole(10, 'Server groups.'),
+        server_group_members: whole(10, 'Servers in a group.'),
+      },
+    },
+    default_availability_zone: text('nova', 'Zone of hosts that stand in no aggregate with one.'),
+    cpu_allocation_ratio: ratio(16, 'VCPU over physical processors of a new host.'),
+    ram_allocation_ratio: ratio(1.5, 'Memory over physical memory of a new host.'),
+    disk_allocation_ratio: ratio(1, 'Disk over physical disk of a new host.'),
+    reserved_host_cpus: whole(0, 'Processors kept for the host.', 0),
+    reserved_host_memory_mb: whole(512, 'MiB kept for the host.', 0),
+    reserved_host_disk_mb: whole(0, 'MiB of disk kept for the host.', 0),
+    build_deadline: ms(1_800_000, 'A server still in BUILD after this is in ERROR.'),
+    action_deadline: ms(1_800_000, 'Any other action is undone after this.'),
+    agent_wait: ms(30_000, 'How long a host that does not answer is asked again.'),
+    report_interval: ms(10_000, 'Heartbeat of agents.'),
+    service_down_time: ms(60_000, 'Silence after which a service counts as down.'),
+    vif_plugging_timeout: ms(300_000, 'How long a port may take to be wired before its server starts.'),
+    reclaim_instance_interval: whole(0, 'Seconds that a deleted server can be restored; 0: none.', 0),
+    shelved_offload_time: whole(0, 'Seconds until a shelved server leaves its host; 0 at once, -1 never.'),
+    allow_resize_to_same_host: flag(true, 'A resize may stay on its host.'),
+    resize_confirm_window: whole(0, 'Seconds after which a resize is confirmed by itself; 0 never.', 0),
+    sync_power_interval: ms(60_000, 'How often the power of guests is compared.'),
+    max_limit: whole(1_000, 'Largest page of a list.', 1),
+    metadata_proxy_shared_secret: text('', 'Shared with Neutron; empty: only services with a token may ask for metadata.'),
+    vendordata: { type: 'object', default: {}, description: 'vendor_data.json of every server.' },
+    dhcp_domain: text('novalocal', 'Appended to host names in metadata.'),
+    config_drive_always: flag(false, 'Every server gets a config drive.'),
+    console_token_ttl: ms(600_000, 'How long a console URL can be opened.'),
+    console_allowed_origins: texts([], 'Origins such as `https://console.example.org` whose pages may open consoles, beside the front door.'),
+    keep_deleted: ms(30 * 86_400_000, 'How long rows of deleted servers are kept.'),
     agent: {
       type: 'object',
-      additionalProperties: false,
       description: 'The compute agent on this machine.',
       properties: {
-        driver: { enum: ['fake', 'qemu'], description: 'What runs guests.' },
-        hosts: { type: 'integer', minimum: 1, description: 'Fake hosts in this process.' },
-        fake: { type: 'object', additionalProperties: false, properties: { vcpus: { type: 'integer', minimum: 1 }, memory_mb: { type: 'integer', minimum: 1 }, local_gb: { type: 'integer', minimum: 1 } }, description: 'Size of a fake host.' },
-        host_ip: { type: 'string', description: 'Address of this host for others.' },
-        max_concurrent_builds: { type: 'integer', minimum: 0, description: 'Guests built at once; 0 is no limit.' },
+        hosts: whole(1, 'Fake hosts that one agent process plays.', 1),
+        fake: { type: 'object', properties: { vcpus: whole(64, 'Processors of a fake host.', 1), memory_mb: whole(262_144, 'MiB of a fake host.', 1), local_gb: whole(10_000, 'GiB of disk of a fake host.', 1) } },
+        host_ip: text('127.0.0.1', 'Address of this host for other hosts.'),
       },
     },
   },
 }
+
+/** The configuration of someone who configured nothing. */
+export const novaDefaults = withDefaults(novaConfig, {}) as NovaConfig

@@ -1,9 +1,10 @@
 /** What agents tell Nova's workers, and ask. Agents have no database: this is their only way to rows. */
 import type { ComputeFacts, PowerState } from '#nova/drivers/interface.ts'
+import type { GuestWish } from './compute-rpc.ts'
 
 export const CONTROL_TOPIC = 'nova.control'
 
-/** A host with its hypervisor, as its agent reports it at its start and then with every heartbeat. */
+/** A host with its hypervisor, as its agent reports it at its start. */
 export interface ComputeReport {
   /** Name of the service's host; `hypervisor_hostname` and the stored id are in the facts. */
   host: string
@@ -23,18 +24,26 @@ export interface HostWishes {
 
 /** Methods of `CONTROL_TOPIC`. */
 export interface ControlRpc {
-  /** Registers and beats; many hosts at once. Answers the ids of the hosts that are known. */
-  report(payload: { computes: readonly ComputeReport[] }): Promise<{ known: readonly string[] }>
+  /** A host at its agent's start: its rows, its resource provider and inventory. Refused when another stored id already has the name. */
+  report(payload: { computes: readonly ComputeReport[] }): Promise<void>
+  /** These hosts live. Answers those that must report again. */
   beat(payload: { host_ids: readonly string[] }): Promise<{ unknown: readonly string[] }>
-  wishes(payload: { host_ids: readonly string[]; server_ids?: Readonly<Record<string, readonly string[]>> }): Promise<{ hosts: readonly HostWishes[] }>
+  wishes(payload: { host_ids: readonly string[] }): Promise<{ hosts: readonly HostWishes[] }>
+  /** The guests that should be on a host, whole: for a driver whose guests do not outlive its process. */
+  guestsOf(payload: { host_id: string }): Promise<{ guests: readonly { guest: GuestWish; power: 'running' | 'shutdown' }[] }>
   /** What was seen of power on a host; control decides what it means. */
   observed(payload: { host_id: string; guests: readonly { server_id: string; power_state: PowerState }[] }): Promise<void>
-  /** The guest of a tombstone is gone from this host. */
+  /** The guests of these tombstones are gone from this host. */
   buried(payload: { host_id: string; server_ids: readonly string[] }): Promise<void>
 }
 
 /** Fan-out to every process of the house: something about these servers may have changed; whoever waits, look again. */
-export interface WakeMessage {
-  server_ids: readonly string[]
-}
 export const WAKE_TOPIC = 'nova.wake'
+
+export interface WakeRpc {
+  wake(payload: { server_ids: readonly string[] }): Promise<void>
+  /** Another process recorded work. */
+  look(payload: null): Promise<void>
+  /** Hosts, services or aggregates changed. */
+  hosts(payload: null): Promise<void>
+}

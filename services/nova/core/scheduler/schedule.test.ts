@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { seededRandom } from '#base/random.ts'
-import { FILTERS as DEFAULT_FILTERS, novaDefaults } from '../../config.ts'
+import { DEFAULT_FILTERS, novaDefaults } from '../../config.ts'
 import { specHolds } from './extra-specs.ts'
 import { FILTERS } from './filters.ts'
 import { schedule } from './schedule.ts'
 import type { Candidate, HostState, SchedulerOptions, ScheduleRequest } from './types.ts'
 
-const options: SchedulerOptions = { ...novaDefaults.scheduler, default_zone: 'nova' }
+const options: SchedulerOptions = { kind: 'filter', ...novaDefaults.scheduling }
 const random = seededRandom(1)
 
 function candidate(name: string, more: Partial<Omit<Candidate, 'host'>> & { host?: Partial<HostState> } = {}): Candidate {

@@ -65,7 +65,6 @@ export interface SchedulerOptions {
   host_subset_size: number
   max_instances_per_host: number
   max_io_ops_per_host: number
-  default_zone: string
 }
 
 export type Test = (candidate: Candidate) => boolean

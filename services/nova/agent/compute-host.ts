@@ -1,0 +1,173 @@
+/** One host: its driver behind the RPC of `contract/compute-rpc.ts`. It keeps nothing: the driver knows what is on the host. */
+import { mkdir, open, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { invalid, notFound, notImplemented } from '#base/fault.ts'
+import { Secret } from '#base/secret.ts'
+import type { ComputeDriver, GuestSpec, ImageSource } from '#nova/drivers/interface.ts'
+import type { ComputeRpc, GuestWish } from '../contract/compute-rpc.ts'
+import type { Images } from './image-source.ts'
+
+export interface ComputeHostParts {
+  host_id: string
+  host: string
+  host_ip: string
+  driver: ComputeDriver
+  images: Images
+  /** For files on their way. */
+  scratch: string
+  /** Reads disks of guests that come from other hosts. */
+  diskFrom(hostId: string, serverId: string): ImageSource['disk']
+}
+
+const CHUNK = 4 * 2 ** 20
+
+export function computeHandlers(parts: ComputeHostParts): ComputeRpc {
+  const { driver, images } = parts
+  const power = async (serverId: string) => ({ power_state: await driver.powerState(serverId) })
+  const lively = new AbortController().signal
+  return {
+    async ensureGuest({ guest, power: wanted, disks }) {
+      const disk = disks ? parts.diskFrom(disks.from_host_id, guest.server_id) : undefined
+      await driver.ensureGuest(specOf(guest), { ...images.source, ...(disk ? { disk } : {}) }, wanted)
+      return power(guest.server_id)
+    },
+    async ensureNoGuest({ server_id, host_id }) {
+      await driver.ensureNoGuest({ server_id, host_id })
+    },
+    powerState: ({ server_id }) => power(server_id),
+    async powerOn({ server_id }) {
+      await driver.powerOn(server_id)
+      return power(server_id)
+    },
+    async powerOff({ server_id, soft_timeout }) {
+      await driver.powerOff(server_id, soft_timeout === undefined ? {} : { soft_timeout })
+      return power(server_id)
+    },
+    async reboot({ server_id, how }) {
+      await driver.reboot(server_id, how)
+      return power(server_id)
+    },
+    async pause({ server_id }) {
+      await able(driver.pausable, 'pause servers').pause(server_id)
+      return power(server_id)
+    },
+    async unpause({ server_id }) {
+      await able(driver.pausable, 'pause servers').unpause(server_id)
+      return power(server_id)
+    },
+    async suspend({ server_id }) {
+      await able(driver.suspendable, 'suspend servers').suspend(server_id)
+      return power(server_id)
+    },
+    async resume({ server_id }) {
+      await able(driver.suspendable, 'suspend servers').resume(server_id)
+      return power(server_id)
+    },
+    attachVolume: ({ server_id, volume }) => able(driver.volumeAttachable, 'attach volumes').attachVolume(server_id, volume),
+    detachVolume: ({ server_id, volume_id }) => able(driver.volumeAttachable, 'detach volumes').detachVolume(server_id, volume_id),
+    extendVolume: ({ server_id, volume_id, size }) => able(driver.volumeAttachable, 'extend volumes').extendVolume(server_id, volume_id, size),
+    attachNic: ({ server_id, nic }) => able(driver.nicAttachable, 'attach interfaces').attachNic(server_id, nic),
+    detachNic: ({ server_id, port_id }) => able(driver.nicAttachable, 'detach interfaces').detachNic(server_id, port_id),
+    async snapshot({ server_id, image_id, format }) {
+      const path = join(parts.scratch, `${image_id}.snapshot`)
+      await mkdir(parts.scratch, { recursive: true, mode: 0o700 })
+      try {
+        const { size } = await able(driver.snapshotable, 'snapshot servers').snapshot(server_id, { path, format })
+        await images.upload(image_id, path, size, lively)
+      } finally {
+        await rm(path, { force: true })
+      }
+    },
+    async ensureRebuilt({ guest, ...rebuild }) {
+      await able(driver.rebuildable, 'rebuild servers').ensureRebuilt(specOf(guest), images.source, rebuild)
+      return power(guest.server_id)
+    },
+    ensureResized: ({ guest, resize_id }) => able(driver.resizable, 'resize servers').ensureResized(specOf(guest), { resize_id }),
+    confirmResize: ({ server_id }) => able(driver.resizable, 'resize servers').confirmResize(server_id),
+    revertResize: ({ server_id }) => able(driver.resizable, 'resize servers').revertResize(server_id),
+    async readDisk({ server_id, name, offset, length }) {
+      if (!/^[\w.-]+$/.test(name)) throw invalid('A disk has a plain name.', { field: 'name' })
+      const path = join(parts.scratch, `${server_id}.${name}.leaving`)
+      await mkdir(parts.scratch, { recursive: true, mode: 0o700 })
+      if (offset === 0) {
+        await rm(path, { force: true })
+        await able(driver.movable, 'let servers move').exportDisk(server_id, name, path)
+      }
+      const file = await open(path, 'r').catch(() => undefined)
+      if (!file) return { base64: '', size: 0 }
+      try {
+        const { size } = await file.stat()
+        const buffer = Buffer.alloc(Math.min(length, CHUNK, Math.max(0, size - offset)))
+        const { bytesRead } = await file.read(buffer, 0, buffer.length, offset)
+        if (offset + bytesRead >= size) await rm(path, { force: true })
+        return { base64: buffer.subarray(0, bytesRead).toString('base64'), size }
+      } finally {
+        await file.close()
+      }
+    },
+    async rescue({ server_id, image_id, config_drive }) {
+      await able(driver.rescuable, 'rescue servers').rescue(server_id, { image_id, ...(config_drive ? { config_drive: driveOf(config_drive) } : {}) }, images.source)
+      return power(server_id)
+    },
+    async unrescue({ server_id }) {
+      await able(driver.rescuable, 'rescue servers').unrescue(server_id)
+      return power(server_id)
+    },
+    consoleLog: async ({ server_id, lines }) => ({ text: await able(driver.consoleLog, 'show the console log').consoleLog(server_id, lines) }),
+    async consoleSocket({ server_id, kind }) {
+      const { socket } = await able(driver.consoleSockets, 'open consoles')[kind](server_id)
+      return { host: parts.host, socket }
+    },
+    diagnostics: ({ server_id }) => able(driver.diagnosable, 'diagnose servers').diagnostics(server_id),
+    setPassword: ({ server_id, user, password }) => able(driver.passwordSettable, 'set passwords').setPassword(server_id, user, new Secret(password)),
+    interrupt: ({ server_id }) => able(driver.interruptible, 'interrupt servers').interrupt(server_id),
+    prepareIncoming: ({ guest }) => able(driver.liveMigratable, 'migrate live').prepareIncoming(specOf(guest), images.source, parts.host_ip),
+    migrateOut: ({ server_id, target }) => able(driver.liveMigratable, 'migrate live').migrateOut(server_id, target),
+    async finishIncoming({ server_id }) {
+      await able(driver.liveMigratable, 'migrate live').finishIncoming(server_id)
+      return power(server_id)
+    },
+    migrationProgress: ({ server_id }) => able(driver.liveMigratable, 'migrate live').migrationProgress(server_id),
+    abortMigration: ({ server_id }) => able(driver.liveMigratable, 'migrate live').abortMigration(server_id),
+    forceMigration: ({ server_id }) => able(driver.liveMigratable, 'migrate live').forceMigration(server_id),
+    async cacheImages({ image_ids }) {
+      const cache = able(driver.imageCaching, 'cache images')
+      for (const id of image_ids) await cache.cacheImage(id, images.source)
+    },
+    async wake() {},
+  }
+}
+
+function able<T>(ability: T | undefined, what: string): T {
+  if (ability === undefined) throw notImplemented(`This host cannot ${what}.`, { code: 'nova.not_able' })
+  return ability
+}
+
+function specOf({ config_drive, ...guest }: GuestWish): GuestSpec {
+  return config_drive ? { ...guest, config_drive: driveOf(config_drive) } : guest
+}
+
+function driveOf(files: NonNullable<GuestWish['config_drive']>): NonNullable<GuestSpec['config_drive']> {
+  return new Secret(Object.fromEntries(Object.entries(files).map(([path, content]) => [path, typeof content === 'string' ? content : Buffer.from(content.base64, 'base64')])))
+}
+
+/** Fetches a disk from another agent in pieces. */
+export function diskReader(call: (hostId: string, payload: Parameters<ComputeRpc['readDisk']>[0]) => ReturnType<ComputeRpc['readDisk']>) {
+  return (hostId: string, serverId: string): NonNullable<ImageSource['disk']> =>
+    async (name, destination, signal) => {
+      const file = await open(destination, 'w', 0o600)
+      try {
+        for (let offset = 0; ; ) {
+          signal.throwIfAborted()
+          const { base64, size } = await call(hostId, { server_id: serverId, name, offset, length: CHUNK })
+          const bytes = Buffer.from(base64, 'base64')
+          if (bytes.length > 0) await file.write(bytes, 0, bytes.length, offset)
+          offset += bytes.length
+          if (offset >= size) return
+          if (bytes.length === 0) throw notFound(`Disk ${name} ended early.`)
+        }
+      } finally {
+        await file.close()
+      }
+    }
+}

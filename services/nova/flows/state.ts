@@ -1,0 +1,86 @@
+/** The one place where a server changes its state: by compare-and-swap, with a log line and a mark in the trace. */
+import { type FaultData, type FaultKind } from '#base/fault.ts'
+import { narrowScope } from '#base/scope.ts'
+import type { Tx } from '#base/sql/database.ts'
+import type { Nova } from '../house.ts'
+import { finishAction } from '../store/actions.ts'
+import { casServer, type Expected, type NovaSql, serverById } from '../store/servers.ts'
+import type { FaultInfo, NovaTables, ServerRow } from '../store/tables.ts'
+
+/** What every flow about a server carries. */
+export interface ServerWork {
+  server_id: string
+  /** Row of `nova_actions`; the flow closes it. */
+  action_id: string
+  /** As in `os-instance-actions` events: `compute_stop_instance`. */
+  event: string
+  started_at: number
+}
+
+export type StatePatch = Partial<ServerRow> & { vm_state?: string; task_state?: string | null }
+
+/** False when the server was not as expected: then nothing has changed. */
+export async function moveServer(nova: Nova, sql: NovaSql | Tx<NovaTables>, id: string, expected: Expected, patch: StatePatch): Promise<boolean> {
+  const now = nova.world.clock.now()
+  if (!(await casServer(sql, id, expected, { ...patch, updated_at: now }))) return false
+  const told = (): void => {
+    const facts = { ...(patch.vm_state === undefined ? {} : { vm_state: patch.vm_state }), ...(patch.task_state === undefined ? {} : { task_state: patch.task_state }), ...(patch.host ? { host: patch.host } : {}), from: fromText(expected) }
+    narrowScope({ resource_id: id }, () => {
+      nova.world.log.module('nova.state').info('Changed the state of a server', { server: id, ...facts })
+      nova.world.trace.mark('state', 'nova', `${patch.vm_state ?? '='}/${patch.task_state === undefined ? '=' : (patch.task_state ?? '-')}`, { server: id, ...facts })
+    })
+  }
+  if ('afterCommit' in sql) sql.afterCommit(told)
+  else told()
+  return true
+}
+
+function fromText({ vm_state, task_state }: Expected): string {
+  const task = task_state === undefined ? 'any' : task_state === null ? '-' : typeof task_state === 'string' ? task_state : task_state.map((one) => one ?? '-').join('|')
+  return `${vm_state ?? 'any'}/${task}`
+}
+
+/** The good end of a flow: the state it brought about, the lock let go, the action closed. Twice is once. */
+export async function settle(nova: Nova, work: ServerWork, locks: readonly string[], patch: StatePatch, host?: string | null): Promise<void> {
+  await nova.db.transaction(async (tx) => {
+    await moveServer(nova, tx, work.server_id, { task_state: locks }, { task_state: null, ...patch })
+    const now = nova.world.clock.now()
+    await finishAction(tx, work.action_id, [{ event: work.event, start: work.started_at, finish: now, result: 'Success', ...(host ? { host } : {}) }], null, now)
+  })
+  nova.wakes.wake(work.server_id)
+}
+
+/** The bad end: the lock let go, the reason kept. When a delete cancelled the flow, the state is the delete's. */
+export async function letGo(nova: Nova, work: ServerWork, locks: readonly string[], fault: FaultData, cancelled: boolean, patch: StatePatch = {}): Promise<void> {
+  await nova.db.transaction(async (tx) => {
+    const now = nova.world.clock.now()
+    if (!cancelled) {
+      const more = patch.vm_state === 'error' ? { fault: JSON.stringify(faultInfo(fault, now)) } : {}
+      await moveServer(nova, tx, work.server_id, { task_state: locks }, { task_state: null, ...more, ...patch })
+    }
+    await finishAction(tx, work.action_id, [{ event: work.event, start: work.started_at, finish: now, result: 'Error', details: fault.message }], cancelled ? 'cancelled' : 'Error', now)
+  })
+  nova.wakes.wake(work.server_id)
+}
+
+const CODES: Partial<Record<FaultKind, number>> = { invalid: 400, forbidden: 403, over_quota: 403, not_found: 404, conflict: 409 }
+
+export function faultInfo(fault: FaultData, now: number): FaultInfo {
+  const code = CODES[fault.kind] ?? 500
+  // What an internal error says is for operators: users read the generic sentence, administrators the details.
+  const message = fault.kind === 'internal' && fault.code === undefined ? 'The operation failed on the host.' : fault.message
+  return { code, message: message.slice(0, 255), ...(code === 500 ? { details: fault.message.slice(0, 4_000) } : {}), created: now }
+}
+
+/** The live server; a flow whose server is gone has nothing more to do. */
+export async function liveServer(nova: Nova, id: string): Promise<ServerRow> {
+  const row = await serverById(nova.db, id)
+  if (!row || row.deleted === 1) throw new GoneError(id)
+  return row
+}
+
+class GoneError extends Error {
+  constructor(id: string) {
+    super(`Instance ${id} could not be found.`)
+  }
+}

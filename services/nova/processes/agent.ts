@@ -1,0 +1,52 @@
+/** The machine side: the drivers of this machine's hosts, and the agent over them. */
+import { join } from 'node:path'
+import { notImplemented } from '#base/fault.ts'
+import { fakeDriver } from '#nova/drivers/fake/driver.ts'
+import { FakeHost } from '#nova/drivers/fake/host.ts'
+import type { AgentParts, AgentProcess } from '#stack/house.ts'
+import { ComputeAgent, type AgentHost } from '../agent/agent.ts'
+import { diskReader } from '../agent/compute-host.ts'
+import { hostIds } from '../agent/host-identity.ts'
+import { fakeImages } from '../agent/image-source.ts'
+import type { NovaConfig } from '../config.ts'
+import { computeTopic } from '../contract/compute-rpc.ts'
+
+export interface AgentOptions {
+  /** Tests keep the fake hosts to make them fail. Called for each. */
+  onFakeHost?: (host: FakeHost) => void
+}
+
+export function agentProcess(parts: AgentParts<NovaConfig>, kind: 'fake' | 'real', options: AgentOptions = {}): AgentProcess {
+  let agent: ComputeAgent | undefined
+  return {
+    async start() {
+      if (kind === 'real') throw notImplemented('The QEMU driver is not part of this version yet.')
+      agent = new ComputeAgent(parts, await fakeHosts(parts, options))
+      await agent.start()
+    },
+    async close() {
+      await agent?.close()
+    },
+  }
+}
+
+async function fakeHosts(parts: AgentParts<NovaConfig>, options: AgentOptions): Promise<AgentHost[]> {
+  const { world, config, bus, host, dataDir } = parts
+  const { hosts: count, fake, host_ip } = config.agent
+  const ids = await hostIds(dataDir, count, world.random)
+  const worlds = ids.map((host_id, i) => new FakeHost({ host_id, hostname: i === 0 ? host : `${host}-${i + 1}`, ...fake }))
+  const byName = new Map(worlds.map((one) => [one.hostname, one]))
+  const images = fakeImages(parts)
+  const diskFrom = diskReader((hostId, payload) => bus.call(computeTopic(hostId), 'readDisk', payload) as never)
+  for (const one of worlds) options.onFakeHost?.(one)
+  return worlds.map((one) => ({
+    host_id: one.host_id,
+    host: one.hostname,
+    host_ip,
+    driver: fakeDriver(world, one, { peers: (name) => byName.get(name) }),
+    images,
+    scratch: join(dataDir, 'scratch', one.host_id),
+    diskFrom,
+    forgetful: true,
+  }))
+}
