@@ -3,14 +3,15 @@
  * names, tells what it sees of power. One process may play many fake hosts; they share timers and messages.
  */
 import { Fault, isFault } from '#base/fault.ts'
-import type { Handlers, Serving } from '#base/bus/interface.ts'
+import type { Serving } from '#base/bus/interface.ts'
+import { clientOf, type RpcClient, serverOf } from '#base/bus/topic.ts'
 import { type Reconciler, startReconciler } from '#base/reconcile.ts'
 import { runInScope } from '#base/scope.ts'
 import type { ComputeDriver, PowerState } from '#nova/drivers/interface.ts'
 import type { AgentParts } from '#stack/house.ts'
 import type { NovaConfig } from '../config.ts'
 import { computeTopic, type GuestWish } from '../contract/compute-rpc.ts'
-import { type ComputeReport, CONTROL_TOPIC, type ControlRpc } from '../contract/control-rpc.ts'
+import { type ComputeReport, type ControlRpc, controlTopic } from '../contract/control-rpc.ts'
 import { computeHandlers, type ComputeHostParts } from './compute-host.ts'
 import { traitsOf } from './traits.ts'
 
@@ -19,14 +20,12 @@ export interface AgentHost extends ComputeHostParts {
   forgetful: boolean
 }
 
-type Control = <M extends keyof ControlRpc>(method: M, payload: Parameters<ControlRpc[M]>[0]) => ReturnType<ControlRpc[M]>
-
 const BATCH = 200
 
 export class ComputeAgent {
   readonly #parts: AgentParts<NovaConfig>
   readonly #hosts: ReadonlyMap<string, AgentHost>
-  readonly #control: Control
+  readonly #control: RpcClient<ControlRpc>
   readonly #serving: Serving[] = []
   readonly #unwatch: (() => void)[] = []
   readonly #changed = new Map<string, Set<string>>()
@@ -37,7 +36,7 @@ export class ComputeAgent {
   constructor(parts: AgentParts<NovaConfig>, hosts: readonly AgentHost[]) {
     this.#parts = parts
     this.#hosts = new Map(hosts.map((host) => [host.host_id, host]))
-    this.#control = (method, payload) => parts.bus.call(CONTROL_TOPIC, method, payload) as never
+    this.#control = clientOf(parts.bus, controlTopic)
   }
 
   async start(): Promise<void> {
@@ -46,8 +45,8 @@ export class ComputeAgent {
       await this.#report([...this.#hosts.keys()]).catch((thrown: unknown) => this.#log.warn('Could not report to the workers and tries again', { error: thrown }))
       for (const host of this.#hosts.values()) {
         if (host.forgetful) await this.#remember(host).catch((thrown: unknown) => this.#log.warn('Could not bring guests back', { host: host.host, error: thrown }))
-        const handlers = computeHandlers(host)
-        this.#serving.push(await bus.serve(computeTopic(host.host_id), { ...handlers, wake: async () => this.#sync?.wake() } as unknown as Handlers))
+        const wake = async (): Promise<void> => this.#sync?.wake()
+        this.#serving.push(await serverOf(bus, computeTopic, { ...computeHandlers(host), wake }, { at: host.host_id, exclusive: true }))
         this.#watch(host)
       }
     })
@@ -73,14 +72,14 @@ export class ComputeAgent {
         const { host, host_ip, driver } = this.#hosts.get(id)!
         computes.push({ host, host_ip, facts: await driver.facts(), traits: traitsOf(driver) })
       }
-      await this.#control('report', { computes })
+      await this.#control.report({ computes })
     }
   }
 
   async #round(): Promise<void> {
     const ids = [...this.#hosts.keys()]
     for (let i = 0; i < ids.length; i += BATCH) {
-      const { unknown } = await this.#control('beat', { host_ids: ids.slice(i, i + BATCH) })
+      const { unknown } = await this.#control.beat({ host_ids: ids.slice(i, i + BATCH) })
       if (unknown.length > 0) await this.#report(unknown)
     }
   }
@@ -89,7 +88,7 @@ export class ComputeAgent {
   async #reconcile(): Promise<void> {
     const ids = [...this.#hosts.keys()]
     for (let i = 0; i < ids.length; i += BATCH) {
-      const { hosts } = await this.#control('wishes', { host_ids: ids.slice(i, i + BATCH) })
+      const { hosts } = await this.#control.wishes({ host_ids: ids.slice(i, i + BATCH) })
       for (const wish of hosts) {
         const host = this.#hosts.get(wish.host_id)
         if (host) await this.#reconcileHost(host, wish.tombstones)
@@ -108,9 +107,9 @@ export class ComputeAgent {
         this.#log.warn('Failed to end a guest whose server is gone', { server: server_id, error: thrown })
       }
     }
-    if (buried.length > 0) await this.#control('buried', { host_id: host.host_id, server_ids: buried })
+    if (buried.length > 0) await this.#control.buried({ host_id: host.host_id, server_ids: buried })
     const guests = await host.driver.list()
-    if (guests.length > 0) await this.#control('observed', { host_id: host.host_id, guests })
+    if (guests.length > 0) await this.#control.observed({ host_id: host.host_id, guests })
     await host.driver.tidyable?.tidy()
   }
 
@@ -130,12 +129,12 @@ export class ComputeAgent {
     for (const [hostId, servers] of changed) {
       const guests: { server_id: string; power_state: PowerState }[] = []
       for (const server_id of servers) guests.push({ server_id, power_state: await powerOf(this.#hosts.get(hostId)!.driver, server_id) })
-      await this.#control('observed', { host_id: hostId, guests })
+      await this.#control.observed({ host_id: hostId, guests })
     }
   }
 
   async #remember(host: AgentHost): Promise<void> {
-    const { guests } = await this.#control('guestsOf', { host_id: host.host_id })
+    const { guests } = await this.#control.guestsOf({ host_id: host.host_id })
     for (const { guest, power } of guests) await host.driver.ensureGuest(withoutDrive(guest), host.images.source, power)
   }
 }

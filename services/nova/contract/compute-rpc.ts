@@ -2,9 +2,8 @@
  * What Nova's workers ask of the agent on a host. Everything ensures: it may be asked twice, and asked again after a crash it brings about
  * the same. Faults are those of `drivers/interface.ts`. A host is called by its stored id, never by its name (S15).
  */
+import { defineTopic } from '#base/bus/topic.ts'
 import type { Diagnostics, EphemeralDisk, GuestHints, MigrationProgress, MigrationTarget, NicSpec, PowerState, RootDisk, VolumeSpec } from '#nova/drivers/interface.ts'
-
-export const computeTopic = (hostId: string): string => `nova.compute.${hostId}`
 
 /** A guest as wished for, in JSON. `config_drive`: path → content as text, or `{base64}`. */
 export interface GuestWish {
@@ -33,7 +32,7 @@ export interface DiskSource {
   from_host_id: string
 }
 
-/** Methods of `computeTopic(host_id)`; all are calls. */
+/** Methods of `computeTopic` at a host's stored id. */
 export interface ComputeRpc {
   ensureGuest(payload: { guest: GuestWish; power: 'running' | 'shutdown'; disks?: DiskSource }): Promise<{ power_state: PowerState }>
   /** `host_id` makes it a tombstone. */
@@ -78,3 +77,43 @@ export interface ComputeRpc {
   /** Look at the wishes now. */
   wake(payload: null): Promise<void>
 }
+
+/** Served at a host's stored id. Limits are those of one attempt: whoever waits longer asks again. */
+export const computeTopic = defineTopic<ComputeRpc>('nova.compute', {
+  ensureGuest: { call: 120_000 },
+  ensureNoGuest: 'call',
+  powerState: 'call',
+  powerOn: 'call',
+  powerOff: { call: 120_000 },
+  reboot: { call: 120_000 },
+  pause: 'call',
+  unpause: 'call',
+  suspend: 'call',
+  resume: 'call',
+  attachVolume: 'call',
+  detachVolume: 'call',
+  extendVolume: 'call',
+  attachNic: 'call',
+  detachNic: 'call',
+  snapshot: { call: 120_000 },
+  ensureRebuilt: { call: 120_000 },
+  ensureResized: { call: 120_000 },
+  confirmResize: 'call',
+  revertResize: 'call',
+  readDisk: 'call',
+  rescue: { call: 120_000 },
+  unrescue: 'call',
+  consoleLog: 'call',
+  consoleSocket: 'call',
+  diagnostics: 'call',
+  setPassword: 'call',
+  interrupt: 'call',
+  prepareIncoming: { call: 120_000 },
+  migrateOut: { call: 120_000 },
+  finishIncoming: 'call',
+  migrationProgress: 'call',
+  abortMigration: 'call',
+  forceMigration: 'call',
+  cacheImages: { call: 120_000 },
+  wake: 'cast',
+})

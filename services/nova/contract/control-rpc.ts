@@ -1,8 +1,7 @@
 /** What agents tell Nova's workers, and ask. Agents have no database: this is their only way to rows. */
+import { defineTopic } from '#base/bus/topic.ts'
 import type { ComputeFacts, PowerState } from '#nova/drivers/interface.ts'
 import type { GuestWish } from './compute-rpc.ts'
-
-export const CONTROL_TOPIC = 'nova.control'
 
 /** A host with its hypervisor, as its agent reports it at its start. */
 export interface ComputeReport {
@@ -22,7 +21,7 @@ export interface HostWishes {
   tombstones: readonly string[]
 }
 
-/** Methods of `CONTROL_TOPIC`. */
+/** Any worker of the house answers. */
 export interface ControlRpc {
   /** A host at its agent's start: its rows, its resource provider and inventory. Refused when another stored id already has the name. */
   report(payload: { computes: readonly ComputeReport[] }): Promise<void>
@@ -37,13 +36,16 @@ export interface ControlRpc {
   buried(payload: { host_id: string; server_ids: readonly string[] }): Promise<void>
 }
 
-/** Fan-out to every process of the house: something about these servers may have changed; whoever waits, look again. */
-export const WAKE_TOPIC = 'nova.wake'
+export const controlTopic = defineTopic<ControlRpc>('nova.control', { report: 'call', beat: 'call', wishes: 'call', guestsOf: 'call', observed: 'call', buried: 'call' })
 
+/** To every process of the house. */
 export interface WakeRpc {
+  /** Something about these servers may have changed; whoever waits, look again. */
   wake(payload: { server_ids: readonly string[] }): Promise<void>
   /** Another process recorded work. */
   look(payload: null): Promise<void>
   /** Hosts, services or aggregates changed. */
   hosts(payload: null): Promise<void>
 }
+
+export const wakeTopic = defineTopic<WakeRpc>('nova.wake', { wake: 'fanout', look: 'fanout', hosts: 'fanout' })

@@ -1,7 +1,7 @@
 /** Calls to agents. All of them ensure, so a call that got no answer is made again until the flow's own end. */
 import { isFault, unavailable } from '#base/fault.ts'
-import type { ComputeRpc } from '../contract/compute-rpc.ts'
-import { computeTopic } from '../contract/compute-rpc.ts'
+import { topicName } from '#base/bus/topic.ts'
+import { type ComputeRpc, computeTopic } from '../contract/compute-rpc.ts'
 import type { Nova } from '../house.ts'
 
 type Payload<M extends keyof ComputeRpc> = Parameters<ComputeRpc[M]>[0]
@@ -9,7 +9,7 @@ type Answer<M extends keyof ComputeRpc> = Awaited<ReturnType<ComputeRpc[M]>>
 
 export interface CallCompute {
   signal?: AbortSignal
-  /** Milliseconds for one attempt. Default 60,000. */
+  /** Milliseconds for one attempt. Default: the contract's. */
   timeout?: number
   /** Milliseconds for which an absent agent is waited for. Default `agent_wait`; 0 asks once. */
   wait?: number
@@ -21,8 +21,9 @@ export async function callCompute<M extends keyof ComputeRpc>(nova: Nova, hostId
   const until = clock.now() + wait
   for (;;) {
     try {
-      const call = { timeout: options.timeout ?? 60_000, ...(options.signal ? { signal: options.signal } : {}) }
-      return (await nova.bus.call(computeTopic(hostId), method, payload, call)) as Answer<M>
+      const kind = computeTopic.kinds[method]
+      const call = { timeout: options.timeout ?? (typeof kind === 'object' ? kind.call : 60_000), ...(options.signal ? { signal: options.signal } : {}) }
+      return (await nova.bus.call(topicName(computeTopic, hostId), method, payload, call)) as Answer<M>
     } catch (thrown) {
       options.signal?.throwIfAborted()
       const silent = isFault(thrown) && (thrown.code === 'bus.nobody' || thrown.code === 'bus.timeout')

@@ -4,10 +4,13 @@ import type { Nova } from '../house.ts'
 import { actOnServerFlow } from './act-on-server.ts'
 import { createServerFlow } from './create-server.ts'
 import { deleteServerFlow } from './delete-server.ts'
+import { restoreServerFlow, softDeleteServerFlow } from './soft-delete-server.ts'
 
 export const makeFlows = (nova: Nova) => ({
   createServer: createServerFlow(nova),
   deleteServer: deleteServerFlow(nova),
+  softDeleteServer: softDeleteServerFlow(nova),
+  restoreServer: restoreServerFlow(nova),
   actOnServer: actOnServerFlow(nova),
 })
 

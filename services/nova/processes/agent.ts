@@ -1,5 +1,6 @@
 /** The machine side: the drivers of this machine's hosts, and the agent over them. */
 import { join } from 'node:path'
+import { clientOf } from '#base/bus/topic.ts'
 import { notImplemented } from '#base/fault.ts'
 import { fakeDriver } from '#nova/drivers/fake/driver.ts'
 import { FakeHost } from '#nova/drivers/fake/host.ts'
@@ -37,7 +38,7 @@ async function fakeHosts(parts: AgentParts<NovaConfig>, options: AgentOptions): 
   const worlds = ids.map((host_id, i) => new FakeHost({ host_id, hostname: i === 0 ? host : `${host}-${i + 1}`, ...fake }))
   const byName = new Map(worlds.map((one) => [one.hostname, one]))
   const images = fakeImages(parts)
-  const diskFrom = diskReader((hostId, payload) => bus.call(computeTopic(hostId), 'readDisk', payload) as never)
+  const diskFrom = diskReader((hostId, payload) => clientOf(bus, computeTopic, hostId).readDisk(payload))
   for (const one of worlds) options.onFakeHost?.(one)
   return worlds.map((one) => ({
     host_id: one.host_id,

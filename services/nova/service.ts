@@ -1,0 +1,32 @@
+/** Nova's door plate: what it is in the catalog, how it speaks, and every operation it has, noun by noun. */
+import type { Route } from '#stack/route.ts'
+import type { ServicePlate } from '#stack/service.ts'
+import { computeDialect } from './api/dialect.ts'
+import { flavorRoutes } from './api/flavors.ts'
+import { keypairRoutes } from './api/keypairs.ts'
+import { serverActionRoutes } from './api/server-actions.ts'
+import { serverCreateRoutes } from './api/server-create.ts'
+import { serverRoutes } from './api/servers.ts'
+import { versionRoutes } from './api/versions.ts'
+import type { Nova } from './house.ts'
+import { initial } from './store/migrations/0001-initial.ts'
+
+export const plate: ServicePlate = {
+  name: 'nova',
+  type: 'compute',
+  mount: '/compute',
+  catalogPath: '/v2.1',
+  dialect: computeDialect,
+  migrations: { house: 'nova', migrations: [initial] },
+}
+
+export function routesOf(nova: Nova): Route[] {
+  return [
+    ...versionRoutes(),
+    ...serverRoutes(nova),
+    ...serverCreateRoutes(nova),
+    ...serverActionRoutes(nova),
+    ...flavorRoutes(nova),
+    ...keypairRoutes(nova),
+  ]
+}
