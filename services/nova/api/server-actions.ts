@@ -26,8 +26,8 @@ export interface ActionRoute {
   until?: number
 }
 
-/** A route of `POST …/action`: the server is loaded and the rule asked before `act`. */
-export function actionRoute<Body = Record<string, unknown>>(nova: Nova, one: ActionRoute, act: (rq: Rq<Body>, server: ServerRow) => Promise<Reply | void>): Route {
+/** A route of `POST …/action`: the server is loaded and the rule asked before `act`. `Body` is what stands under the key. */
+export function actionRoute<Body = unknown>(nova: Nova, one: ActionRoute, act: (rq: Rq<Body>, server: ServerRow) => Promise<Reply | void>): Route {
   return route<Body>({
     method: 'POST', path: ACTION_PATH, action: one.key, name: `servers.${one.key}`, status: one.status ?? 202, body: one.body ?? bare(one.key),
     ...(one.since === undefined ? {} : { since: one.since }),
@@ -47,11 +47,11 @@ export function serverActionRoutes(nova: Nova): Route[] {
     simple('suspend', 'os-suspend-server:suspend', 'suspend', 'suspend'),
     simple('resume', 'os-suspend-server:resume', 'resume', 'resume'),
     simple('unrescue', 'os-unrescue', 'unrescue', 'unrescue'),
-    actionRoute<{ reboot: { type: string } }>(
+    actionRoute<{ type: string }>(
       nova,
       { key: 'reboot', rule: 'servers:reboot', body: envelope('reboot', object({ type: { enum: ['HARD', 'Hard', 'hard', 'SOFT', 'Soft', 'soft'] } }, ['type'])) },
       async (rq, server) => {
-        const hard = rq.body.reboot.type.toLowerCase() === 'hard'
+        const hard = rq.body.type.toLowerCase() === 'hard'
         await begin(nova, rq, server, hard ? 'rebootHard' : 'rebootSoft', hard ? 'rebootHard' : 'rebootSoft', 'reboot')
       },
     ),
@@ -59,12 +59,12 @@ export function serverActionRoutes(nova: Nova): Route[] {
       await beginWork(nova, rq, server, { action: 'restore', event: 'compute_restore_instance', legal: 'restore', lock: 'restoring', flow: nova.flows.restoreServer, params: {} })
     }),
     actionRoute(nova, { key: 'forceDelete', rule: 'os-deferred-delete:force' }, (rq, server) => deleteNow(nova, rq, server, 'forceDelete')),
-    actionRoute<{ lock: { locked_reason?: string } | null }>(
+    actionRoute<{ locked_reason?: string } | null>(
       nova,
       { key: 'lock', rule: 'os-lock-server:lock', body: byVersion({ '2.1': bare('lock'), '2.73': object({ lock: { anyOf: [{ type: 'null' }, object({ locked_reason: { type: 'string', minLength: 1, maxLength: 255 } })] } }, ['lock']) }) },
       async (rq, server) => {
         const owner = server.user_id === rq.context.user_id || server.project_id === rq.context.project_id
-        const reason = rq.version >= v('2.73') ? (rq.body.lock?.locked_reason ?? null) : null
+        const reason = rq.version >= v('2.73') ? (rq.body?.locked_reason ?? null) : null
         await recorded(nova, rq, server, 'lock', { locked_by: owner && !isAdmin(rq) ? 'owner' : isAdmin(rq) && !owner ? 'admin' : 'owner', locked_reason: reason })
       },
     ),
@@ -72,13 +72,13 @@ export function serverActionRoutes(nova: Nova): Route[] {
       if (server.locked_by === 'admin') rq.authorize('os_compute_api:os-lock-server:unlock:unlock_override', targetOf(server))
       await recorded(nova, rq, server, 'unlock', { locked_by: null, locked_reason: null })
     }),
-    actionRoute<{ 'os-resetState': { state: 'active' | 'error' } }>(
+    actionRoute<{ state: 'active' | 'error' }>(
       nova,
       { key: 'os-resetState', rule: 'os-admin-actions:reset_state', body: envelope('os-resetState', object({ state: { enum: ['active', 'error'] } }, ['state'])) },
       async (rq, server) => {
         await nova.db.transaction(async (tx) => {
           await nova.engine.cancel(tx.as<unknown>(), 'server', server.id)
-          await moveServer(nova, tx, server.id, {}, { vm_state: rq.body['os-resetState'].state, task_state: null })
+          await moveServer(nova, tx, server.id, {}, { vm_state: rq.body.state, task_state: null })
           await recordDone(nova, tx, rq, server.id, 'resetState')
         })
       },
@@ -92,23 +92,23 @@ export function serverActionRoutes(nova: Nova): Route[] {
       if (server.host_id === null) throw conflict(`Instance ${server.id} is not ready`)
       await nova.bus.fanout('nova.wake', 'wake', { server_ids: [server.id] })
     }),
-    actionRoute<{ changePassword: { adminPass: string } }>(
+    actionRoute<{ adminPass: string }>(
       nova,
       { key: 'changePassword', rule: 'os-admin-password', body: envelope('changePassword', object({ adminPass: { type: 'string' } }, ['adminPass'])) },
-      (rq, server) => changePassword(nova, rq, server, rq.body.changePassword.adminPass),
+      (rq, server) => changePassword(nova, rq, server, rq.body.adminPass),
     ),
     actionRoute(nova, { key: 'trigger_crash_dump', rule: 'servers:trigger_crash_dump', since: v('2.17') }, async (rq, server) => {
       assertMay('triggerCrashDump', server, isAdmin(rq))
       await callCompute(nova, server.host_id!, 'interrupt', { server_id: server.id }, { wait: 0 })
       await nova.db.transaction((tx) => recordDone(nova, tx, rq, server.id, 'trigger_crash_dump'))
     }),
-    actionRoute<{ 'os-getConsoleOutput': { length?: number | string | null } }>(
+    actionRoute<{ length?: number | string | null }>(
       nova,
       {
         key: 'os-getConsoleOutput', rule: 'os-console-output', status: 200,
         body: envelope('os-getConsoleOutput', object({ length: { anyOf: [{ type: 'integer', minimum: -1 }, { type: 'string', pattern: '^-?[0-9]+$' }, { type: 'null' }] } })),
       },
-      (rq, server) => consoleOutput(nova, server, rq.body['os-getConsoleOutput'].length),
+      (rq, server) => consoleOutput(nova, server, rq.body.length),
     ),
   ]
 }

@@ -33,7 +33,11 @@ export interface CreateServer extends ServerWork {
 /** Every task_state a build passes through. */
 export const BUILD_LOCKS = ['scheduling', 'block_device_mapping', 'networking', 'spawning'] as const
 
-type Built = { nics: NicInfo[] } | { fault: FaultData }
+interface Built {
+  nics: NicInfo[]
+  /** This host could not: the next one is tried, with the same ports. */
+  fault?: FaultData
+}
 
 export const createServerFlow = (nova: Nova): Flow<CreateServer> =>
   defineFlow<CreateServer>(
@@ -46,11 +50,12 @@ export const createServerFlow = (nova: Nova): Flow<CreateServer> =>
     },
     async (f, p) => {
       const tried: string[] = []
+      let before: FaultData | undefined
       for (let attempt = 0; ; attempt++) {
         const again = attempt === 0 ? '' : `-${attempt}`
         const place = await f.step(
           `claim${again}`,
-          () => takeHost(nova, p, tried, attempt),
+          () => takeHost(nova, p, tried, before),
           () => release(nova, p.server_id),
         )
         tried.push(place.host_id)
@@ -58,10 +63,11 @@ export const createServerFlow = (nova: Nova): Flow<CreateServer> =>
         const built = await f.step(
           `build${again}`,
           (signal) => build(nova, p, place, attempt, last, signal),
-          (result) => ('nics' in result ? unbuild(nova, p, place, result.nics) : undefined),
+          (result) => unbuild(nova, p, place, result),
         )
-        if ('fault' in built) {
+        if (built.fault) {
           if (last) throw faultFromData(built.fault)
+          before = built.fault
           continue
         }
         await f.step('active', () => activate(nova, p, place))
@@ -71,11 +77,10 @@ export const createServerFlow = (nova: Nova): Flow<CreateServer> =>
   )
 
 /** Claims a host and writes it down, both before anything is made there. */
-async function takeHost(nova: Nova, p: CreateServer, tried: readonly string[], attempt: number): Promise<Place> {
+async function takeHost(nova: Nova, p: CreateServer, tried: readonly string[], before: FaultData | undefined): Promise<Place> {
   const server = await liveServer(nova, p.server_id)
-  const fresh = attempt === 0 && nova.wakes.claimFresh(p.server_id)
-  // A place that was taken by this very step before a crash is kept.
-  if (attempt > 0) await release(nova, p.server_id)
+  const fresh = nova.wakes.claimFresh(p.server_id) && before === undefined
+  if (before) await release(nova, p.server_id)
   const flavor = JSON.parse(server.flavor) as FlavorSnapshot
   const place = await placeServer(
     nova,
@@ -88,7 +93,10 @@ async function takeHost(nova: Nova, p: CreateServer, tried: readonly string[], a
       const group = await groupFacts(nova, server.group_id, server.id)
       return group === undefined || groupHolds(group, at.host_id)
     },
-  )
+  ).catch((thrown: unknown) => {
+    // When all hosts were tried, why the last one failed says more than that none is left.
+    throw before && isFault(thrown) && thrown.code === 'nova.no_valid_host' ? faultFromData(before) : thrown
+  })
   await moveServer(nova, nova.db, server.id, { task_state: BUILD_LOCKS }, { host: place.host, node: place.node, host_id: place.host_id, availability_zone: place.zone, task_state: p.has_devices ? 'block_device_mapping' : 'networking' })
   return place
 }
@@ -132,7 +140,7 @@ async function build(nova: Nova, p: CreateServer, place: Place, attempt: number,
       throw thrown
     }
     nova.world.log.module('nova.build').warn('Failed to build a server on a host and tries another', { server: p.server_id, host: place.host, error: thrown })
-    return { fault: faultToData(thrown) }
+    return { nics, fault: faultToData(thrown) }
   }
 }
 
@@ -142,8 +150,8 @@ function isHostsFault(thrown: unknown): boolean {
   return ['internal', 'unavailable', 'timeout', 'insufficient_storage', 'not_implemented'].includes(thrown.kind) || thrown.code === 'nova.binding_failed'
 }
 
-async function unbuild(nova: Nova, p: CreateServer, place: Place, nics: readonly NicInfo[]): Promise<void> {
-  await callCompute(nova, place.host_id, 'ensureNoGuest', { server_id: p.server_id, host_id: place.host_id })
+async function unbuild(nova: Nova, p: CreateServer, place: Place, { nics, fault }: Built): Promise<void> {
+  if (!fault) await callCompute(nova, place.host_id, 'ensureNoGuest', { server_id: p.server_id, host_id: place.host_id })
   await releasePorts(nova, p.server_id, nics)
 }
 
