@@ -7,6 +7,11 @@ import { configSchema as keystoneConfig } from '#keystone/config.ts'
 import keystonePolicies from '#keystone/contract/policies.json' with { type: 'json' }
 import { controlProcess as keystoneControl } from '#keystone/processes/control.ts'
 import { plate as keystone } from '#keystone/service.ts'
+import { novaConfig } from '#nova/config.ts'
+import novaPolicies from '#nova/contract/policies.json' with { type: 'json' }
+import { agentProcess as novaAgent } from '#nova/processes/agent.ts'
+import { controlProcess as novaControl } from '#nova/processes/control.ts'
+import { plate as nova } from '#nova/service.ts'
 import { placementConfig } from '#placement/config.ts'
 import placementPolicies from '#placement/contract/policies.json' with { type: 'json' }
 import { controlProcess as placementControl } from '#placement/processes/control.ts'
@@ -31,4 +36,5 @@ export const houses: readonly HouseEntry[] = [
   { plate: keystone, config: keystoneConfig, policies: keystonePolicies, control: keystoneControl },
   { plate: placement, config: placementConfig, policies: placementPolicies, control: placementControl },
   { plate: glance, config: glanceConfig, policies: glancePolicies as readonly RuleDefault[], control: glanceControl },
+  { plate: nova, config: novaConfig, policies: novaPolicies as readonly RuleDefault[], control: novaControl, agent: novaAgent },
 ]
