@@ -1,9 +1,12 @@
 /** What the processes of this house say to each other over the bus. Rows are the truth: every cast here is a wake-up only. */
-import type { HostPlan, NetworkPlan, PortPlan, AddressSetPlan } from '#neutron/drivers/plan.ts'
+import type { AddressSetPlan, DhcpPlan, HostPlan, NetworkPlan, PortPlan, RouterPlan } from '#neutron/drivers/plan.ts'
 import type { Status } from '#neutron/drivers/interface.ts'
 
 /** Control's topic: any worker of the house answers. */
 export const CONTROL_TOPIC = 'neutron.control'
+
+/** Every agent listens here as well. */
+export const AGENTS_TOPIC = 'neutron.agents'
 
 export const agentTopic = (host: string): string => `neutron.agent.${host}`
 
@@ -35,11 +38,28 @@ export interface MetadataAnswer {
   project_id: string
 }
 
-/** One port with what its wiring needs, for the fast path. */
+/** One port with the network it hangs on. */
 export interface PortWish {
   port: PortPlan
   network: NetworkPlan
+}
+
+/** Ids of what changed; the agent asks for these anew. */
+export interface ChangedIds {
+  ports: string[]
+  /** Networks whose DHCP changed. */
+  networks: string[]
+  routers: string[]
+  /** Security groups and address groups whose members changed. */
+  sets: string[]
+}
+
+/** What a host should carry of the ids it asked for. What it asked for and is not here is to be taken away. */
+export interface Wishes {
   address_sets: AddressSetPlan[]
+  ports: PortWish[]
+  dhcp: DhcpPlan[]
+  routers: RouterPlan[]
 }
 
 export interface PortStatusReport {
@@ -52,17 +72,16 @@ export interface PortStatusReport {
 /** Methods of `CONTROL_TOPIC`. */
 export interface ControlRpc {
   planOf(payload: { host: string }): Promise<HostPlan>
-  /** Ports of this list that are bound to the host; those that are not are to be taken away. */
-  portsOf(payload: { host: string; port_ids: string[] }): Promise<PortWish[]>
+  wishesOf(payload: { host: string } & ChangedIds): Promise<Wishes>
   reportPorts(payload: PortStatusReport): Promise<void>
   heartbeat(payload: Heartbeat): Promise<void>
   instanceAt(payload: MetadataQuestion): Promise<MetadataAnswer | null>
 }
 
-/** Casts to `agentTopic(host)`. */
+/** Casts to `agentTopic(host)`, or to every agent on `AGENTS_TOPIC`. */
 export interface AgentRpc {
-  /** These ports changed: ask for them and wire them now. */
-  ports(payload: { port_ids: string[] }): Promise<void>
-  /** Something else changed (networks, DHCP, routers, rules): a round soon. */
+  /** These things changed: ask for them and wire them now. */
+  changed(payload: ChangedIds): Promise<void>
+  /** Something else changed: a whole round soon. */
   wake(payload: { reason: string }): Promise<void>
 }

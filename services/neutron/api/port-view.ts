@@ -1,0 +1,49 @@
+/** What a port shows beside its columns: names in DNS, what it asks of placement, and the trunk it leads. */
+import type { Values } from '#neutron/core/body.ts'
+import type { Neutron } from '#neutron/house.ts'
+import { minimumRulesOf } from '#neutron/store/qos.ts'
+import type { PortRow, Q, QosRuleRow } from '#neutron/store/tables.ts'
+import { trunkDetails } from '#neutron/store/trunks.ts'
+
+export async function portValues(house: Neutron, db: Q, rows: readonly PortRow[], wanted: (name: string) => boolean): Promise<(row: PortRow) => Values> {
+  const policies = wanted('resource_request') ? [...new Set(rows.flatMap((row) => row.qos_policy_id ?? row.qos_network_policy_id ?? []))] : []
+  const rules = Map.groupBy(policies.length > 0 ? await minimumRulesOf(db, policies) : [], (rule) => rule.qos_policy_id)
+  const trunks = wanted('trunk_details') ? await trunkDetails(db, rows.map((row) => row.id)) : undefined
+  const domain = house.config.dns_domain
+  return (row) => ({
+    ...(wanted('dns_assignment') ? { dns_assignment: dnsAssignment(row, domain) } : {}),
+    resource_request: resourceRequest(row, rules.get(row.qos_policy_id ?? row.qos_network_policy_id ?? '')),
+    trunk_details: trunks?.get(row.id),
+  })
+}
+
+export function dnsAssignment(row: Pick<PortRow, 'fixed_ips' | 'dns_name'>, domain: string): { ip_address: string; hostname: string; fqdn: string }[] {
+  if (row.fixed_ips === '[]') return []
+  const ends = domain.endsWith('.') ? domain : `${domain}.`
+  return (JSON.parse(row.fixed_ips) as { ip_address: string }[]).map(({ ip_address }) => {
+    const hostname = row.dns_name || `host-${ip_address.replaceAll(/[.:]/g, '-')}`
+    return { ip_address, hostname, fqdn: hostname.endsWith('.') ? hostname : `${hostname}.${ends}` }
+  })
+}
+
+/** Resource classes by direction, as placement knows them. */
+function resourceRequest(row: PortRow, rules: readonly QosRuleRow[] | undefined): object | null {
+  if (!rules || rules.length === 0) return null
+  const groups: { id: string; required: string[]; resources: Record<string, number> }[] = []
+  const vnic = `CUSTOM_VNIC_TYPE_${row['binding:vnic_type'].replaceAll('-', '_').toUpperCase()}`
+  for (const [type, ofType] of Map.groupBy(rules, (rule) => rule.type)) {
+    const resources: Record<string, number> = {}
+    for (const rule of ofType) {
+      const direction = rule.direction === 'ingress' ? 'IGR' : 'EGR'
+      if (type === 'minimum_bandwidth') resources[`NET_BW_${direction}_KILOBIT_PER_SEC`] = rule.min_kbps!
+      else resources[rule.direction === 'any' ? 'NET_PACKET_RATE_KILOPACKET_PER_SEC' : `NET_PACKET_RATE_${direction}_KILOPACKET_PER_SEC`] = rule.min_kpps!
+    }
+    groups.push({ id: groupId(row.id, type), required: [vnic], resources })
+  }
+  return { request_groups: groups, same_subtree: groups.map((group) => group.id) }
+}
+
+/** The same for the same port and type: the port's own id, marked by the type. */
+function groupId(portId: string, type: string): string {
+  return `${portId.slice(0, 14)}5${portId.slice(15, 35)}${type === 'minimum_bandwidth' ? 'b' : 'a'}`
+}

@@ -1,0 +1,23 @@
+/** Binding a port to a host: whether an agent there can wire it. Rows only; the agent is woken afterwards. */
+import type { Neutron } from '#neutron/house.ts'
+import { alive } from '#neutron/core/agents.ts'
+import type { Q } from '#neutron/store/tables.ts'
+
+export interface Bound {
+  'binding:vif_type': string
+  'binding:vif_details': string
+}
+
+const UNBOUND: Bound = { 'binding:vif_type': 'unbound', 'binding:vif_details': '{}' }
+const FAILED: Bound = { 'binding:vif_type': 'binding_failed', 'binding:vif_details': '{}' }
+/** The device's name and namespace are added when the agent has made it. */
+const TAP: Bound = { 'binding:vif_type': 'tap', 'binding:vif_details': '{"connectivity":"l2","port_filter":true}' }
+
+export const L2_AGENT = 'Linux bridge agent'
+
+export async function bind(house: Neutron, db: Q, host: string, vnicType: string): Promise<Bound> {
+  if (host === '') return UNBOUND
+  if (vnicType !== 'normal') return FAILED
+  const agent = await db.query.selectFrom('neutron_agents').select(['heartbeat_timestamp', 'admin_state_up']).where('agent_type', '=', L2_AGENT).where('host', '=', host).executeTakeFirst()
+  return agent && agent.admin_state_up && alive(agent.heartbeat_timestamp, house.now(), house.config.agent_down_time) ? TAP : FAILED
+}

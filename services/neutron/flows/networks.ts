@@ -1,0 +1,178 @@
+/** Making, changing and removing networks, each in one transaction. */
+import { conflict, Fault, invalid } from '#base/fault.ts'
+import type { Values } from '#neutron/core/body.ts'
+import { toColumns } from '#neutron/core/body.ts'
+import { network as noun } from '#neutron/core/nouns/network.ts'
+import { checkSegment, maxMtu, type SegmentAsk } from '#neutron/core/segments.ts'
+import type { Neutron } from '#neutron/house.ts'
+import { insertRbac, refreshShared, removeRbacOf, removeWildcard } from '#neutron/store/rbac.ts'
+import { changeRow, insertRow, removeRow } from '#neutron/store/rows.ts'
+import { freeNumber, insertSegment, noneFree, segmentsOf } from '#neutron/store/segments.ts'
+import type { NetworkRow, SegmentRow, T } from '#neutron/store/tables.ts'
+import { born, changed } from './standard.ts'
+import { deletePortRows } from './port-removal.ts'
+
+const PROVIDER = ['provider:network_type', 'provider:physical_network', 'provider:segmentation_id'] as const
+
+export async function createNetwork(house: Neutron, tx: T, values: Values): Promise<NetworkRow> {
+  const id = house.world.random.uuid()
+  const asked = asksOf(values)
+  const segments: SegmentAsk[] = []
+  if (asked.length === 0) segments.push(await tenantSegment(house, tx))
+  else for (const one of asked) segments.push(await providerSegment(house, tx, one))
+  const first = segments[0]!
+  const limit = Math.min(...segments.map((one) => maxMtu(one.network_type, house.config)))
+  const mtu = (values.mtu as number) || limit
+  if (mtu > limit) throw invalid(`Invalid input for operation: Requested MTU is too big, maximum is ${limit}.`, { code: 'InvalidInput', field: 'mtu' })
+  const shared = values.shared === true
+  if (values.is_default === true) await onlyDefault(tx, values['router:external'] === true, id)
+  const several = segments.length > 1
+  const row = {
+    ...toColumns(noun, values),
+    id,
+    mtu,
+    status: 'ACTIVE',
+    availability_zones: '[]',
+    'provider:network_type': several ? '' : first.network_type,
+    'provider:physical_network': several ? null : first.physical_network,
+    'provider:segmentation_id': several ? null : first.segmentation_id,
+    shared_with: shared ? '["*"]' : '[]',
+    tags: '[]',
+    qos_policy_id: values.qos_policy_id ?? null,
+    ...born(house),
+  } as unknown as NetworkRow
+  await insertRow(tx as never, 'neutron_networks', row as never)
+  for (const [position, segment] of segments.entries()) {
+    await insertSegment(tx, { id: house.world.random.uuid(), network_id: id, name: null, ...segment, position, description: null, tags: '[]', ...born(house) })
+  }
+  if (shared) await insertRbac(tx, share(house, row, 'access_as_shared'))
+  if (row['router:external']) await insertRbac(tx, share(house, row, 'access_as_external'))
+  return row
+}
+
+const share = (house: Neutron, row: NetworkRow, action: string) => ({ id: house.world.random.uuid(), project_id: row.project_id, object_type: 'network', object_id: row.id, target_tenant: '*', action })
+
+/** What the client said of segments: by `segments`, by `provider:*`, or nothing. */
+function asksOf(values: Values): SegmentAsk[] {
+  const one = (from: Values): SegmentAsk => ({
+    network_type: (from['provider:network_type'] as string | undefined) ?? '',
+    physical_network: (from['provider:physical_network'] as string | null | undefined) ?? null,
+    segmentation_id: (from['provider:segmentation_id'] as number | null | undefined) ?? null,
+  })
+  const given = PROVIDER.some((key) => values[key] !== undefined)
+  if (values.segments !== undefined) {
+    if (given) throw invalid('Plugin-specific extension provider and multi-provider attributes may not be mixed: Segments and provider values cannot both be set.', { code: 'SegmentsSetInConjunctionWithProviders' })
+    return (values.segments as Values[]).map(one)
+  }
+  if (!given) return []
+  const ask = one(values)
+  if (ask.network_type === '') throw invalid('Invalid input for operation: network_type required.', { code: 'InvalidInput', field: 'provider:network_type' })
+  return [ask]
+}
+
+export async function providerSegment(house: Neutron, tx: T, ask: SegmentAsk): Promise<SegmentAsk> {
+  checkSegment(ask, house.config)
+  if (ask.segmentation_id !== null || ask.network_type === 'local' || ask.network_type === 'flat') return ask
+  const found = await allocate(house, tx, ask.network_type, ask.physical_network)
+  if (!found) throw noneFree()
+  return found
+}
+
+async function tenantSegment(house: Neutron, tx: T): Promise<SegmentAsk> {
+  for (const type of house.config.tenant_network_types) {
+    if (type === 'local') return { network_type: 'local', physical_network: null, segmentation_id: null }
+    const found = await allocate(house, tx, type, null)
+    if (found) return found
+  }
+  throw noneFree()
+}
+
+async function allocate(house: Neutron, tx: T, type: string, physical: string | null): Promise<SegmentAsk | undefined> {
+  if (type === 'vxlan') {
+    const number = await freeNumber(tx, type, null, house.config.vni_range, house.world.random)
+    return number === undefined ? undefined : { network_type: type, physical_network: null, segmentation_id: number }
+  }
+  for (const [name, range] of Object.entries(house.config.vlan_ranges)) {
+    if (physical !== null && physical !== name) continue
+    const number = await freeNumber(tx, type, name, range, house.world.random)
+    if (number !== undefined) return { network_type: type, physical_network: name, segmentation_id: number }
+  }
+  return undefined
+}
+
+async function onlyDefault(tx: T, external: boolean, id: string): Promise<void> {
+  if (!external) return
+  const other = await tx.query.selectFrom('neutron_networks').select('id').where('is_default', '=', 1).where('router:external', '=', 1).where('id', '!=', id).executeTakeFirst()
+  if (other) throw conflict(`A default external network already exists: ${other.id}.`, { code: 'DefaultExternalNetworkExists' })
+}
+
+export async function updateNetwork(house: Neutron, tx: T, row: NetworkRow, values: Values): Promise<NetworkRow> {
+  if (PROVIDER.some((key) => key in values && values[key] !== row[key]) || 'segments' in values) {
+    throw invalid('Invalid input for operation: Plugin does not support updating provider attributes.', { code: 'InvalidInput' })
+  }
+  const patch = { ...toColumns(noun, values), ...changed(house, row as never) } as Partial<NetworkRow>
+  if (values.mtu !== undefined) {
+    const limit = Math.min(...(await segmentsOf(tx, [row.id])).map((one) => maxMtu(one.network_type, house.config)))
+    if ((values.mtu as number) > limit) throw invalid(`Invalid input for operation: Requested MTU is too big, maximum is ${limit}.`, { code: 'InvalidInput', field: 'mtu' })
+    const floor = await tx.query.selectFrom('neutron_subnets').select('ip_version').where('network_id', '=', row.id).execute()
+    const least = floor.some((one) => one.ip_version === 6) ? 1280 : floor.length > 0 ? 68 : 0
+    if (values.mtu === 0) patch.mtu = limit
+    else if ((values.mtu as number) < least) throw conflict(`MTU ${String(values.mtu)} is too small for subnets of the network: minimum is ${least}.`, { code: 'NetworkMTUSubnetConflict' })
+  }
+  if (values.shared !== undefined) await reshare(house, tx, row, values.shared === true)
+  const external = values['router:external'] as boolean | undefined
+  if (external !== undefined && external !== (row['router:external'] === 1)) {
+    if (external) await insertRbac(tx, share(house, row, 'access_as_external'))
+    else {
+      const used = await tx.query.selectFrom('neutron_ports').select('id').where('network_id', '=', row.id).where('device_owner', 'in', ['network:router_gateway', 'network:floatingip']).executeTakeFirst()
+      if (used) throw conflict(`External network ${row.id} cannot be updated to be made non-external, since it has existing gateway ports.`, { code: 'ExternalNetworkInUse' })
+      await tx.query.deleteFrom('neutron_rbac_policies').where('object_type', '=', 'network').where('object_id', '=', row.id).where('action', '=', 'access_as_external').execute()
+    }
+  }
+  if (values.is_default === true) await onlyDefault(tx, external ?? row['router:external'] === 1, row.id)
+  await changeRow(tx as never, 'neutron_networks', row.id, patch as never)
+  if ('qos_policy_id' in values) await tx.query.updateTable('neutron_ports').set({ qos_network_policy_id: patch.qos_policy_id ?? null }).where('network_id', '=', row.id).execute()
+  house.notices.everybody(tx, 'network')
+  return (await tx.query.selectFrom('neutron_networks').selectAll().where('id', '=', row.id).executeTakeFirstOrThrow())
+}
+
+async function reshare(house: Neutron, tx: T, row: NetworkRow, shared: boolean): Promise<void> {
+  const now = (JSON.parse(row.shared_with) as string[]).includes('*')
+  if (shared === now) return
+  if (shared) await insertRbac(tx, share(house, row, 'access_as_shared'))
+  else {
+    await strangersGone(tx, row, undefined)
+    await removeWildcard(tx, 'network', row.id, 'access_as_shared')
+  }
+  await refreshShared(tx, 'network', row.id)
+}
+
+/** Refuses to end sharing while a project that would lose sight has ports there. `target`: the project that loses it; all when absent. */
+export async function strangersGone(tx: T, row: NetworkRow, target: string | undefined): Promise<void> {
+  const rest = (await tx.query.selectFrom('neutron_rbac_policies').select('target_tenant').where('object_type', '=', 'network').where('object_id', '=', row.id).where('action', '=', 'access_as_shared').execute()).map((one) => one.target_tenant)
+  if (target !== undefined && target !== '*' && rest.includes('*')) return
+  let query = tx.query.selectFrom('neutron_ports').select('id').where('network_id', '=', row.id).where('project_id', '!=', row.project_id).where('project_id', '!=', '').where('device_owner', 'not in', ['network:dhcp', 'network:router_gateway', 'network:floatingip'])
+  query = target !== undefined && target !== '*' ? query.where('project_id', '=', target) : query.where('project_id', 'not in', rest.length > 0 ? rest : ['*'])
+  if (await query.executeTakeFirst()) throw conflict(`Unable to reconfigure sharing settings for network ${row.id}. Multiple tenants are using it.`, { code: 'InvalidSharedSetting' })
+}
+
+export async function deleteNetwork(house: Neutron, tx: T, row: NetworkRow): Promise<void> {
+  const ports = await tx.query.selectFrom('neutron_ports').select(['id', 'device_owner', 'binding:host_id', 'device_id']).where('network_id', '=', row.id).execute()
+  const others = ports.filter((port) => port.device_owner !== 'network:dhcp')
+  if (others.length > 0) throw inUse(row.id, others.map((port) => port.id))
+  const topology = await tx.query.selectFrom('neutron_auto_topologies').select('project_id').where('network_id', '=', row.id).executeTakeFirst()
+  if (topology) await tx.query.deleteFrom('neutron_auto_topologies').where('network_id', '=', row.id).execute()
+  if (ports.length > 0) await deletePortRows(house, tx, ports)
+  await tx.query.deleteFrom('neutron_subnets').where('network_id', '=', row.id).execute()
+  await tx.query.deleteFrom('neutron_segments').where('network_id', '=', row.id).execute()
+  if (row.availability_zones !== '[]') await tx.query.deleteFrom('neutron_dhcp_networks').where('network_id', '=', row.id).execute()
+  if (row.shared_with !== '[]' || row['router:external']) await removeRbacOf(tx, 'network', row.id)
+  await removeRow(tx as never, 'neutron_networks', row.id)
+  if (ports.length > 0) house.notices.everybody(tx, 'network')
+}
+
+function inUse(id: string, ports: readonly string[]): Fault {
+  return conflict(`Unable to complete operation on network ${id}. There are one or more ports still in use on the network, id for these ports is ${ports.slice(0, 10).join(',')}.`, { code: 'NetworkInUse' })
+}
+
+export type { SegmentRow }

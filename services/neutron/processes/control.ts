@@ -1,0 +1,48 @@
+/** Neutron's API and worker in one process. */
+import type { Serving } from '#base/bus/interface.ts'
+import { corridor } from '#stack/corridor.ts'
+import type { ControlProcess, HouseParts } from '#stack/house.ts'
+import type { NeutronConfig } from '../config.ts'
+import { CONTROL_TOPIC, type ControlRpc } from '../contract/rpc.ts'
+import { instanceAt, takeHeartbeat, takeReport } from '../flows/agent-reports.ts'
+import { notices } from '../flows/notices.ts'
+import type { Neutron } from '../house.ts'
+import { plate, routesOf } from '../service.ts'
+import { planOf, wishesOf } from '../store/plan-facts.ts'
+import type { Tables } from '../store/tables.ts'
+
+export function controlProcess(parts: HouseParts<NeutronConfig>): ControlProcess {
+  const house: Neutron = {
+    world: parts.world,
+    config: parts.config,
+    serviceCaller: parts.serviceCaller,
+    bus: parts.bus,
+    authorizer: parts.authorizer,
+    client: parts.client,
+    db: parts.db.as<Tables>(),
+    now: () => parts.world.clock.now(),
+    notices: notices(parts),
+  }
+  const routes = routesOf(house)
+  const door = corridor({ world: parts.world, dialect: plate.dialect, routes, tokens: parts.tokens, authorizer: parts.authorizer, identityUrl: parts.identityUrl })
+  const rpc: ControlRpc = {
+    planOf: ({ host }) => planOf(house.db, host, house.config),
+    wishesOf: ({ host, ...ids }) => wishesOf(house.db, host, ids, house.config),
+    reportPorts: (report) => takeReport(house, report),
+    heartbeat: (beat) => takeHeartbeat(house, beat),
+    instanceAt: (question) => instanceAt(house, question),
+  }
+  let serving: Serving | undefined
+  return {
+    plate,
+    routes,
+    // Old clients name the format of the answer in the path.
+    handler: (request) => door(request.path.endsWith('.json') ? { ...request, path: request.path.slice(0, -5) } : request),
+    async start() {
+      serving = await parts.bus.serve(CONTROL_TOPIC, rpc as never)
+    },
+    async close() {
+      await serving?.close()
+    },
+  }
+}

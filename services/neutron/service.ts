@@ -1,0 +1,37 @@
+/** The door plate of Neutron: what it is in the catalog, how it speaks, and every operation it has. */
+import type { Route } from '#stack/route.ts'
+import type { ServicePlate } from '#stack/service.ts'
+import { aboutRoutes } from './api/about.ts'
+import { agentRoutes } from './api/agents.ts'
+import { dialect } from './api/dialect.ts'
+import { floatingDesk, floatingIpRoutes } from './api/floatingips.ts'
+import { networkDesk, networkRoutes } from './api/networks.ts'
+import { addressGroupRoutes, addressScopeRoutes, poolDesk, subnetpoolRoutes } from './api/pools.ts'
+import { portDesk, portRoutes } from './api/ports.ts'
+import { quotaRoutes } from './api/quotas.ts'
+import { rbacRoutes } from './api/rbac.ts'
+import { routerDesk, routerRoutes } from './api/routers.ts'
+import { groupDesk, securityGroupRoutes } from './api/security-groups.ts'
+import { subnetDesk, subnetRoutes } from './api/subnets.ts'
+import { tagRoutes } from './api/tags.ts'
+import type { Neutron } from './house.ts'
+import { migrations } from './store/tables.ts'
+
+export const plate: ServicePlate = { name: 'neutron', type: 'network', mount: '/networking', catalogPath: '', dialect, migrations }
+
+export const routesOf = (house: Neutron): Route[] => [
+  ...aboutRoutes(house),
+  ...networkRoutes(house),
+  ...subnetRoutes(house),
+  ...portRoutes(house),
+  ...routerRoutes(house),
+  ...floatingIpRoutes(house),
+  ...securityGroupRoutes(house),
+  ...subnetpoolRoutes(house),
+  ...addressScopeRoutes(house),
+  ...addressGroupRoutes(house),
+  ...rbacRoutes(house),
+  ...quotaRoutes(house),
+  ...agentRoutes(house),
+  ...[networkDesk, subnetDesk, portDesk, routerDesk, floatingDesk, groupDesk, poolDesk].flatMap((desk) => tagRoutes(house, desk)),
+]

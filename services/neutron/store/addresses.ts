@@ -1,0 +1,54 @@
+/** Addresses in use. One network has an address once: the primary key says so. */
+import type { Random } from '#base/random.ts'
+import { freeOf, LISTABLE, type Ranges, sample } from '#neutron/core/ipam.ts'
+import type { Q, T } from './tables.ts'
+
+export interface Allocation {
+  network_id: string
+  subnet_id: string
+  ip_address: string
+  port_id: string
+}
+
+export async function takenOf(db: Q, networkId: string, addresses: readonly string[]): Promise<Set<string>> {
+  if (addresses.length === 0) return new Set()
+  const query = db.query.selectFrom('neutron_ip_allocations').select('ip_address').where('network_id', '=', networkId)
+  const rows = await (addresses.length === 1 ? query.where('ip_address', '=', addresses[0]!) : query.where('ip_address', 'in', addresses)).execute()
+  return new Set(rows.map((row) => row.ip_address))
+}
+
+/** A free address of a subnet's pools, or undefined. `mine`: addresses already chosen in this transaction. */
+export async function freeAddress(tx: T, networkId: string, subnetId: string, ranges: Ranges, random: Random, mine: ReadonlySet<string>): Promise<string | undefined> {
+  for (const count of [4, 16, 64]) {
+    const tries = sample(ranges, random, count)
+    const taken = await takenOf(tx, networkId, tries)
+    const free = tries.find((one) => !taken.has(one) && !mine.has(one))
+    if (free !== undefined) return free
+    if (ranges.size <= BigInt(count)) return undefined
+  }
+  if (ranges.size > LISTABLE) return undefined
+  const rows = await tx.query.selectFrom('neutron_ip_allocations').select('ip_address').where('subnet_id', '=', subnetId).execute()
+  return freeOf(ranges, new Set([...rows.map((row) => row.ip_address), ...mine]), random)
+}
+
+export async function insertAllocations(tx: T, rows: readonly Allocation[]): Promise<void> {
+  if (rows.length > 0) await tx.query.insertInto('neutron_ip_allocations').values(rows).execute()
+}
+
+export async function removeAllocations(tx: T, portId: string, addresses?: readonly string[]): Promise<void> {
+  let query = tx.query.deleteFrom('neutron_ip_allocations').where('port_id', '=', portId)
+  if (addresses) {
+    if (addresses.length === 0) return
+    query = query.where('ip_address', 'in', addresses)
+  }
+  await query.execute()
+}
+
+export async function allocationsOfSubnet(db: Q, subnetId: string): Promise<(Allocation & { device_owner: string })[]> {
+  return db.query
+    .selectFrom('neutron_ip_allocations')
+    .innerJoin('neutron_ports', 'neutron_ports.id', 'neutron_ip_allocations.port_id')
+    .select(['neutron_ip_allocations.network_id', 'neutron_ip_allocations.subnet_id', 'ip_address', 'port_id', 'device_owner'])
+    .where('neutron_ip_allocations.subnet_id', '=', subnetId)
+    .execute()
+}

@@ -1,0 +1,27 @@
+/** Security groups: their rules, and the ports that use them. */
+import { rowsIn } from './rows.ts'
+import type { Q, SecurityGroupRuleRow } from './tables.ts'
+
+export async function rulesOf(db: Q, groupIds: readonly string[]): Promise<SecurityGroupRuleRow[]> {
+  return (await rowsIn(db as never, 'neutron_security_group_rules', 'security_group_id', groupIds)) as unknown as SecurityGroupRuleRow[]
+}
+
+/** Bound ports of these groups, by host. */
+export async function boundPorts(db: Q, groupIds: readonly string[]): Promise<Map<string, string[]>> {
+  if (groupIds.length === 0) return new Map()
+  const rows = await db.query
+    .selectFrom('neutron_port_security_groups')
+    .innerJoin('neutron_ports', 'neutron_ports.id', 'port_id')
+    .select(['port_id', 'binding:host_id as host'])
+    .where('security_group_id', 'in', groupIds)
+    .where('binding:host_id', '!=', '')
+    .distinct()
+    .execute()
+  const out = new Map<string, string[]>()
+  for (const row of rows) out.set(row.host, [...(out.get(row.host) ?? []), row.port_id])
+  return out
+}
+
+export async function groupInUse(db: Q, groupId: string): Promise<boolean> {
+  return (await db.query.selectFrom('neutron_port_security_groups').select('port_id').where('security_group_id', '=', groupId).executeTakeFirst()) !== undefined
+}
