@@ -5,7 +5,7 @@ import type { Condition } from '#stack/resource/listing.ts'
 import { type Resource, type Row, toWire } from '#stack/resource/resource.ts'
 import type { Reply, Route, Rq } from '#stack/route.ts'
 import { toSecond } from '../core/instant.ts'
-import { dropProject } from '../store/clean-up.ts'
+import { dropDomain, dropProject } from '../store/clean-up.ts'
 import { ancestorsOf, getDomain, getProject, storeTags, subtreeOf, tagsOf } from '../store/projects.ts'
 import { insertRow, updateRow } from '../store/rows.ts'
 import type { ProjectRow } from '../store/tables.ts'
@@ -142,7 +142,15 @@ export function projectRoutes(house: Keystone): Route[] {
   const remove = async (rq: Rq): Promise<Reply> => {
     const project = await find(rq, 'delete_project')
     mutable('project', project.id, project.options)
-    if (project.is_domain === 1) throw forbidden('Cannot delete a project that acts as a domain here: use DELETE /v3/domains.')
+    if (project.is_domain === 1) {
+      if (project.enabled === 1) throw forbidden('Cannot delete a domain that is enabled, please disable it first.')
+      await db.transaction(async (tx) => {
+        await dropDomain(tx, project.id)
+        await house.revoke(tx, 'tables')
+        await house.revoke(tx)
+      })
+      return {}
+    }
     if ((await subtreeOf(db, project.id)).length > 0) throw forbidden(`Cannot delete the project ${project.id} since it is not a leaf in the hierarchy. Use the cascade option if you want to delete a whole subtree.`)
     await db.transaction(async (tx) => {
       await dropProject(tx, project.id)

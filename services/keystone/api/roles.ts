@@ -130,6 +130,7 @@ function impliedRoutes(house: Keystone): Route[] {
       enforce(rq, 'create_implied_role')
       const { prior, implied, key } = await pair(rq)
       if (PROHIBITED.has(implied.name)) throw forbidden(`${implied.id} cannot be an implied roles`)
+      if (prior.domain_id === '' && implied.domain_id !== '') throw forbidden(`${implied.id} is a role of a domain and cannot be implied by a role of the whole cloud`)
       if (prior.id === implied.id) throw invalid('A role cannot imply itself.', { field: 'implies_role_id' })
       await storing('implied role', `${prior.id} implies ${implied.id} already`, () =>
         db.transaction(async (tx) => {

@@ -82,6 +82,7 @@ export interface TokenBody {
   is_domain?: boolean
   roles?: NamedId[]
   catalog?: readonly CatalogService[]
+  service_providers?: readonly { id: string; auth_url: string; sp_url: string }[]
   'OS-TRUST:trust'?: { id: string; impersonation: boolean; trustor_user: { id: string }; trustee_user: { id: string } }
   'OS-OAUTH1'?: { access_token_id: string; consumer_id: string }
   application_credential?: { id: string; name: string; restricted: boolean; access_rules?: { id: string; service: string; method: string; path: string }[] }

@@ -23,4 +23,18 @@ export function parseInstant(text: string): number | undefined {
   return Number.isNaN(ms) ? undefined : ms
 }
 
+/** Microseconds of an ISO 8601 instant, for what the wire must give back to the last digit. */
+export function parseMicros(text: string): number | undefined {
+  const ms = parseInstant(text)
+  if (ms === undefined) return undefined
+  const fraction = (ISO.exec(text)?.[7] ?? '0').padEnd(6, '0').slice(0, 6)
+  return Math.floor(ms / 1000) * 1_000_000 + Number(fraction)
+}
+
+/** `2026-11-21T00:11:21.123456`, without a zone. */
+export function microInstantOr(us: number | null): string | null {
+  if (us === null) return null
+  return `${new Date(Math.floor(us / 1000)).toISOString().slice(0, 19)}.${String(us % 1_000_000).padStart(6, '0')}`
+}
+
 export const toSecond = (ms: number): number => Math.floor(ms / 1000) * 1000

@@ -2,7 +2,7 @@
 import type { EndpointFacts, ServiceFacts } from '../core/catalog.ts'
 import type { RoleFacts } from '../core/role-inference.ts'
 import { findRows, type Db } from './rows.ts'
-import type { EndpointGroupRow, EndpointRow } from './tables.ts'
+import type { EndpointGroupRow, EndpointRow, ServiceProviderRow } from './tables.ts'
 
 export interface MemoryTables {
   readonly epoch: string
@@ -10,6 +10,8 @@ export interface MemoryTables {
   readonly implies: ReadonlyMap<string, readonly string[]>
   readonly services: readonly ServiceFacts[]
   readonly endpoints: readonly EndpointFacts[]
+  /** Other clouds that tokens of this one open. */
+  readonly serviceProviders: readonly Pick<ServiceProviderRow, 'id' | 'auth_url' | 'sp_url'>[]
   /** Endpoints that a project is bound to; absent when it has no filter. */
   readonly filtered: ReadonlyMap<string, ReadonlySet<string>>
 }
@@ -28,7 +30,8 @@ export function memoryTables(db: Db): LoadTables {
     const services = (await findRows(db, 'keystone_services', { enabled: 1 }, 'type')).map(({ id, type, name }) => ({ id, type, name: name ?? '' }))
     const endpoints = await findRows(db, 'keystone_endpoints', { enabled: 1 }, 'id')
     const filtered = await filters(db, endpoints)
-    kept = { epoch, roles, implies, services, endpoints: endpoints.map(({ id, service_id, interface: face, region_id, url }) => ({ id, service_id, interface: face, region_id, url })), filtered }
+    const serviceProviders = (await findRows(db, 'keystone_service_providers', { enabled: 1 }, 'id')).map(({ id, auth_url, sp_url }) => ({ id, auth_url, sp_url }))
+    kept = { epoch, roles, implies, services, endpoints: endpoints.map(({ id, service_id, interface: face, region_id, url }) => ({ id, service_id, interface: face, region_id, url })), serviceProviders, filtered }
     return kept
   }
 }

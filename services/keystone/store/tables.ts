@@ -118,6 +118,7 @@ export interface TrustRow {
   trustee_user_id: string
   project_id: string | null
   impersonation: number
+  /** Microseconds. */
   expires_at: number | null
   deleted_at: number | null
   remaining_uses: number | null
@@ -134,6 +135,7 @@ export interface ApplicationCredentialRow {
   project_id: string
   description: string | null
   secret_hash: string
+  /** Microseconds. */
   expires_at: number | null
   unrestricted: number
   roles: string

@@ -1,8 +1,9 @@
 /** `POST /v3/auth/tokens`: every method that the body names must say yes, all of one user; then the scope. */
-import { Fault, invalid, unauthenticated } from '#base/fault.ts'
+import { Fault, forbidden, invalid, unauthenticated } from '#base/fault.ts'
 import type { Row } from '#stack/resource/resource.ts'
 import { projectByName } from '../../store/projects.ts'
 import { findRow } from '../../store/rows.ts'
+import { consumeTrust } from '../../store/trusts.ts'
 import type { Keystone } from '../house.ts'
 import { checked } from '../steps.ts'
 import { methodPlugins, type MethodAnswer } from './methods.ts'
@@ -58,6 +59,7 @@ export interface AuthRequest {
   remote: string
   method: string
   url: string
+  query: string
 }
 
 const refused = (detail: string): never => {
@@ -89,15 +91,15 @@ export async function authenticate(house: Keystone, request: AuthRequest): Promi
 async function scoped(house: Keystone, wish: TokenWish, scope: unknown, answers: readonly MethodAnswer[]): Promise<TokenWish> {
   const implied = answers.find((one) => one.scope)?.scope
   if (implied) {
-    if (scope !== undefined && scope !== 'unscoped') throw unauthenticated('Application credentials cannot request a scope.')
+    if (scope !== undefined && scope !== 'unscoped' && implied.application_credential_id !== undefined) throw unauthenticated('Application credentials cannot request a scope.')
     return { ...wish, ...implied }
   }
   if (answers.some((one) => one.bound)) {
     // A delegated token may only be renewed for what it is bound to.
     const bound = answers.find((one) => one.bound)!.bound!
     if (scope !== undefined) {
-      const asked = await resolveScope(house, scope)
-      if (asked.project_id !== bound.project_id || asked.trust_id !== undefined) throw new Fault('forbidden', 'You are not authorized to perform the requested action: a delegated token cannot be exchanged for one of another scope.')
+      const asked = await resolveScope(house, wish.user_id, scope)
+      if (asked.project_id !== bound.project_id || asked.trust_id !== undefined) throw forbidden('You are not authorized to perform the requested action: a delegated token cannot be exchanged for one of another scope.')
     }
     return { ...wish, ...bound }
   }
@@ -105,7 +107,7 @@ async function scoped(house: Keystone, wish: TokenWish, scope: unknown, answers:
     const federated = wish.identity_provider_id !== undefined
     return federated ? wish : { ...wish, ...(await defaultScope(house, wish)) }
   }
-  return { ...wish, ...(await resolveScope(house, scope)) }
+  return { ...wish, ...(await resolveScope(house, wish.user_id, scope)) }
 }
 
 /** The user's default project, when the user may work there. */
@@ -127,7 +129,7 @@ interface Named {
   domain?: Named
 }
 
-async function resolveScope(house: Keystone, scope: unknown): Promise<Partial<TokenWish>> {
+async function resolveScope(house: Keystone, user_id: string, scope: unknown): Promise<Partial<TokenWish>> {
   if (scope === 'unscoped') return {}
   const asked = scope as { project?: Named; domain?: Named; system?: { all?: boolean }; 'OS-TRUST:trust'?: { id: string }; unscoped?: object }
   const kinds = (['project', 'domain', 'system', 'OS-TRUST:trust'] as const).filter((key) => asked[key] !== undefined)
@@ -138,7 +140,7 @@ async function resolveScope(house: Keystone, scope: unknown): Promise<Partial<To
     if (asked.system.all !== true) throw invalid('Expecting to find all in system.', { field: 'scope' })
     return { system: 'all' }
   }
-  if (asked['OS-TRUST:trust']) return trustScope(house, asked['OS-TRUST:trust'].id)
+  if (asked['OS-TRUST:trust']) return trustScope(house, user_id, asked['OS-TRUST:trust'].id)
   return {}
 }
 
@@ -161,8 +163,10 @@ export async function domainOf(house: Keystone, asked: Named): Promise<string> {
   return (await projectByName(house.db, '', asked.name))?.id ?? refused('No such domain')
 }
 
-async function trustScope(house: Keystone, id: string): Promise<Partial<TokenWish>> {
+async function trustScope(house: Keystone, user_id: string, id: string): Promise<Partial<TokenWish>> {
   const trust = await findRow(house.db, 'keystone_trusts', { id })
   if (!trust || trust.deleted_at !== null) throw unauthenticated('The request you have made requires authentication.', { detail: 'No such trust' })
+  if (trust.trustee_user_id !== user_id) throw forbidden('User is not a trustee.')
+  if (trust.remaining_uses !== null) await consumeTrust(house.db, id)
   return { trust_id: id, ...(trust.project_id === null ? {} : { project_id: trust.project_id }) }
 }

@@ -1,11 +1,17 @@
 /** The ways to show who one is. Each answers with the user, or throws 401. */
 import { forbidden, invalid, unauthenticated } from '#base/fault.ts'
 import type { Row } from '#stack/resource/resource.ts'
+import { verifyPassword } from '../../core/password-hash.ts'
+import { totpHolds } from '../../core/totp.ts'
+import { findRow, findRows } from '../../store/rows.ts'
 import type { UserRow } from '../../store/tables.ts'
 import { getUser, userByName } from '../../store/users.ts'
+import { openBlob } from '../credentials.ts'
 import type { Keystone } from '../house.ts'
+import { signedBy } from '../oauth1.ts'
 import type { AuthRequest } from './authenticate.ts'
 import { domainOf } from './authenticate.ts'
+import { federatedWish } from './federated-login.ts'
 import { checkPassword } from './password.ts'
 import type { TokenWish } from './token-office.ts'
 
@@ -78,4 +84,53 @@ const token: MethodPlugin = {
   },
 }
 
-export const methodPlugins: Readonly<Record<string, MethodPlugin | undefined>> = { password, token }
+/** By id and secret, or by name, user and secret. Project and roles are those of the credential. */
+const application_credential: MethodPlugin = {
+  async run(house, payload) {
+    const ask = payload as { id?: string; name?: string; secret: string; user?: UserAsk }
+    if (ask.id === undefined && (ask.name === undefined || !ask.user)) throw invalid('Expecting to find id, or name and user, in application_credential.', { field: 'application_credential' })
+    const owner = ask.id === undefined ? await namedUser(house, ask.user!) : undefined
+    const row = ask.id === undefined ? owner && (await findRow(house.db, 'keystone_application_credentials', { user_id: owner.id, name: ask.name! })) : await findRow(house.db, 'keystone_application_credentials', { id: ask.id })
+    const right = await verifyPassword(ask.secret, row?.secret_hash ?? NOBODYS)
+    if (!row || !right) return refused('No such application credential, or another secret')
+    return { user_id: row.user_id, scope: { project_id: row.project_id, application_credential_id: row.id } }
+  },
+}
+
+/** The hash of a secret that nobody has. */
+const NOBODYS = `$hmac-sha256$${Buffer.alloc(16).toString('base64')}$${Buffer.alloc(32).toString('base64')}`
+
+/** A code of the moment from one of the user's credentials of type `totp` (its blob is the base32 secret). */
+const totp: MethodPlugin = {
+  async run(house, payload) {
+    const { user: ask } = payload as { user: UserAsk & { passcode: string } }
+    const user = await namedUser(house, ask)
+    const rows = user ? await findRows(house.db, 'keystone_credentials', { user_id: user.id, type: 'totp' }) : []
+    for (const row of rows) {
+      if (totpHolds(await openBlob(house, row), ask.passcode, house.world.clock.now())) return { user_id: user!.id }
+    }
+    return refused('No passcode that fits')
+  },
+}
+
+/** A request signed with an access token of OS-OAUTH1. */
+const oauth1: MethodPlugin = {
+  bare: true,
+  async run(house, _payload, request) {
+    const { token: access } = await signedBy(house, { method: request.method, url: request.url, query: request.query, authorization: request.headers.authorization }, 'access')
+    if (access!.user_id === null) return refused('The access token has no user')
+    return { user_id: access!.user_id, scope: { project_id: access!.project_id, access_token_id: access!.id } }
+  },
+}
+
+/** An assertion of an identity provider, as at `/v3/OS-FEDERATION/…/auth`. */
+const mapped: MethodPlugin = {
+  async run(house, payload, request) {
+    const { identity_provider, protocol } = payload as { identity_provider?: string; protocol?: string }
+    if (typeof identity_provider !== 'string' || typeof protocol !== 'string') throw invalid('Expecting to find identity_provider and protocol in mapped.', { field: 'mapped' })
+    const { user_id, methods, ...wish } = await federatedWish(house, identity_provider, protocol, request.headers, request.remote)
+    return { user_id, methods, wish }
+  },
+}
+
+export const methodPlugins: Readonly<Record<string, MethodPlugin | undefined>> = { password, token, application_credential, totp, oauth1, mapped, saml2: mapped, openid: mapped }

@@ -10,7 +10,7 @@ import { actingUser } from './token-facts.ts'
 
 const named = ({ id, name }: NamedId): NamedId => ({ id, name })
 
-export function tokenBody(judged: Judged, catalog: readonly CatalogService[] | undefined): TokenBody {
+export function tokenBody(judged: Judged, catalog: readonly CatalogService[] | undefined, serviceProviders: MemoryTables['serviceProviders'] = []): TokenBody {
   const { record, project, project_domain, domain, trust, application_credential: credential, oauth } = judged
   const acting = actingUser(judged)
   const body: TokenBody = {
@@ -37,6 +37,7 @@ export function tokenBody(judged: Judged, catalog: readonly CatalogService[] | u
     if (judged.access_rules) body.application_credential.access_rules = judged.access_rules.map(({ id, service, method, path }) => ({ id, service, method, path }))
   }
   if (catalog && (project || domain || record.system !== undefined)) body.catalog = catalog
+  if (serviceProviders.length > 0) body.service_providers = serviceProviders
   return body
 }
 

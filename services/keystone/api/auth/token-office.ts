@@ -100,7 +100,7 @@ export function tokenOffice(parts: TokenOfficeParts): TokenOffice {
       const ready = catalog ? known.body : known.bareBody
       if (ready !== undefined) return ready
       const tables = await loadTables(known.epochs)
-      const made = JSON.stringify({ token: tokenBody(known, catalog ? catalogFor(tables, known, config, parts.publicUrl()) : undefined) })
+      const made = JSON.stringify({ token: tokenBody(known, catalog ? catalogFor(tables, known, config, parts.publicUrl()) : undefined, tables.serviceProviders) })
       if (catalog) known.body = made
       else known.bareBody = made
       withBody.set(known, true)

@@ -22,8 +22,8 @@ async function subject(house: Keystone, rq: Rq, grace = 0): Promise<{ token: str
   return { token, known: token.length > 8192 ? undefined : await house.tokens.validate(token, grace) }
 }
 
-function tokenTarget(known: KnownToken | undefined): Record<string, unknown> {
-  return known ? { token: { user_id: actingUser(known).user.id, user: { domain: { id: known.user_domain.id } } } } : {}
+function tokenTarget(known: KnownToken): Record<string, unknown> {
+  return { token: { user_id: actingUser(known).user.id, user: { domain: { id: known.user_domain.id } } } }
 }
 
 const unknown = (): Fault => notFound('Could not find token: the token is not valid.')
@@ -31,7 +31,7 @@ const unknown = (): Fault => notFound('Could not find token: the token is not va
 export function tokenRoutes(house: Keystone): Route[] {
   const issue = async (rq: Rq): Promise<Reply> => {
     try {
-      const wish = await authenticate(house, { body: rq.body, headers: rq.http.headers, remote: rq.http.remote, method: rq.http.method, url: `${rq.base}${rq.http.path}` })
+      const wish = await authenticate(house, { body: rq.body, headers: rq.http.headers, remote: rq.http.remote, method: rq.http.method, url: `${rq.base}${rq.http.path}`, query: rq.http.query })
       return await tokenReply(house, wish, !rq.query.has('nocatalog'))
     } catch (thrown) {
       if (!(thrown instanceof Fault) || thrown.kind !== 'unauthenticated') throw thrown
@@ -44,15 +44,16 @@ export function tokenRoutes(house: Keystone): Route[] {
   const show = (action: 'validate_token' | 'check_token') => async (rq: Rq): Promise<Reply> => {
     const grace = flagParam(rq, 'allow_expired') ? house.config.token.allow_expired_window * 1000 : 0
     const { token, known } = await subject(house, rq, grace)
+    if (!known) throw unknown()
     enforce(rq, action, tokenTarget(known))
     // A service that does not know access rules would let the token do everything.
-    if (!known || (known.access_rules && !(Number(rq.http.headers['openstack-identity-access-rules']) >= 1))) throw unknown()
+    if (known.access_rules && !(Number(rq.http.headers['openstack-identity-access-rules']) >= 1)) throw unknown()
     return { headers: { 'content-type': JSON_TYPE, 'x-subject-token': token, vary: 'X-Auth-Token' }, body: await house.tokens.bodyOf(known, !rq.query.has('nocatalog')) }
   }
   const revoke = async (rq: Rq): Promise<Reply> => {
     const { known } = await subject(house, rq)
-    enforce(rq, 'revoke_token', tokenTarget(known))
     if (!known) throw unknown()
+    enforce(rq, 'revoke_token', tokenTarget(known))
     const now = house.world.clock.now()
     await house.db.transaction(async (tx) => {
       await insertRow(tx, 'keystone_revocations', {

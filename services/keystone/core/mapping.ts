@@ -1,0 +1,88 @@
+/**
+ * The mapping language of federation: what an identity provider asserts about a user becomes a user, groups and projects here. A rule
+ * holds when each of its remote requirements does; `{0}`, `{1}` … in its local part are the values of the requirements that only name
+ * an attribute.
+ */
+export interface Requirement {
+  type: string
+  any_one_of?: string[]
+  not_any_of?: string[]
+  whitelist?: string[]
+  blacklist?: string[]
+  regex?: boolean
+}
+
+export interface MappingRule {
+  local: Readonly<Record<string, unknown>>[]
+  remote: Requirement[]
+}
+
+/** Attributes by name; several values in one are separated by `;`. */
+export type Assertion = Readonly<Record<string, string | readonly string[]>>
+
+export interface MappedGroup {
+  name: string
+  domain: { id?: string; name?: string }
+}
+
+export interface Mapped {
+  user: { id?: string; name?: string; email?: string; domain?: { id?: string; name?: string }; type?: 'ephemeral' | 'local' }
+  group_ids: string[]
+  groups: MappedGroup[]
+  projects: { name: string; domain?: { id?: string; name?: string }; roles: { name: string }[] }[]
+}
+
+/** Undefined when no rule holds. */
+export function mapAssertion(rules: readonly MappingRule[], assertion: Assertion): Mapped | undefined {
+  const values = new Map(Object.entries(assertion).map(([key, value]) => [key, typeof value === 'string' ? value.split(';').map((one) => one.trim()).filter(Boolean) : [...value]]))
+  const found: Record<string, unknown>[] = []
+  for (const rule of rules) {
+    const direct = directValues(rule.remote, values)
+    if (direct) for (const local of rule.local) found.push(fill(local, direct) as Record<string, unknown>)
+  }
+  return found.length === 0 ? undefined : gather(found)
+}
+
+function directValues(remote: readonly Requirement[], values: ReadonlyMap<string, string[]>): string[][] | undefined {
+  const direct: string[][] = []
+  for (const requirement of remote) {
+    const given = values.get(requirement.type)
+    if (!given || given.length === 0) return undefined
+    const matches = (wanted: readonly string[], value: string): boolean => wanted.some((one) => (requirement.regex ? new RegExp(`^(?:${one})`).test(value) : one === value))
+    if (requirement.any_one_of) {
+      if (!given.some((value) => matches(requirement.any_one_of!, value))) return undefined
+    } else if (requirement.not_any_of) {
+      if (given.some((value) => matches(requirement.not_any_of!, value))) return undefined
+    } else if (requirement.blacklist) direct.push(given.filter((value) => !matches(requirement.blacklist!, value)))
+    else if (requirement.whitelist) direct.push(given.filter((value) => matches(requirement.whitelist!, value)))
+    else direct.push(given)
+  }
+  return direct
+}
+
+function fill(local: unknown, direct: readonly string[][]): unknown {
+  if (Array.isArray(local)) return local.map((one) => fill(one, direct))
+  if (typeof local === 'object' && local !== null) return Object.fromEntries(Object.entries(local).map(([key, value]) => [key, fill(value, direct)]))
+  if (typeof local !== 'string') return local
+  const whole = /^\{(\d+)\}$/.exec(local)
+  const values = whole && direct[Number(whole[1])]
+  if (values && values.length !== 1) return values
+  return local.replaceAll(/\{(\d+)\}/g, (_, index: string) => (direct[Number(index)] ?? []).join(';'))
+}
+
+const list = (value: unknown): string[] => (Array.isArray(value) ? (value as string[]) : String(value).split(';').map((one) => one.trim())).filter(Boolean)
+
+function gather(found: readonly Record<string, unknown>[]): Mapped {
+  const mapped: Mapped = { user: {}, group_ids: [], groups: [], projects: [] }
+  for (const one of found) {
+    if (one.user && Object.keys(mapped.user).length === 0) mapped.user = one.user as Mapped['user']
+    const group = one.group as { id?: string; name?: string; domain?: MappedGroup['domain'] } | undefined
+    if (group?.id) mapped.group_ids.push(group.id)
+    else if (group?.name) mapped.groups.push({ name: group.name, domain: group.domain ?? {} })
+    if (one.groups !== undefined) for (const name of list(one.groups)) mapped.groups.push({ name, domain: (one.domain as MappedGroup['domain'] | undefined) ?? {} })
+    if (one.group_ids !== undefined) mapped.group_ids.push(...list(one.group_ids))
+    if (Array.isArray(one.projects)) mapped.projects = one.projects as Mapped['projects']
+  }
+  mapped.group_ids = [...new Set(mapped.group_ids)]
+  return mapped
+}
