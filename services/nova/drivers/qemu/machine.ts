@@ -135,7 +135,8 @@ function slotOf(record: GuestRecord, key: string): number {
 /** Gives every device of the spec a slot, keeps those that are given, frees those of devices that are gone. Changes `record.slots`. */
 export function assignSlots(record: GuestRecord): void {
   const { spec } = record
-  const own = [...new Set(['root', ...Object.keys(record.disks), ...Object.keys(record.resize?.disks ?? {}), 'rescue', 'config'])]
+  const planned = [...spec.ephemerals.map((_, index) => `ephemeral${index}`), ...(spec.swap_mb > 0 ? ['swap'] : [])]
+  const own = [...new Set(['root', ...planned, ...Object.keys(record.disks), ...Object.keys(record.resize?.disks ?? {}), 'rescue', 'config'])]
   const bus = diskBus(spec.hints.hw_disk_bus)
   const wanted: { key: string; kind: 'nic' | 'disk' | 'ide' }[] = [
     ...own.map((key) => ({ key, kind: bus === 'ide' && key !== 'config' ? ('ide' as const) : ('disk' as const) })),
