@@ -70,13 +70,18 @@ describe(`An agent killed at any line (seed ${seed})`, { skip: 'reason' in image
   }
 })
 
-/** Processes of this machine, whatever their pid file says. */
+/** Processes of this machine, whatever its pid file says; a launcher that waits for its daemon, still in our session, is none. */
 async function machinesOf(serverId: string): Promise<string[]> {
+  const session = async (pid: string): Promise<string | undefined> => {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3]
+  }
+  const ours = await session('self')
   const found: string[] = []
   for (const pid of await readdir('/proc')) {
     if (!/^\d+$/.test(pid)) continue
     const args = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0')
-    if (args[0]?.includes('qemu-system') && args[args.indexOf('-uuid') + 1] === serverId) found.push(pid)
+    if (args[0]?.includes('qemu-system') && args[args.indexOf('-uuid') + 1] === serverId && (await session(pid)) !== ours) found.push(pid)
   }
   return found
 }
