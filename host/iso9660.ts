@@ -8,6 +8,8 @@
 import { invalid } from '#base/fault.ts'
 
 const SECTOR = 2048
+/** Empty sectors at the end: drives read ahead, and busybox looks for other file systems' marks at 64 KiB before it believes in this one. */
+const PADDING = 150
 
 interface Directory {
   kind: 'directory'
@@ -61,6 +63,7 @@ export function isoImage(files: Readonly<Record<string, string | Uint8Array>>, o
     file.at = next
     next += sectorsOf(file.data.length)
   }
+  next += PADDING
   const image = Buffer.alloc(next * SECTOR)
   for (const tree of [0, 1] as const) {
     descriptor(root, tree, { ...options, sectors: next, table: tableAt[tree]!, tableSize: tables[tree]! }).copy(image, (16 + tree) * SECTOR)

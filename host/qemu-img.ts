@@ -86,7 +86,7 @@ export function qemuImg(run: Run = realRun): QemuImg {
     },
     async check(file, options = {}) {
       // 2: corrupt, 3: leaked clusters. Both are findings, not failures of the tool.
-      const { stdout } = await run('qemu-img', ['check', '-q', '--output=json', '-f', file.format, absolute(file.path)], { ...bound(options, HOURS), okCodes: [0, 2, 3] })
+      const { stdout } = await run('qemu-img', ['check', '--output=json', '-f', file.format, absolute(file.path)], { ...bound(options, HOURS), okCodes: [0, 2, 3] })
       const found = parseJson(stdout)
       const corruptions = count(found.corruptions) + count(found['check-errors'])
       return { ok: corruptions === 0, corruptions, leaks: count(found.leaks) }

@@ -5,7 +5,7 @@
  *
  * Places: every device has a fixed slot, never one that QEMU chooses, because a machine restored from memory or migrated must find its
  * devices where they were. On `pc` a slot is a PCI slot of bus 0; on `q35` it is a root port made at start (hot plug needs one).
- * Slots 3–6 are the fixed devices below; 7–30 are for cards and disks.
+ * Slots 3–6 and 30 are the fixed devices below; 7–29 are for cards and disks.
  */
 import { invalid } from '#base/fault.ts'
 import type { Accelerator } from './accelerator.ts'
@@ -77,11 +77,12 @@ export interface Machine {
 }
 
 export const FIRST_FREE_SLOT = 7
-export const LAST_FREE_SLOT = 30
+export const LAST_FREE_SLOT = 29
 const SCSI_SLOT = 3
 const SERIAL_SLOT = 4
 const BALLOON_SLOT = 5
 const RNG_SLOT = 6
+const USB_SLOT = 30
 
 /** Megabytes of TCG's cache of translated code: the default is many times larger and buys nothing that shows. */
 const TB_SIZE = 64
@@ -114,7 +115,6 @@ export function machineArguments(machine: Machine): string[] {
     ...['-chardev', socket('agent', sockets.agent)],
     ...(machine.firmware ? ['-drive', pflash(0, machine.firmware.code, true), '-drive', pflash(1, machine.firmware.vars, false)] : []),
     ...(machine.kernel ? kernelArguments(machine.kernel) : []),
-    ...(machine.tablet ? ['-usb'] : []),
     ...pair('-blockdev', blocks.map((block) => JSON.stringify(block))),
     ...pair('-netdev', nets.map((net) => JSON.stringify(net))),
     ...pair('-device', devices.map((device) => JSON.stringify(device))),
@@ -190,7 +190,7 @@ function fixedDevices(machine: Machine): DeviceArguments[] {
   const { chipset } = machine
   const ports: DeviceArguments[] = []
   if (chipset === 'q35') {
-    for (let slot = SCSI_SLOT; slot <= LAST_FREE_SLOT; slot++) {
+    for (let slot = SCSI_SLOT; slot <= USB_SLOT; slot++) {
       ports.push({ driver: 'pcie-root-port', id: `port${slot}`, bus: 'pcie.0', addr: hex(slot), chassis: slot })
     }
   }
@@ -201,7 +201,12 @@ function fixedDevices(machine: Machine): DeviceArguments[] {
     { driver: 'virtserialport', id: 'agentport', bus: 'serialbus.0', chardev: 'agent', name: 'org.qemu.guest_agent.0' },
     { driver: 'virtio-balloon-pci', id: 'balloon', ...place(BALLOON_SLOT, chipset) },
     ...(machine.rng === false ? [] : [{ driver: 'virtio-rng-pci', id: 'rng', ...place(RNG_SLOT, chipset) }]),
-    ...(machine.tablet ? [{ driver: 'usb-tablet', id: 'tablet' }] : []),
+    ...(machine.tablet
+      ? [
+          { driver: 'qemu-xhci', id: 'usb', ...place(USB_SLOT, chipset) },
+          { driver: 'usb-tablet', id: 'tablet', bus: 'usb.0' },
+        ]
+      : []),
   ]
 }
 

@@ -157,7 +157,8 @@ export interface ComputeDriver {
   powerState(serverId: string): Promise<PowerState>
   /**
    * Brings the guest about: its disks are made if they are not there and never made again; with `power: 'running'` it is started. Of a
-   * guest that is there, volumes and cards new in the spec are added, none is taken away; the other values count from its next start.
+   * guest that is there, volumes and cards new in the spec are added and none is taken away; where its volumes and taps are found counts from
+   * its next start; its shape is not looked at: that changes by `resizable` and `rebuildable` alone.
    */
   ensureGuest(spec: GuestSpec, source: ImageSource, power: 'running' | 'shutdown'): Promise<void>
   /** Ends the guest and removes its disks. No guest: nothing to do. */
@@ -308,6 +309,9 @@ export interface Diagnosable {
   diagnostics(serverId: string): Promise<Diagnostics>
 }
 
+/** Where the devices of the running machine are: the source's word to the destination, plain JSON that nobody in between reads. */
+export type MachineLayout = Readonly<Record<string, unknown>>
+
 /** What the destination offers the source. */
 export interface MigrationTarget {
   /** `tcp:host:port`: where memory goes. */
@@ -327,12 +331,17 @@ export interface MigrationProgress {
 }
 
 /**
- * Destination `prepareIncoming` → source `migrateOut` → destination `finishIncoming` → source `ensureNoGuest`. When `migrateOut` fails the
+ * Source `layout` → destination `prepareIncoming` → source `migrateOut` → destination `finishIncoming` → source `ensureNoGuest`. When `migrateOut` fails the
  * guest still runs at the source and the destination gets an `ensureNoGuest`.
  */
 export interface LiveMigratable {
-  /** `listen_host`: this host's address that the source reaches. Asked again it offers anew, unless the guest has already arrived. */
-  prepareIncoming(spec: GuestSpec, source: ImageSource, listenHost: string): Promise<MigrationTarget>
+  /** Of a running guest. */
+  layout(serverId: string): Promise<MachineLayout>
+  /**
+   * `spec` has the volumes and cards that are attached, with the connections and taps of this host. `listenHost`: this host's address that
+   * the source reaches. Asked again it offers anew; `conflict` (code `arrived`) when the guest has arrived already.
+   */
+  prepareIncoming(spec: GuestSpec, layout: MachineLayout, source: ImageSource, listenHost: string): Promise<MigrationTarget>
   /** Returns when the guest runs at the destination; it is stopped here, its disks are still here. */
   migrateOut(serverId: string, target: MigrationTarget, options?: { timeout?: number }): Promise<void>
   /** `conflict` when the guest has not arrived. */

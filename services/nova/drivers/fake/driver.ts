@@ -5,7 +5,7 @@
 import { conflict, invalid, notFound, timedOut } from '#base/fault.ts'
 import type { World } from '#base/world.ts'
 import { guestLines } from '../guest-lines.ts'
-import type { ComputeDriver, GuestSpec, ImageSource, NicSpec, PowerState, VolumeSpec } from '../interface.ts'
+import type { ComputeDriver, GuestSpec, ImageSource, PowerState } from '../interface.ts'
 import { sharedWork } from '../shared-work.ts'
 import type { FakeGuest, FakeHost } from './host.ts'
 import { fakeMigration } from './migration.ts'
@@ -317,12 +317,11 @@ function letsGo(guest: FakeGuest): void {
   if (guest.deaf && guest.power_state === 'running') throw timedOut('The guest did not release the device.')
 }
 
-/** The new spec with the old one's volumes and cards, and what is new of them. */
+/** The old spec with what is new of volumes and cards, and with where the others are now. */
 function united(old: FakeGuest['spec'], wish: GuestSpec): FakeGuest['spec'] {
-  const { config_drive: _, ...kept } = wish
-  const newNics = wish.nics.filter((nic: NicSpec) => !old.nics.some((one) => one.port_id === nic.port_id))
-  const newVolumes = wish.volumes.filter((volume: VolumeSpec) => !old.volumes.some((one) => one.volume_id === volume.volume_id))
-  return { ...kept, root: old.root, ephemerals: old.ephemerals, swap_mb: old.swap_mb, nics: [...old.nics, ...newNics], volumes: [...old.volumes, ...newVolumes] }
+  const newNics = wish.nics.filter((nic) => !old.nics.some((one) => one.port_id === nic.port_id))
+  const newVolumes = wish.volumes.filter((volume) => !old.volumes.some((one) => one.volume_id === volume.volume_id))
+  return { ...old, nics: [...old.nics, ...newNics], volumes: [...old.volumes, ...newVolumes] }
 }
 
 function checkSpec(spec: GuestSpec): void {

@@ -6,7 +6,8 @@ import type { FakeHost } from './host.ts'
 
 export function fakeMigration({ world, host, act, actOnAny, make }: FakeParts, peers: (hostname: string) => FakeHost | undefined): LiveMigratable {
   return {
-    prepareIncoming: (spec, source, _listenHost) =>
+    layout: (serverId) => act('layout', serverId, (guest) => ({ name: guest.spec.name })),
+    prepareIncoming: (spec, _layout, source, _listenHost) =>
       actOnAny('prepareIncoming', spec.server_id, async (found, signal) => {
         if (found && !found.incoming && found.power_state === 'shutdown') throw conflict('The server is on this host already.')
         if (!found) {

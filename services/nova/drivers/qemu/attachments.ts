@@ -94,8 +94,7 @@ async function growDisk({ qmp }: LiveGuest, volume: VolumeSpec, size: number): P
   if (volume.connection.driver_volume_type === 'nbd') {
     const names = await nodeNames(qmp)
     // Two names in turn: the one not in use now.
-    const next = names.has(`${name.slice(0, 29)}-a`) ? `${name.slice(0, 29)}-b` : `${name.slice(0, 29)}-a`
-    const old = next.endsWith('-a') ? `${name.slice(0, 29)}-b` : `${name.slice(0, 29)}-a`
+    const [next, old] = names.has(`${name}-a`) ? [`${name}-b`, `${name}-a`] : [`${name}-a`, `${name}-b`]
     await qmp.execute('blockdev-add', { ...protocolNode(volume.connection), 'node-name': next, discard: 'unmap', ...(volume.read_only ? { 'read-only': true } : {}) })
     try {
       await qmp.execute('blockdev-reopen', { options: [{ ...node, file: next }] })

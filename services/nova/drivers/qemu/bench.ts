@@ -3,14 +3,14 @@
  * wrote, or its qcow2). A guest is up when its console says `READY`.
  */
 import { existsSync, statSync } from 'node:fs'
-import { copyFile, mkdtemp, open, rm, stat, truncate } from 'node:fs/promises'
+import { copyFile, mkdtemp, open, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { world } from '#base/world.ts'
 import { connectUnix } from '#host/qmp.ts'
 import { benchImages } from '../bench-images.ts'
 import { type Bench, until } from '../conformance.ts'
-import type { ComputeDriver } from '../interface.ts'
+import type { ComputeDriver, ImageSource } from '../interface.ts'
 import { openQemuDriver, type QemuDriverOptions } from './driver.ts'
 
 /** The qcow2 to boot, or why there is none. */
@@ -69,30 +69,50 @@ export function count(text: string, part: string): number {
   return text.split(part).length - 1
 }
 
-/** Logs in on the serial console and runs a command line; the answer is in the console log. */
-export async function runInside(driver: ComputeDriver, serverId: string, command: string): Promise<void> {
+let asked = 0
+
+/** Runs a command line in the guest and returns what it printed. */
+export async function askInside(driver: ComputeDriver, serverId: string, command: string): Promise<string> {
+  asked += 1
+  const [begin, end] = [`BEGIN${asked}`, `END${asked}`]
+  // Quotes keep the marks out of the echo of the command itself.
+  await runInside(driver, serverId, `echo "BEG""IN${asked}"; ${command}; echo "E""ND${asked}"`, end)
+  const log = await consoleOf(driver, serverId)
+  return log.slice(log.lastIndexOf(begin) + begin.length, log.lastIndexOf(end)).replaceAll('\r', '').trim()
+}
+
+/** Logs in on the serial console and runs a command line; returns when its echo, or `sign`, was printed. */
+export async function runInside(driver: ComputeDriver, serverId: string, command: string, sign = command): Promise<void> {
   const { socket: path } = await driver.consoleSockets!.serial(serverId)
   const socket = await connectUnix(path)
   try {
     let text = ''
     socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')))
     socket.on('error', () => {})
-    const prompts = (): 'login' | 'password' | 'shell' | undefined =>
-      /[#$] $/.test(text) ? 'shell' : /Password: $/.test(text) ? 'password' : /login: $/.test(text) ? 'login' : undefined
+    const prompt = (): 'login' | 'password' | 'shell' | undefined =>
+      // The shell asks the terminal where its cursor is right after the prompt.
+      /[#$] (\x1b\[6n)?$/.test(text) ? 'shell' : /Password: $/.test(text) ? 'password' : /login: $/.test(text) ? 'login' : undefined
     const answer = async (line: string): Promise<void> => {
       text = ''
       socket.write(`${line}\n`)
-      await until(`an answer to ${line}`, PATIENCE, async () => prompts() !== undefined || socket.destroyed)
+      await until(`an answer to ${line}`, PATIENCE, async () => prompt() !== undefined || socket.destroyed)
     }
     await answer('')
-    if (prompts() === 'login') await answer('tiny')
-    if (prompts() === 'password') await answer('tiny')
-    if (prompts() !== 'shell') throw new Error(`No shell on the serial console: ${text}`)
+    if (prompt() === 'login') await answer('tiny')
+    if (prompt() === 'password') await answer('tiny')
+    if (prompt() !== 'shell') throw new Error(`No shell on the serial console: ${text}`)
+    text = ''
     socket.write(`${command}\n`)
-    await new Promise<void>((resolve) => socket.write('', () => resolve()))
-    // The words must have reached the guest before we hang up: wait for the echo.
-    await until(`the echo of ${command}`, PATIENCE, async () => text.includes(command) || socket.destroyed)
+    await until(`${sign} on the console`, PATIENCE, async () => text.includes(sign) || socket.destroyed)
   } finally {
     socket.destroy()
   }
+}
+
+/** An image of a mebibyte of nothing, for machines that need no system. */
+export const blankImage: ImageSource = {
+  async fetch(_imageId, destination) {
+    await writeFile(destination, Buffer.alloc(2 ** 20))
+    return { format: 'raw', size: 2 ** 20 }
+  },
 }

@@ -9,12 +9,21 @@
  * The format is what Cinder says; nothing is ever probed.
  */
 import { invalid, notImplemented } from '#base/fault.ts'
+import { isUuid } from '#base/ids.ts'
 import type { BlockNode } from '#host/qemu-machine.ts'
 import type { ConnectionInfo, VolumeSpec } from '../interface.ts'
 
-/** A block node's name is at most 31 characters: the id without dashes loses its last two. */
+/**
+ * QEMU's names have at most 31 letters, digits, dashes and underscores, and two devices of one name would be taken for one: the whole
+ * UUID, in fewer characters.
+ */
+export function deviceName(kind: 'v' | 'n', id: string): string {
+  if (!isUuid(id)) throw invalid('A volume or port is named by its UUID.', { field: kind === 'v' ? 'volume_id' : 'port_id' })
+  return kind + Buffer.from(id.replaceAll('-', ''), 'hex').toString('base64url')
+}
+
 export function volumeNodeName(volumeId: string): string {
-  return `v${volumeId.replaceAll('-', '').slice(0, 30)}`
+  return deviceName('v', volumeId)
 }
 
 /** The node the guest's disk is on: always a format node over a protocol node, so that the protocol node can be changed below it. */

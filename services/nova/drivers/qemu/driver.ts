@@ -19,7 +19,7 @@ import { baseImages } from './base-images.ts'
 import { volumeNode } from './connection.ts'
 import { makeConfigDrive, makeDisks } from './disks.ts'
 import { assignSlots, checkHints, chipsetOf } from './machine.ts'
-import { liveMigratable } from './migration.ts'
+import { type Layout, liveMigratable } from './migration.ts'
 import type { QemuParts, QemuSettings } from './parts.ts'
 import { pausable, suspendable } from './pausing.ts'
 import { ensureRunning, isSuspended, killMachine, mayRunHere, powerOff } from './power.ts'
@@ -239,23 +239,25 @@ export async function openQemuDriver(world: World, options: QemuDriverOptions): 
     movable: movable(parts),
     rescuable: rescuable(parts),
     diagnosable: diagnosable(parts),
-    liveMigratable: liveMigratable(parts, (spec, source, signal, found) => ensureMade(parts, found, spec, source, signal)),
+    liveMigratable: liveMigratable(parts, (spec, layout, source, signal, found) => ensureMade(parts, found, spec, source, signal, layout)),
     passwordSettable: passwordSettable(parts),
     interruptible: interruptible(parts),
   }
 }
 
-/** The record, with everything it names on disk. Of a guest that is made already: with the new spec's shape for its next start. */
-async function ensureMade(parts: QemuParts, found: GuestRecord | undefined, spec: GuestSpec, source: ImageSource, signal: AbortSignal): Promise<GuestRecord> {
+/** The record, with everything it names on disk. Of a guest that is made already: with where its volumes and taps are now. */
+async function ensureMade(parts: QemuParts, found: GuestRecord | undefined, spec: GuestSpec, source: ImageSource, signal: AbortSignal, layout?: Layout): Promise<GuestRecord> {
   await checkSpec(parts, spec)
   if (found && found.stage !== 'making') {
-    const { config_drive: _, ...kept } = spec
-    const { root, ephemerals, swap_mb, nics, volumes } = found.spec
-    found.spec = { ...kept, root, ephemerals, swap_mb, nics, volumes }
+    found.spec.volumes = found.spec.volumes.map((volume) => ({ ...volume, connection: spec.volumes.find((one) => one.volume_id === volume.volume_id)?.connection ?? volume.connection }))
+    found.spec.nics = found.spec.nics.map((nic) => {
+      const tap = spec.nics.find((one) => one.port_id === nic.port_id)?.tap ?? nic.tap
+      return { ...nic, ...(tap === undefined ? {} : { tap }) }
+    })
     await parts.records.save(found)
     return found
   }
-  const record = await newRecord(parts, found, spec)
+  const record = await newRecord(parts, found, spec, layout)
   await parts.records.save(record)
   if (spec.hints.hw_firmware_type === 'uefi') record.firmware = await makeFirmware(parts, spec.server_id)
   if (spec.config_drive) record.config_drive = await makeConfigDrive(parts, spec.server_id, 'config.iso', spec.config_drive)
@@ -267,9 +269,9 @@ async function ensureMade(parts: QemuParts, found: GuestRecord | undefined, spec
   return record
 }
 
-async function newRecord(parts: QemuParts, half: GuestRecord | undefined, spec: GuestSpec): Promise<GuestRecord> {
+async function newRecord(parts: QemuParts, half: GuestRecord | undefined, spec: GuestSpec, layout: Layout | undefined): Promise<GuestRecord> {
   const { config_drive: _, ...kept } = spec
-  const type = spec.hints.hw_machine_type ?? 'pc'
+  const type = layout?.machine_type ?? spec.hints.hw_machine_type ?? 'pc'
   const record: GuestRecord = {
     version: 1,
     server_id: spec.server_id,
@@ -278,7 +280,7 @@ async function newRecord(parts: QemuParts, half: GuestRecord | undefined, spec: 
     machine_type: await parts.qemu.machineType(type),
     chipset: chipsetOf(type),
     spec: kept,
-    slots: half?.slots ?? {},
+    slots: layout?.slots ?? half?.slots ?? {},
     // Of a half-made guest of the same wish, what is there need not be made again.
     disks: half && sameDisks(half, spec) ? half.disks : {},
   }

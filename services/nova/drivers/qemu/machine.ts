@@ -2,7 +2,7 @@
 import { invalid } from '#base/fault.ts'
 import { type BlockNode, type Chipset, type DiskBus, FIRST_FREE_SLOT, ideUnits, LAST_FREE_SLOT, type Machine, type MachineDisk, type MachineNic, NIC_MODELS } from '#host/qemu-machine.ts'
 import type { GuestHints, NicSpec, VolumeSpec } from '../interface.ts'
-import { volumeNode, volumeNodeName } from './connection.ts'
+import { deviceName, volumeNode, volumeNodeName } from './connection.ts'
 import type { GuestPlace, GuestRecord, OwnDisk } from './record.ts'
 
 export interface MachineHost {
@@ -98,7 +98,7 @@ export function machineNic(record: GuestRecord, nic: NicSpec): MachineNic {
 }
 
 export function nicId(portId: string): string {
-  return `n${portId.replaceAll('-', '').slice(0, 30)}`
+  return deviceName('n', portId)
 }
 
 /** The guest's own disk; its base, too, is named with its format here instead of in the header of the file. */
@@ -135,8 +135,11 @@ function slotOf(record: GuestRecord, key: string): number {
 /** Gives every device of the spec a slot, keeps those that are given, frees those of devices that are gone. Changes `record.slots`. */
 export function assignSlots(record: GuestRecord): void {
   const { spec } = record
-  const own = [...new Set(['root', ...Object.keys(record.disks), ...Object.keys(record.resize?.disks ?? {}), 'rescue', 'config'])]
+  const planned = [...spec.ephemerals.map((_, index) => `ephemeral${index}`), ...(spec.swap_mb > 0 ? ['swap'] : [])]
   const bus = diskBus(spec.hints.hw_disk_bus)
+  // IDE has no places to spare for a rescue that may never be.
+  const spare = bus === 'ide' ? [] : ['rescue']
+  const own = [...new Set(['root', ...planned, ...Object.keys(record.disks), ...Object.keys(record.resize?.disks ?? {}), ...spare, 'config'])]
   const wanted: { key: string; kind: 'nic' | 'disk' | 'ide' }[] = [
     ...own.map((key) => ({ key, kind: bus === 'ide' && key !== 'config' ? ('ide' as const) : ('disk' as const) })),
     ...spec.nics.map((nic) => ({ key: `nic:${nic.port_id}`, kind: 'nic' as const })),

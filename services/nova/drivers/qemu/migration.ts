@@ -5,9 +5,9 @@
  *
  * The record says `leaving` before anything starts and `left` when the guest is gone: from then on nothing starts it here.
  */
-import { conflict, Fault, isFault, timedOut, unavailable } from '#base/fault.ts'
+import { conflict, Fault, invalid, isFault, timedOut, unavailable } from '#base/fault.ts'
 import { type QmpConnection, qmpReason } from '#host/qmp.ts'
-import type { LiveMigratable, MigrationProgress, MigrationTarget } from '../interface.ts'
+import type { GuestSpec, ImageSource, LiveMigratable, MachineLayout, MigrationProgress, MigrationTarget } from '../interface.ts'
 import type { QemuParts } from './parts.ts'
 import { nodeNames } from './plugging.ts'
 import { haltMachine, killMachine, startMachine } from './power.ts'
@@ -23,16 +23,31 @@ interface QueryMigrate {
   ram?: { total: number; remaining: number; transferred: number }
 }
 
-export function liveMigratable(parts: QemuParts, prepare: (spec: Parameters<LiveMigratable['prepareIncoming']>[0], source: Parameters<LiveMigratable['prepareIncoming']>[1], signal: AbortSignal, record: GuestRecord | undefined) => Promise<GuestRecord>): LiveMigratable {
+/** Slots come with the guest: they tell of every plugging in its life, and a disk in another's slot would be written to as the other. */
+export interface Layout {
+  machine_type: string
+  slots: Record<string, number>
+}
+
+type Prepare = (spec: GuestSpec, layout: Layout, source: ImageSource, signal: AbortSignal, found: GuestRecord | undefined) => Promise<GuestRecord>
+
+export function liveMigratable(parts: QemuParts, prepare: Prepare): LiveMigratable {
   const { turn, turnOnAny, sessions, records } = parts
   return {
-    prepareIncoming: (spec, source, listenHost) =>
+    layout: (serverId) =>
+      turn('layout', serverId, async (record) => {
+        if (!(await sessions.live(serverId))) throw conflict('The server is not running.')
+        const { machine_type, slots } = record
+        return { machine_type, slots } satisfies Layout
+      }),
+    prepareIncoming: (spec, layout, source, listenHost) =>
       turnOnAny('prepareIncoming', spec.server_id, async (found, signal) => {
+        const read = readLayout(layout, spec)
         if (found && found.stage !== 'arriving' && found.stage !== 'making') throw conflict('The server is on this host already.')
         const running = await sessions.live(spec.server_id)
         if (running && (await sessions.status(running)) !== 'inmigrate') throw conflict('The server has arrived.', { code: 'arrived' })
         await killMachine(parts, spec.server_id)
-        const record = await prepare(spec, source, signal, found)
+        const record = await prepare(spec, read, source, signal, found && { ...found, stage: 'making' })
         record.stage = 'arriving'
         await records.save(record)
         const live = await startMachine(parts, record, signal, { incoming: true })
@@ -84,6 +99,15 @@ export function liveMigratable(parts: QemuParts, prepare: (spec: Parameters<Live
       if (live && (await live.qmp.execute<QueryMigrate>('query-migrate')).status === 'active') await live.qmp.execute('stop')
     },
   }
+}
+
+function readLayout(layout: MachineLayout, spec: GuestSpec): Layout {
+  const { machine_type, slots } = layout as Partial<Layout>
+  if (typeof machine_type !== 'string' || typeof slots !== 'object') throw invalid('The layout of the machine is not known.', { field: 'layout' })
+  const there = Object.keys(slots).filter((key) => /^(volume|nic):/.test(key)).sort()
+  const wished = [...spec.volumes.map((volume) => `volume:${volume.volume_id}`), ...spec.nics.map((nic) => `nic:${nic.port_id}`)].sort()
+  if (there.join() !== wished.join()) throw invalid('The volumes and cards are not those of the running machine.', { field: 'layout', detail: `${there.join()} against ${wished.join()}` })
+  return { machine_type, slots: { ...slots } }
 }
 
 const MIRROR = 'mirror-'

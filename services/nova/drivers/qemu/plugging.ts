@@ -8,11 +8,11 @@ import { deviceId, diskDevice, type MachineDisk, type MachineNic, nicBackend, ni
 import type { Chipset } from '#host/qemu-machine.ts'
 
 export async function plugDisk(qmp: QmpConnection, disk: MachineDisk, chipset: Chipset): Promise<void> {
+  if (await hasDevice(qmp, disk.id)) return
   if (disk.bus === 'ide') throw conflict('IDE disks cannot be attached to a running server.', { code: 'no_hot_plug' })
-  const hadNode = (await nodeNames(qmp)).has(disk.id)
-  if (!hadNode) await qmp.execute('blockdev-add', disk.node)
+  if (!(await nodeNames(qmp)).has(disk.id)) await qmp.execute('blockdev-add', disk.node)
   try {
-    if (!(await hasDevice(qmp, disk.id))) await qmp.execute('device_add', diskDevice(disk, chipset))
+    await qmp.execute('device_add', diskDevice(disk, chipset))
   } catch (thrown) {
     await qmp.execute('blockdev-del', { 'node-name': disk.id }).catch(() => {})
     throw thrown
@@ -25,13 +25,14 @@ export async function unplugDisk(qmp: QmpConnection, id: string, timeout: number
 }
 
 export async function plugNic(qmp: QmpConnection, nic: MachineNic, chipset: Chipset): Promise<void> {
+  if (await hasDevice(qmp, nic.id)) return
   try {
     await qmp.execute('netdev_add', nicBackend(nic))
   } catch (thrown) {
     if (!/Duplicate ID|already (in use|exists)/i.test(qmpReason(thrown))) throw thrown
   }
   try {
-    if (!(await hasDevice(qmp, nic.id))) await qmp.execute('device_add', nicDevice(nic, chipset))
+    await qmp.execute('device_add', nicDevice(nic, chipset))
   } catch (thrown) {
     await qmp.execute('netdev_del', { id: nic.id }).catch(() => {})
     throw thrown
