@@ -2,6 +2,7 @@
  * Measures Placement alone on SQLite: `node tools/bench-placement.ts [providers]`. Prints CPU and wall time per operation; the figures
  * that matter stand beside their targets.
  */
+import { type HttpResponse, splitTarget } from '#base/http/message.ts'
 import { placementWire, type Wire } from '#placement/test/wire.ts'
 
 const count = Number(process.argv[2] ?? 10_000)
@@ -21,7 +22,7 @@ async function fill(wire: Wire): Promise<string[]> {
   return uuids
 }
 
-async function measure(name: string, times: number, target: string, work: (i: number) => Promise<{ status: number; text: string }>): Promise<void> {
+async function measure(name: string, times: number, target: string, work: (i: number) => Promise<HttpResponse>): Promise<void> {
   for (let i = 0; i < Math.min(10, times); i++) await work(i)
   const walls: number[] = []
   const cpu = process.cpuUsage()
@@ -29,7 +30,7 @@ async function measure(name: string, times: number, target: string, work: (i: nu
     const began = performance.now()
     const answer = await work(i + 10)
     walls.push(performance.now() - began)
-    if (answer.status >= 300) throw new Error(`${name}: ${answer.status} ${answer.text.slice(0, 300)}`)
+    if (answer.status >= 300) throw new Error(`${name}: ${answer.status} ${String(answer.body).slice(0, 300)}`)
   }
   const { user, system } = process.cpuUsage(cpu)
   walls.sort((a, b) => a - b)
@@ -40,14 +41,24 @@ async function measure(name: string, times: number, target: string, work: (i: nu
 const wire = await placementWire()
 const uuids = await fill(wire)
 console.log(`${count} providers`)
-const get = (target: string) => () => wire.call('GET', target)
+/** Straight to the door, so that reading the answer is not measured. */
+const ask = (method: string, target: string, body?: unknown): Promise<HttpResponse> => {
+  const { path, query } = splitTarget(target)
+  const headers = { host: 'bench', 'x-auth-token': 'persona:admin', 'openstack-api-version': 'placement 1.39', 'content-type': 'application/json' }
+  return wire.handler({ method, path, query, headers, body: body === undefined ? undefined : JSON.stringify(body), origin: 'http://bench', remote: 'local' })
+}
+const get = (target: string) => () => ask('GET', target)
 const NOVA = '/allocation_candidates?resources=VCPU:1,MEMORY_MB:512,DISK_GB:10&required=COMPUTE_IMAGE_TYPE_QCOW2&root_required=!COMPUTE_STATUS_DISABLED'
 await measure('GET /traits/{name}', 2000, '', get('/traits/COMPUTE_NODE'))
-await measure('GET /resource_providers/{uuid}', 2000, 'cpu < 0.1 of our own', (i) => wire.call('GET', `/resource_providers/${uuids[i]}`))
-await measure('GET …/inventories', 2000, '', (i) => wire.call('GET', `/resource_providers/${uuids[i]}/inventories`))
+await measure('GET /resource_providers/{uuid}', 2000, 'cpu < 0.1 of our own', (i) => ask('GET', `/resource_providers/${uuids[i]}`))
+await measure('GET …/inventories', 2000, '', (i) => ask('GET', `/resource_providers/${uuids[i]}/inventories`))
 await measure('PUT /allocations/{consumer}', 1000, 'cpu < 1', (i) =>
-  wire.call('PUT', `/allocations/${wire.kit.world.random.uuid()}`, {
-    body: { allocations: { [uuids[i % 500]!]: { resources: { VCPU: 1, MEMORY_MB: 512, DISK_GB: 10 } } }, project_id: 'p', user_id: 'u', consumer_generation: null, consumer_type: 'INSTANCE' },
+  ask('PUT', `/allocations/${wire.kit.world.random.uuid()}`, {
+    allocations: { [uuids[i % 500]!]: { resources: { VCPU: 1, MEMORY_MB: 512, DISK_GB: 10 } } },
+    project_id: 'p',
+    user_id: 'u',
+    consumer_generation: null,
+    consumer_type: 'INSTANCE',
   }),
 )
 await measure('candidates, limit 10', 300, 'p99 < 20', get(`${NOVA}&limit=10`))

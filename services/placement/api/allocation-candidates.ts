@@ -5,7 +5,7 @@ import { type ApiVersion, v } from '#stack/version.ts'
 import type { Resources } from '../contract/allocations.ts'
 import { type CandidateRequest, candidateRequest } from '../core/candidate-request.ts'
 import { capacityOf } from '../core/inventory.ts'
-import { type Candidate, candidateKey, candidatesOf, matchPlan, type Provider } from '../core/matching.ts'
+import { type Candidate, candidateKey, matchPlan, type Provider, visitCandidates } from '../core/matching.ts'
 import { SHARING_TRAIT } from '../contract/names.ts'
 import type { Placement } from '../house.ts'
 import { anchors } from '../store/anchors.ts'
@@ -50,19 +50,18 @@ async function search(house: Placement, request: CandidateRequest): Promise<{ ca
   const providers = new Set<Provider>()
   const seen = new Set<string>()
   const plan = matchPlan(request)
-  for await (const anchor of anchors(house.db, request, randomize ? house.world.random.uuid() : '')) {
-    for (const candidate of candidatesOf(anchor, plan)) {
-      // What a provider shares may be found from several anchors.
-      if ([...candidate.mappings.values()].some((list) => list.some((one) => one.traits.has(SHARING_TRAIT)))) {
-        const key = candidateKey(candidate)
-        if (seen.has(key)) continue
-        seen.add(key)
-      }
-      candidates.push(candidate)
-      for (const provider of candidate.claims.keys()) for (const one of request.nested ? provider.tree : [provider]) providers.add(one)
-      if (candidates.length >= limit) return { candidates, providers }
+  const keep = (candidate: Candidate): boolean => {
+    // What a provider shares may be found from several anchors.
+    if ([...candidate.mappings.values()].some((list) => list.some((one) => one.traits.has(SHARING_TRAIT)))) {
+      const key = candidateKey(candidate)
+      if (seen.has(key)) return true
+      seen.add(key)
     }
+    candidates.push(candidate)
+    for (const provider of candidate.claims.keys()) for (const one of request.nested ? provider.tree : [provider]) providers.add(one)
+    return candidates.length < limit
   }
+  for await (const anchor of anchors(house.db, request, randomize ? house.world.random.uuid() : '')) if (!visitCandidates(anchor, plan, keep)) break
   return { candidates, providers }
 }
 

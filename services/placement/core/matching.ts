@@ -57,36 +57,38 @@ export function matchPlan(request: CandidateRequest): MatchPlan {
   return { request, choices: [...byClass, ...byGroup], shared: byClass.length }
 }
 
-export function* candidatesOf(anchor: Anchor, { request, choices, shared }: MatchPlan): Generator<Candidate> {
-  if (!satisfies([anchor.root], request.root)) return
+/** Shows `visit` each candidate of the anchor until it answers false; then, and only then, the answer is false. */
+export function visitCandidates(anchor: Anchor, { request, choices, shared }: MatchPlan, visit: (candidate: Candidate) => boolean): boolean {
+  if (!satisfies([anchor.root], request.root)) return true
   const options = choices.map((choice) => optionsOf(choice, anchor))
-  if (options.some((providers) => providers.length === 0)) return
+  if (options.some((providers) => providers.length === 0)) return true
   const byUuid = new Map(request.same_subtrees.length === 0 ? [] : [anchor.root, ...anchor.sharing].flatMap((one) => one.tree.map((node) => [node.uuid, node])))
   const chosen: Provider[] = []
   const claims = new Map<Provider, Resources>()
 
-  function* choose(): Generator<Candidate> {
+  const choose = (): boolean => {
     const at = chosen.length
-    if (at === shared && shared > 0 && !satisfies(chosen, choices[0]!.group)) return
+    if (at === shared && shared > 0 && !satisfies(chosen, choices[0]!.group)) return true
     const choice = choices[at]
     if (!choice) {
       const mappings = mappingsOf(choices, chosen)
-      if (!keepsSubtrees(request, mappings, byUuid) || (!request.nested && !oneOfEachTree(claims))) return
+      if (!keepsSubtrees(request, mappings, byUuid) || (!request.nested && !oneOfEachTree(claims))) return true
       const copy = new Map<Provider, Resources>()
       for (const [provider, resources] of claims) copy.set(provider, { ...resources })
-      yield { claims: copy, mappings }
-      return
+      return visit({ claims: copy, mappings })
     }
     for (const provider of options[at]!) {
       if (request.isolate && at >= shared && chosen.indexOf(provider, shared) >= 0) continue
       if (!take(claims, provider, choice.resources)) continue
       chosen.push(provider)
-      yield* choose()
+      const goOn = choose()
       chosen.pop()
       giveBack(claims, provider, choice.resources)
+      if (!goOn) return false
     }
+    return true
   }
-  yield* choose()
+  return choose()
 }
 
 /** Who may be chosen. */

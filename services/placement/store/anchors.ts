@@ -58,7 +58,7 @@ async function treesAt(db: PlacementSql, uuids: readonly string[], wantsAggregat
   const inventories = await db.query
     .selectFrom('placement_inventories')
     .select(['resource_provider_uuid', 'resource_class', 'total', 'reserved', 'min_unit', 'max_unit', 'step_size', 'allocation_ratio', 'used'])
-    .where('root_provider_uuid', 'in', uuids)
+    .where('resource_provider_uuid', 'in', rows.map((row) => row.uuid))
     .execute()
   const aggregates = wantsAggregates ? await aggregatesOf(db, rows.map((row) => row.uuid)) : undefined
   const stocks = new Map<string, Map<string, Stock>>(rows.map((row) => [row.uuid, new Map()]))

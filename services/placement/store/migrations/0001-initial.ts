@@ -35,7 +35,7 @@ export const initial: Migration = {
         created_at: big(),
         updated_at: big(),
       },
-      { primary: ['resource_class', 'root_provider_uuid', 'resource_provider_uuid'], unique: [['resource_provider_uuid', 'resource_class']], index: [['root_provider_uuid']] },
+      { primary: ['resource_class', 'root_provider_uuid', 'resource_provider_uuid'], unique: [['resource_provider_uuid', 'resource_class']] },
     )
     await m.createTable(
       'placement_allocations',
