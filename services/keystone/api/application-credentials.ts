@@ -118,8 +118,9 @@ export function applicationCredentialRoutes(house: Keystone): Route[] {
   const find = async (rq: Rq, action: string): Promise<ApplicationCredentialRow> => {
     const { user_id, application_credential_id } = rq.params
     enforce(rq, action, { user: { id: user_id } })
-    const row = await findRow(db, 'keystone_application_credentials', { id: application_credential_id! })
-    return there(row?.user_id === user_id ? row : undefined, 'application credential', application_credential_id!)
+    const row = there(await findRow(db, 'keystone_application_credentials', { id: application_credential_id! }), 'application credential', application_credential_id!)
+    if (row.user_id !== user_id) throw forbidden(`You are not authorized to perform the requested action: identity:${action}.`)
+    return row
   }
   const list = async (rq: Rq): Promise<Reply> => {
     const user_id = rq.params.user_id!

@@ -201,8 +201,9 @@ function assertUrl(url: string): void {
 function endpointRoutes(house: Keystone): Route[] {
   const { db } = house
   const find = async (rq: Rq, action: string): Promise<EndpointRow> => {
+    const row = there(await findRow(db, 'keystone_endpoints', { id: rq.params.endpoint_id! }), 'endpoint', rq.params.endpoint_id!)
     enforce(rq, action)
-    return there(await findRow(db, 'keystone_endpoints', { id: rq.params.endpoint_id! }), 'endpoint', rq.params.endpoint_id!)
+    return row
   }
   /** `region` is the old name; a region that it names comes into being. */
   const region = async (patch: Row): Promise<string | null | undefined> => {

@@ -67,6 +67,7 @@ export function domainRoutes(house: Keystone): Route[] {
 
   const find = async (rq: Rq, action: string): Promise<ProjectRow> => {
     const row = await getDomain(db, rq.params.domain_id!)
+    if (action === 'update_domain') there(row, 'domain', rq.params.domain_id!)
     enforce(rq, action, domainTarget(row))
     return there(row, 'domain', rq.params.domain_id!)
   }

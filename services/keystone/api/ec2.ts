@@ -22,11 +22,12 @@ export function ec2Routes(house: Keystone): Route[] {
     user_id: row.user_id, tenant_id: row.project_id, access: blob.access, secret: blob.secret, trust_id: blob.trust_id ?? null, links: { self: v3(rq, `users/${row.user_id}/credentials/OS-EC2/${blob.access}`) },
   })
   const find = async (rq: Rq, action: string): Promise<CredentialRow> => {
-    const { user_id, credential_id } = rq.params
+    const { credential_id } = rq.params
     const row = await findRow(db, 'keystone_credentials', { id: ec2Id(credential_id!) })
-    // Of what is not there, the owner may know that it is not.
-    enforce(rq, action, row ? credentialTarget(row) : { credential: { user_id } })
-    return there(row?.type === 'ec2' && row.user_id === user_id ? row : undefined, 'credential', credential_id!)
+    // Judged by the owner that the credential has, not by the one that the path names.
+    const found = there(row?.type === 'ec2' ? row : undefined, 'credential', credential_id!)
+    enforce(rq, action, credentialTarget(found))
+    return found
   }
   const create = async (rq: Rq): Promise<Reply> => {
     const user_id = rq.params.user_id!

@@ -28,10 +28,17 @@ export const GROUP: Resource = {
 export const groupView = (rq: Rq, row: GroupRow): Row => ({ ...toWire(GROUP, row as unknown as Row), links: { self: v3(rq, `groups/${row.id}`) } })
 export const groupTarget = (row: GroupRow | undefined): Row => (row ? { group: { id: row.id, domain_id: row.domain_id, name: row.name } } : {})
 
+/** Callers of one domain see what is of that domain. */
+function within(rq: Rq): Condition[] {
+  const domain = callerDomain(rq)
+  return domain === undefined ? [] : [equals('domain_id', domain)]
+}
+
 export function groupRoutes(house: Keystone): Route[] {
   const { db } = house
   const find = async (rq: Rq, action: string): Promise<GroupRow> => {
     const row = await findRow(db, 'keystone_groups', { id: rq.params.group_id! })
+    if (action === 'delete_group') there(row, 'group', rq.params.group_id!)
     enforce(rq, action, groupTarget(row))
     return there(row, 'group', rq.params.group_id!)
   }
@@ -84,10 +91,7 @@ export function groupRoutes(house: Keystone): Route[] {
   const users = async (rq: Rq): Promise<Reply> => {
     const group = await find(rq, 'list_users_in_group')
     const ids = (await findRows(db, 'keystone_memberships', { group_id: group.id })).map((row) => row.user_id)
-    const scope: Condition[] = [{ column: 'id', op: 'in', value: ids }]
-    const domain = callerDomain(rq)
-    if (domain !== undefined) scope.push(equals('domain_id', domain))
-    const { rows, ...more } = await page<UserRow>(house, rq, USER, scope)
+    const { rows, ...more } = await page<UserRow>(house, rq, USER, [{ column: 'id', op: 'in', value: ids }, ...within(rq)])
     return listReply(rq, 'users', await userViews(house, rq, rows), more)
   }
   const groups = async (rq: Rq): Promise<Reply> => {
@@ -96,7 +100,7 @@ export function groupRoutes(house: Keystone): Route[] {
     there(user, 'user', rq.params.user_id!)
     const expiring = await expiringGroupIdsOf(db, user!.id, house.world.clock.now(), house.config.federation.default_authorization_ttl * 60_000)
     const ids = [...(await groupIdsOf(db, user!.id)), ...expiring, ...(own(rq).user_id === user!.id ? (own(rq).group_ids ?? []) : [])]
-    const { rows, ...more } = await page<GroupRow>(house, rq, GROUP, [{ column: 'id', op: 'in', value: ids }])
+    const { rows, ...more } = await page<GroupRow>(house, rq, GROUP, [{ column: 'id', op: 'in', value: ids }, ...within(rq)])
     return listReply(rq, 'groups', rows.map((row) => groupView(rq, row)), more)
   }
   const add = async (rq: Rq): Promise<Reply> => {

@@ -30,8 +30,9 @@ export function roleRoutes(house: Keystone): Route[] {
   /** Roles of a domain have rules of their own. */
   const find = async (rq: Rq, verb: 'get' | 'update' | 'delete'): Promise<RoleRow> => {
     const row = await findRow(db, 'keystone_roles', { id: rq.params.role_id! })
-    enforce(rq, row && row.domain_id !== '' ? `${verb}_domain_role` : `${verb}_role`, roleTarget(row))
-    return there(row, 'role', rq.params.role_id!)
+    const role = there(row, 'role', rq.params.role_id!)
+    enforce(rq, role.domain_id === '' ? `${verb}_role` : `${verb}_domain_role`, roleTarget(role))
+    return role
   }
   const list = async (rq: Rq): Promise<Reply> => {
     const domain = rq.query.get('domain_id')
