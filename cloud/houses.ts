@@ -12,12 +12,13 @@ import novaPolicies from '#nova/contract/policies.json' with { type: 'json' }
 import { agentProcess as novaAgent } from '#nova/processes/agent.ts'
 import { controlProcess as novaControl } from '#nova/processes/control.ts'
 import { plate as nova } from '#nova/service.ts'
-import { placementConfig } from '#placement/config.ts'
-import placementPolicies from '#placement/contract/policies.json' with { type: 'json' }
 import { neutronConfig } from '#neutron/config.ts'
 import neutronPolicies from '#neutron/contract/policies.json' with { type: 'json' }
+import { agentProcess as neutronAgent } from '#neutron/processes/agent.ts'
 import { controlProcess as neutronControl } from '#neutron/processes/control.ts'
 import { plate as neutron } from '#neutron/service.ts'
+import { placementConfig } from '#placement/config.ts'
+import placementPolicies from '#placement/contract/policies.json' with { type: 'json' }
 import { controlProcess as placementControl } from '#placement/processes/control.ts'
 import { plate as placement } from '#placement/service.ts'
 import type { ConfigSchema } from '#base/config.ts'
@@ -40,6 +41,6 @@ export const houses: readonly HouseEntry[] = [
   { plate: keystone, config: keystoneConfig, policies: keystonePolicies, control: keystoneControl },
   { plate: placement, config: placementConfig, policies: placementPolicies, control: placementControl },
   { plate: glance, config: glanceConfig, policies: glancePolicies as readonly RuleDefault[], control: glanceControl },
-  { plate: neutron, config: neutronConfig, policies: neutronPolicies as readonly RuleDefault[], control: neutronControl },
+  { plate: neutron, config: neutronConfig, policies: neutronPolicies as readonly RuleDefault[], control: neutronControl, agent: neutronAgent },
   { plate: nova, config: novaConfig, policies: novaPolicies as readonly RuleDefault[], control: novaControl, agent: novaAgent },
 ]

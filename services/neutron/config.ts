@@ -30,6 +30,14 @@ export interface NeutronConfig {
   max_allowed_address_pair: number
   /** Key that Nova's metadata service checks; made by the cloud when it is started first. */
   metadata_proxy_shared_secret: string
+  /** Begins the names of what the agent makes on a host: one to eight lower-case letters and digits. */
+  network_prefix: string
+  /** How flat networks reach the world, by `physical_network`: `{kind: host, masquerade: true}` or `{kind: bridge, bridge: br0}`. */
+  physical_networks: Readonly<Record<string, { kind: 'host'; masquerade?: boolean } | { kind: 'bridge'; bridge: string }>>
+  /** This host's end of VXLAN tunnels; empty: tenant networks stay on this host. */
+  tunnel_ip: string
+  /** The user or group that may open taps; empty: root. */
+  tap_user: string
 }
 
 /** What may stand there; every key has a default. */
@@ -56,6 +64,10 @@ export const neutronConfig: ConfigSchema = {
     max_dns_nameservers: { type: 'integer', minimum: 0, default: 5, description: 'Name servers of one subnet.' },
     max_allowed_address_pair: { type: 'integer', minimum: 0, default: 10, description: 'Allowed address pairs of one port.' },
     metadata_proxy_shared_secret: { type: 'string', default: '', description: 'Key under which metadata requests are signed for Nova; empty: the agent proves itself by its token.' },
+    network_prefix: { type: 'string', pattern: '^[a-z][a-z0-9]{0,7}$', default: 'ondol', description: 'Begins the names of namespaces and devices on a host.' },
+    physical_networks: { type: 'object', default: { public: { kind: 'host', masquerade: true } }, description: 'How flat networks reach the world, by physical_network: {kind: host, masquerade: true} or {kind: bridge, bridge: br0}.' },
+    tunnel_ip: { type: 'string', default: '', description: "This host's end of VXLAN tunnels; empty: tenant networks stay on this host." },
+    tap_user: { type: 'string', default: '', description: 'The user or group that may open taps; empty: root.' },
   },
 }
 

@@ -66,7 +66,8 @@ export interface PortStatusReport {
   host: string
   /** `port_id` → what the driver says. */
   ports: { id: string; status: Status; device?: string; netns?: string }[]
-  routers?: { id: string; status: Status }[]
+  /** With the floating IPs that the router was given: only of these it can say anything. */
+  routers?: { id: string; status: Status; floating_ips: string[] }[]
 }
 
 /** Methods of `CONTROL_TOPIC`. */

@@ -8,6 +8,7 @@ export interface PlanNetwork {
   'provider:segmentation_id': number | null
   'provider:physical_network': string | null
   mtu: number
+  admin_state_up: number
   'router:external': number
   dns_domain: string
 }
@@ -128,7 +129,7 @@ export function portPlan(port: PlanPort, facts: PlanFacts): PortPlan {
     fixed_ips: list(port.fixed_ips),
     device_owner: port.device_owner,
     device_id: port.device_id,
-    admin_state_up: port.admin_state_up === 1,
+    admin_state_up: port.admin_state_up === 1 && facts.networks.get(port.network_id)?.admin_state_up !== 0,
     port_security_enabled: port.port_security_enabled === 1,
     allowed_address_pairs: list(port.allowed_address_pairs),
     security_rules: groups.flatMap((group) => (facts.rules.get(group) ?? []).map(rulePlan)),

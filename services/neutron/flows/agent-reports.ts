@@ -33,8 +33,8 @@ export async function takeReport(house: Neutron, report: PortStatusReport): Prom
     }
     for (const router of report.routers ?? []) {
       const status = router.status === 'ACTIVE' ? 'ACTIVE' : 'DOWN'
-      const fips = await tx.query.selectFrom('neutron_floatingips').select(['id', 'status', 'revision_number']).where('router_id', '=', router.id).where('status', '!=', status).execute()
-      for (const fip of fips) await tx.query.updateTable('neutron_floatingips').set({ status, updated_at: house.now(), revision_number: fip.revision_number + 1 }).where('id', '=', fip.id).execute()
+      const fips = await tx.query.selectFrom('neutron_floatingips').select(['id', 'status', 'revision_number', 'floating_ip_address']).where('router_id', '=', router.id).where('status', '!=', status).execute()
+      for (const fip of fips) if (router.floating_ips.includes(fip.floating_ip_address)) await tx.query.updateTable('neutron_floatingips').set({ status, updated_at: house.now(), revision_number: fip.revision_number + 1 }).where('id', '=', fip.id).execute()
     }
   })
 }
@@ -43,8 +43,8 @@ async function news(house: Neutron, report: PortStatusReport): Promise<boolean> 
   const said = new Map(report.ports.map((one) => [one.id, one]))
   const rows = (await rowsIn(house.db as never, 'neutron_ports', 'id', [...said.keys()], ['id', 'status', 'admin_state_up', 'binding:host_id', 'binding:vif_type', 'binding:vif_details'])) as unknown as PortRow[]
   if (rows.some((row) => nextOf(row, report.host, said.get(row.id)!))) return true
-  const fips = await rowsIn(house.db as never, 'neutron_floatingips', 'router_id', (report.routers ?? []).map((one) => one.id), ['router_id', 'status'])
-  return fips.some((fip) => report.routers!.some((router) => router.id === fip.router_id && router.status !== fip.status))
+  const fips = await rowsIn(house.db as never, 'neutron_floatingips', 'router_id', (report.routers ?? []).map((one) => one.id), ['router_id', 'status', 'floating_ip_address'])
+  return fips.some((fip) => report.routers!.some((router) => router.id === fip.router_id && router.status !== fip.status && router.floating_ips.includes(fip.floating_ip_address as string)))
 }
 
 function nextOf(row: PortRow, host: string, said: PortStatusReport['ports'][number]): Pick<PortRow, 'status' | 'binding:vif_type' | 'binding:vif_details'> | undefined {

@@ -1,5 +1,5 @@
 /** Nouns of administration: RBAC, agents, segments, ranges, flavors, metering, logs, trunks. */
-import { anything, bad, cidr, computed, flag, good, integer, isBad, json, name, oneOf, orNull, takeDictionary, takeInteger, takeList, takeObject, takeText, takeUuid, text, uuid, type Take } from '../attribute.ts'
+import { anything, bad, cidr, computed, flag, good, integer, isBad, json, name, oneOf, orNull, takeInteger, takeList, takeObject, takeText, takeUuid, text, uuid, type Take } from '../attribute.ts'
 import { described, fact, id, type Noun, project, standard, tags } from '../noun.ts'
 
 const sent = { post: 'optional', put: true } as const

@@ -42,7 +42,11 @@ const pairs: Take = (value) => {
 const dhcpOption: Take = (value) => {
   const taken = takeObject({ opt_name: takeText(64), opt_value: orNull(takeText(255)), ip_version: (given) => (given === null ? good(null) : Number(given) === 4 || Number(given) === 6 ? good(Number(given)) : bad(`'${String(given)}' is not in [4, 6]`)), id: anything }, ['opt_name', 'opt_value'])(value)
   if (isBad(taken)) return taken
-  return (taken.value as { opt_name: string }).opt_name.trim() === '' ? bad(`'${(taken.value as { opt_name: string }).opt_name}' Blank strings are not permitted`) : taken
+  const { opt_name, opt_value } = taken.value as { opt_name: string; opt_value: string | null }
+  if (opt_name.trim() === '') return bad(`'${opt_name}' Blank strings are not permitted`)
+  // What could say more than one thing to a DHCP server never reaches one.
+  if (!/^[a-z0-9][a-z0-9-]*$/i.test(opt_name)) return bad(`'${opt_name}' is not the name or number of a DHCP option`)
+  return opt_value !== null && /[^\x20-\x7e]/.test(opt_value) ? bad('the value of a DHCP option may hold printable ASCII characters only') : taken
 }
 
 const hostName: Take = (value) => {

@@ -1,5 +1,5 @@
 /** QoS policies and their rules. */
-import { anything, computed, flag, integer, json, name, oneOf, takeBoolean, uuid } from '../attribute.ts'
+import { computed, flag, integer, name, oneOf, takeBoolean, uuid } from '../attribute.ts'
 import { described, id, type Noun, project, tags } from '../noun.ts'
 
 const sent = { post: 'optional', put: true } as const

@@ -1,5 +1,5 @@
 /** Routers, floating IPs and what hangs on them. */
-import { anything, bad, computed, flag, good, integer, ip, isBad, json, name, oneOf, orNull, takeBoolean, takeInteger, takeIp, takeList, takeObject, takeUuid, text, uuid, type Take } from '../attribute.ts'
+import { anything, bad, computed, flag, good, integer, ip, isBad, json, name, oneOf, orNull, takeBoolean, takeIp, takeList, takeObject, takeUuid, text, uuid, type Take } from '../attribute.ts'
 import { described, fact, id, type Noun, project, standard, tags } from '../noun.ts'
 import { takeHints } from './network.ts'
 import { takeRoutes } from './subnet.ts'
