@@ -81,7 +81,7 @@ export function identityOf(): Identity {
         admin: { name: 'admin', password: secrets.get('user:admin'), project: 'admin' },
         services: houses.map(({ plate }) => ({ name: plate.name, password: secrets.get(`service:${plate.name}`) })),
         users: [{ name: 'demo', password: secrets.get('user:demo'), project: 'demo', roles: ['member'] }],
-        catalog: houses.map(({ plate }) => ({ name: plate.name, type: plate.type, url: `${parts.publicUrl}${plate.mount}${plate.catalogPath}` })),
+        catalog: houses.flatMap(({ plate }) => [plate, ...(plate.aliases ?? [])].map(({ name, type }) => ({ name, type, url: `${parts.publicUrl}${plate.mount}${plate.catalogPath}` }))),
       })
     },
   }

@@ -8,6 +8,8 @@ export interface ServicePlate {
   name: string
   /** Catalog type: `compute`. */
   type: string
+  /** Further catalog entries with the same URL, for clients that know the service by an older type. */
+  aliases?: readonly { name: string; type: string }[]
   /** Path under the front door: `/compute`. */
   mount: string
   /** What the catalog's URL adds to the mount, e.g. `/v2.1`; `{project_id}` is filled from the token. */

@@ -141,17 +141,30 @@ function sortKeys(resource: Resource, dialect: ListDialect, query: URLSearchPara
 /** What conditions cannot say (an OR, an EXISTS): a house's own words on the query. */
 export type Narrow = (query: SelectQueryBuilder<Record<string, Row>, string, Row>) => SelectQueryBuilder<Record<string, Row>, string, Row>
 
-/** One page, and whether there is another. `scope` adds what the caller may see at all. */
-export async function selectPage(db: Sql<never>, resource: Resource, plan: ListPlan, scope: readonly Condition[], narrow: Narrow = (query) => query): Promise<{ rows: Row[]; more: boolean }> {
-  const q = db.query as unknown as Kysely<Record<string, Row>>
-  let query = narrow(q.selectFrom(resource.table).selectAll())
-  for (const { column, op, value } of [...scope, ...plan.conditions]) {
+function conditioned<Q extends SelectQueryBuilder<Record<string, Row>, string, object>>(given: Q, conditions: readonly Condition[]): Q {
+  let query: SelectQueryBuilder<Record<string, Row>, string, object> = given
+  for (const { column, op, value } of conditions) {
     if (op === 'is null') query = query.where(column, 'is', null)
     else if (op === 'like') query = query.where(sql<boolean>`lower(${sql.ref(column)}) like lower(${value}) escape '\\'`)
-    else if (op === 'in' && (value as unknown[]).length === 0) return { rows: [], more: false }
+    else if (op === 'in' && (value as unknown[]).length === 0) query = query.where(sql<boolean>`1 = 0`)
     else if (op === '=' && value === null) query = query.where(column, 'is', null)
     else query = query.where(column, op, value as never)
   }
+  return query as Q
+}
+
+/** How many rows the filters leave, whatever the page. */
+export async function countRows(db: Sql<never>, resource: Resource, plan: Pick<ListPlan, 'conditions'>, scope: readonly Condition[], narrow: Narrow = (query) => query): Promise<number> {
+  const q = db.query as unknown as Kysely<Record<string, Row>>
+  const counted = narrow(q.selectFrom(resource.table).select(sql<number>`count(*)`.as('count')) as never)
+  const row = await conditioned(counted, [...scope, ...plan.conditions]).executeTakeFirst()
+  return Number((row as { count?: unknown } | undefined)?.count ?? 0)
+}
+
+/** One page, and whether there is another. `scope` adds what the caller may see at all. */
+export async function selectPage(db: Sql<never>, resource: Resource, plan: ListPlan, scope: readonly Condition[], narrow: Narrow = (query) => query): Promise<{ rows: Row[]; more: boolean }> {
+  const q = db.query as unknown as Kysely<Record<string, Row>>
+  let query = conditioned(narrow(q.selectFrom(resource.table).selectAll()), [...scope, ...plan.conditions])
   const sort = plan.reverse ? plan.sort.map(({ key, dir }): SortKey => ({ key, dir: dir === 'asc' ? 'desc' : 'asc' })) : plan.sort
   if (plan.marker !== undefined) {
     const at = await q.selectFrom(resource.table).selectAll().where('id', '=', plan.marker).executeTakeFirst()

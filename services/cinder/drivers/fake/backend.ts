@@ -7,6 +7,7 @@ import type { Clock } from '#base/clock.ts'
 import type { ConnectionInfo, VolumeDriver } from '../interface.ts'
 
 export const BLOCK = 4096
+const ZERO = Buffer.alloc(BLOCK)
 /** Offset → 4 KiB; what is absent is zero. A block is replaced, never changed, so copies may share it. */
 export type Blocks = Map<number, Uint8Array>
 
@@ -98,7 +99,7 @@ export function writeBlocks(blocks: Blocks, offset: number, bytes: Uint8Array): 
     const old = blocks.get(start)
     if (old) block.set(old)
     block.set(part, at - start)
-    if (block.every((byte) => byte === 0)) blocks.delete(start)
+    if (ZERO.equals(block)) blocks.delete(start)
     else blocks.set(start, block)
     done += part.length
   }
