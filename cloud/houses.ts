@@ -1,4 +1,9 @@
 /** The houses of this cloud: one literal list, in the order in which they start. */
+import { cinderConfig } from '#cinder/config.ts'
+import cinderPolicies from '#cinder/contract/policies.json' with { type: 'json' }
+import { agentProcess as cinderAgent } from '#cinder/processes/agent.ts'
+import { controlProcess as cinderControl } from '#cinder/processes/control.ts'
+import { plate as cinder } from '#cinder/service.ts'
 import { glanceConfig } from '#glance/config.ts'
 import glancePolicies from '#glance/contract/policies.json' with { type: 'json' }
 import { controlProcess as glanceControl } from '#glance/processes/control.ts'
@@ -42,5 +47,6 @@ export const houses: readonly HouseEntry[] = [
   { plate: placement, config: placementConfig, policies: placementPolicies, control: placementControl },
   { plate: glance, config: glanceConfig, policies: glancePolicies as readonly RuleDefault[], control: glanceControl },
   { plate: neutron, config: neutronConfig, policies: neutronPolicies as readonly RuleDefault[], control: neutronControl, agent: neutronAgent },
+  { plate: cinder, config: cinderConfig, policies: cinderPolicies as readonly RuleDefault[], control: cinderControl, agent: cinderAgent },
   { plate: nova, config: novaConfig, policies: novaPolicies as readonly RuleDefault[], control: novaControl, agent: novaAgent },
 ]
