@@ -45,7 +45,36 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = { base: [], host: ['
 const ALLOWED: ReadonlySet<string> = new Set(['services/nova/agent/host-identity.ts → host/durable-file.ts'])
 
 /** Rooms where queries stood outside `store/` when the wall was drawn. */
-const SPEAKS_SQL: ReadonlySet<string> = new Set(['services/keystone/api/projects.ts', 'services/keystone/api/users.ts', 'services/keystone/api/auth/judgement.ts'])
+const SPEAKS_SQL: ReadonlySet<string> = new Set([
+  'services/keystone/api/auth/judgement.ts',
+  'services/keystone/api/limits.ts',
+  'services/keystone/api/projects.ts',
+  'services/keystone/api/revocations.ts',
+  'services/keystone/api/users.ts',
+  'services/neutron/api/about.ts',
+  'services/neutron/api/agents.ts',
+  'services/neutron/api/floatingips.ts',
+  'services/neutron/api/pools.ts',
+  'services/neutron/api/ports.ts',
+  'services/neutron/api/quotas.ts',
+  'services/neutron/api/rbac.ts',
+  'services/neutron/api/routers.ts',
+  'services/neutron/api/security-groups.ts',
+  'services/neutron/flows/addresses.ts',
+  'services/neutron/flows/agent-reports.ts',
+  'services/neutron/flows/binding.ts',
+  'services/neutron/flows/default-group.ts',
+  'services/neutron/flows/dhcp.ts',
+  'services/neutron/flows/floatingips.ts',
+  'services/neutron/flows/networks.ts',
+  'services/neutron/flows/port-removal.ts',
+  'services/neutron/flows/ports.ts',
+  'services/neutron/flows/qos.ts',
+  'services/neutron/flows/router-ports.ts',
+  'services/neutron/flows/security-groups.ts',
+  'services/neutron/flows/subnetpools.ts',
+  'services/neutron/flows/subnets.ts',
+])
 
 const sources = globSync('{base,stack,host,services,cloud,tools,conformance,console}/**/*.{ts,tsx}', { cwd: root, exclude: (name) => String(name).includes('node_modules') }).map(read)
 
