@@ -121,7 +121,8 @@ export function computeHandlers(parts: ComputeHostParts): ComputeRpc {
     diagnostics: ({ server_id }) => able(driver.diagnosable, 'diagnose servers').diagnostics(server_id),
     setPassword: ({ server_id, user, password }) => able(driver.passwordSettable, 'set passwords').setPassword(server_id, user, new Secret(password)),
     interrupt: ({ server_id }) => able(driver.interruptible, 'interrupt servers').interrupt(server_id),
-    prepareIncoming: ({ guest }) => able(driver.liveMigratable, 'migrate live').prepareIncoming(specOf(guest), images.source, parts.host_ip),
+    layout: ({ server_id }) => able(driver.liveMigratable, 'migrate live').layout(server_id),
+    prepareIncoming: ({ guest, layout }) => able(driver.liveMigratable, 'migrate live').prepareIncoming(specOf(guest), layout, images.source, parts.host_ip),
     migrateOut: ({ server_id, target }) => able(driver.liveMigratable, 'migrate live').migrateOut(server_id, target),
     async finishIncoming({ server_id }) {
       await able(driver.liveMigratable, 'migrate live').finishIncoming(server_id)
