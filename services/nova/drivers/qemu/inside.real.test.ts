@@ -1,12 +1,13 @@
 /** What the guest itself sees of what is done to it. Two boots and a half; the tests share one guest and run in order. */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { copyFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { Secret } from '#base/secret.ts'
-import { connectQmp } from '#host/qmp.ts'
+import { connectQmp, connectUnix } from '#host/qmp.ts'
 import { qemuImg } from '#host/qemu-img.ts'
 import { makeSpec, testId, until } from '../conformance.ts'
 import type { GuestSpec } from '../interface.ts'
@@ -69,6 +70,14 @@ describe('Seen from inside the guest', { skip: 'reason' in image ? image.reason 
     const kib = Number((await askInside(here, spec.server_id, "df -k / | awk 'END{print $2}'")) || '0')
     assert.ok(kib > 900_000, `root file system has ${kib} KiB`)
     assert.equal(await askInside(here, spec.server_id, 'cat /sys/block/vda/serial /sys/block/vdb/size /sys/block/vdc/size'), `root${2 * 2 ** 21}\n${64 * 2 ** 11}`)
+  })
+
+  it('shows its screen', async () => {
+    const { socket } = await here.consoleSockets.vnc(spec.server_id)
+    const vnc = await connectUnix(socket)
+    const [greeting] = (await once(vnc, 'data')) as [Buffer]
+    vnc.destroy()
+    assert.equal(greeting.toString(), 'RFB 003.008\n')
   })
 
   it('sees an NBD volume come, grow and go', async () => {
