@@ -39,6 +39,13 @@ export interface QemuDriverOptions extends Partial<Omit<QemuSettings, 'data'>> {
   host_id?: string
 }
 
+/** Where distributions put it: Debian and Ubuntu, older Debian, Fedora. */
+const FIRMWARE = [
+  { code: '/usr/share/OVMF/OVMF_CODE_4M.fd', vars: '/usr/share/OVMF/OVMF_VARS_4M.fd' },
+  { code: '/usr/share/OVMF/OVMF_CODE.fd', vars: '/usr/share/OVMF/OVMF_VARS.fd' },
+  { code: '/usr/share/edk2/ovmf/OVMF_CODE.fd', vars: '/usr/share/edk2/ovmf/OVMF_VARS.fd' },
+] as const
+
 /** The required core and every ability: all of them are there. */
 export type QemuDriver = Required<ComputeDriver>
 
@@ -51,7 +58,7 @@ export async function openQemuDriver(world: World, options: QemuDriverOptions): 
     namespace: options.namespace,
     unplugTimeout: options.unplugTimeout ?? 20_000,
     migrationPorts: options.migrationPorts ?? [49_152, 49_215],
-    firmware: options.firmware ?? { code: '/usr/share/OVMF/OVMF_CODE.fd', vars: '/usr/share/OVMF/OVMF_VARS.fd' },
+    firmware: options.firmware ?? FIRMWARE.find(({ code }) => existsSync(code)) ?? FIRMWARE[0],
   }
   const instances = join(settings.data, 'instances')
   for (const directory of [instances, settings.run, join(settings.data, 'images', '_base')]) await mkdir(directory, { recursive: true, mode: 0o700 })

@@ -237,7 +237,7 @@ describe('A guest on q35 with SCSI disks', { skip }, () => {
     try {
       await driver.ensureGuest(spec, bench.source, 'running')
       await bench.booted(driver, spec.server_id, 1)
-      assert.match((await driver.consoleLog.consoleLog(spec.server_id)), /source config-drive/)
+      assert.match((await driver.consoleLog.consoleLog(spec.server_id)), /metadata from: config drive/)
       for (const disk_bus of ['virtio', 'scsi']) {
         const volume_id = testId()
         await driver.volumeAttachable.attachVolume(spec.server_id, { volume_id, connection: await bench.volume(volume_id, 1), disk_bus })
