@@ -103,16 +103,16 @@ export function machineArguments(machine: Machine): string[] {
   const pair = (flag: string, values: readonly string[]): string[] => values.flatMap((value) => [flag, value])
   const socket = (id: string, path: string, more = ''): string => `socket,id=${id},path=${escaped(path)},server=on,wait=off${more}`
   return [
-    ...['-name', `guest=${machine.name},debug-threads=on`, '-uuid', machine.uuid],
-    ...['-machine', machine.type, '-accel', accel, '-cpu', machine.cpu],
-    ...['-smp', String(machine.vcpus), '-m', String(machine.memory_mb)],
+    '-name', `guest=${machine.name},debug-threads=on`, '-uuid', machine.uuid,
+    '-machine', machine.type, '-accel', accel, '-cpu', machine.cpu,
+    '-smp', String(machine.vcpus), '-m', String(machine.memory_mb),
     // Not `spawn=deny`: it would forbid -daemonize its fork.
-    ...['-nodefaults', '-no-user-config', '-sandbox', 'on,obsolete=deny,resourcecontrol=deny'],
-    ...['-smbios', `type=1,manufacturer=Ondol,product=Ondol Compute,uuid=${machine.uuid},serial=${machine.uuid},family=Virtual Machine`],
-    ...['-display', 'none', '-vga', machine.video ?? 'std', '-vnc', `unix:${escaped(sockets.vnc)}`],
-    ...['-chardev', socket('serial0', sockets.serial, `,logfile=${escaped(machine.console_log)},logappend=on`), '-serial', 'chardev:serial0'],
-    ...['-chardev', socket('monitor', sockets.qmp), '-mon', 'chardev=monitor,mode=control'],
-    ...['-chardev', socket('agent', sockets.agent)],
+    '-nodefaults', '-no-user-config', '-sandbox', 'on,obsolete=deny,resourcecontrol=deny',
+    '-smbios', `type=1,manufacturer=Ondol,product=Ondol Compute,uuid=${machine.uuid},serial=${machine.uuid},family=Virtual Machine`,
+    '-display', 'none', '-vga', machine.video ?? 'std', '-vnc', `unix:${escaped(sockets.vnc)}`,
+    '-chardev', socket('serial0', sockets.serial, `,logfile=${escaped(machine.console_log)},logappend=on`), '-serial', 'chardev:serial0',
+    '-chardev', socket('monitor', sockets.qmp), '-mon', 'chardev=monitor,mode=control',
+    '-chardev', socket('agent', sockets.agent),
     ...(machine.firmware ? ['-drive', pflash(0, machine.firmware.code, true), '-drive', pflash(1, machine.firmware.vars, false)] : []),
     ...(machine.kernel ? kernelArguments(machine.kernel) : []),
     ...pair('-blockdev', blocks.map((block) => JSON.stringify(block))),
@@ -120,7 +120,7 @@ export function machineArguments(machine: Machine): string[] {
     ...pair('-device', devices.map((device) => JSON.stringify(device))),
     ...(machine.incoming ? ['-incoming', 'defer'] : []),
     ...(machine.paused ? ['-S'] : []),
-    ...['-daemonize', '-pidfile', machine.pidfile],
+    '-daemonize', '-pidfile', machine.pidfile,
   ]
 }
 
@@ -220,7 +220,7 @@ function hex(value: number): string {
 
 function kernelArguments(kernel: NonNullable<Machine['kernel']>): string[] {
   return [
-    ...['-kernel', kernel.kernel],
+    '-kernel', kernel.kernel,
     ...(kernel.initrd === undefined ? [] : ['-initrd', kernel.initrd]),
     ...(kernel.append === undefined ? [] : ['-append', kernel.append]),
   ]

@@ -3,7 +3,7 @@
  * the same. Faults are those of `drivers/interface.ts`. A host is called by its stored id, never by its name (S15).
  */
 import { defineTopic } from '#base/bus/topic.ts'
-import type { Diagnostics, EphemeralDisk, GuestHints, MigrationProgress, MachineLayout, MigrationTarget, NicSpec, PowerState, RootDisk, VolumeSpec } from '#nova/drivers/interface.ts'
+import type { Diagnostics, EphemeralDisk, GuestHints, MachineLayout, MigrationProgress, MigrationTarget, NicSpec, PowerState, RootDisk, VolumeSpec } from '#nova/drivers/interface.ts'
 
 /** A guest as wished for, in JSON. `config_drive`: path → content as text, or `{base64}`. */
 export interface GuestWish {
@@ -66,6 +66,7 @@ export interface ComputeRpc {
   diagnostics(payload: About): Promise<Diagnostics>
   setPassword(payload: About & { user: string; password: string }): Promise<void>
   interrupt(payload: About): Promise<void>
+  /** Asked of the source for `prepareIncoming` at the destination. */
   layout(payload: About): Promise<MachineLayout>
   prepareIncoming(payload: { guest: GuestWish; layout: MachineLayout }): Promise<MigrationTarget>
   migrateOut(payload: About & { target: MigrationTarget }): Promise<void>

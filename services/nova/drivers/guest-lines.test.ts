@@ -26,7 +26,9 @@ describe('The line of a guest', () => {
   it('lets destruction overtake: what runs gives up, what waits never begins, what comes later waits', async () => {
     const lines = guestLines()
     const order: string[] = []
-    const running = lines.run('a', (signal) => forever(signal).finally(() => order.push('gave up'))).catch((thrown: unknown) => thrown)
+    const begun = Promise.withResolvers<void>()
+    const running = lines.run('a', (signal) => (begun.resolve(), forever(signal).finally(() => order.push('gave up')))).catch((thrown: unknown) => thrown)
+    await begun.promise
     const waiting = lines.run('a', async () => void order.push('must not run')).catch((thrown: unknown) => thrown)
     const gone = lines.preempt('a', async () => void order.push('killed'), async () => void order.push('destroyed'))
     const again = lines.preempt('a', async () => {}, async () => void order.push('destroyed again'))

@@ -15,7 +15,7 @@ export interface FakeReshaping {
 const copied = (disks: ReadonlyMap<string, FakeDisk>): Map<string, FakeDisk> => new Map([...disks].map(([name, disk]) => [name, { ...disk }]))
 const GIB = 2 ** 30
 
-export function fakeReshaping({ act, actOnAny, make, start, fetchImage }: FakeParts): FakeReshaping {
+export function fakeReshaping({ act, make, start, fetchImage }: FakeParts): FakeReshaping {
   return {
     snapshotable: {
       snapshot: (serverId) =>
@@ -27,16 +27,14 @@ export function fakeReshaping({ act, actOnAny, make, start, fetchImage }: FakePa
     },
     rebuildable: {
       ensureRebuilt: (spec, source, rebuild) =>
-        actOnAny('ensureRebuilt', spec.server_id, async (old, signal) => {
-          if (old?.rebuild_id === rebuild.rebuild_id) {
+        act('ensureRebuilt', spec.server_id, async (old, signal) => {
+          if (old.rebuild_id === rebuild.rebuild_id) {
             if (rebuild.power === 'running' && old.power_state === 'shutdown') start(old)
             return
           }
           const made = await make(spec, source, signal)
-          if (old) {
-            made.spec = { ...made.spec, volumes: old.spec.volumes, nics: old.spec.nics }
-            if (rebuild.preserve_ephemeral) for (const [name, disk] of old.disks) if (name.startsWith('ephemeral')) made.disks.set(name, disk)
-          }
+          made.spec = { ...made.spec, volumes: old.spec.volumes, nics: old.spec.nics }
+          if (rebuild.preserve_ephemeral) for (const [name, disk] of old.disks) if (name.startsWith('ephemeral')) made.disks.set(name, disk)
           made.rebuild_id = rebuild.rebuild_id
           if (rebuild.power === 'running') start(made)
         }),

@@ -1,12 +1,13 @@
 /**
- * A bench for real guests: a host in a temporary directory, an image from `ONDOL_TEST_IMAGE` (the directory that the guest image builder
- * wrote, or its qcow2). A guest is up when its console says `READY`.
+ * A bench for real guests: a host in a temporary directory and the project's own guest image: `ONDOL_TEST_IMAGE`, or what the image's
+ * own test has left in its cache. A guest is up when its console says READY.
  */
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, globSync, statSync } from 'node:fs'
 import { copyFile, mkdtemp, open, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { world } from '#base/world.ts'
+import { GUEST_LOGIN, READY_PATTERN } from '#cloud/guest-image/recipe.ts'
 import { connectUnix } from '#host/qmp.ts'
 import { benchImages } from '../bench-images.ts'
 import { type Bench, until } from '../conformance.ts'
@@ -16,9 +17,10 @@ import { openQemuDriver, type QemuDriverOptions } from './driver.ts'
 /** The qcow2 to boot, or why there is none. */
 export function testImage(): { path: string } | { reason: string } {
   const named = process.env.ONDOL_TEST_IMAGE
-  if (named === undefined || named === '') return { reason: 'ONDOL_TEST_IMAGE names no guest image' }
-  const path = existsSync(named) && statSync(named).isDirectory() ? join(named, 'disk.qcow2') : named
-  return existsSync(path) ? { path } : { reason: `${path} is not there` }
+  if (named !== undefined && named !== '') return existsSync(named) ? { path: named } : { reason: `${named} is not there` }
+  const cache = process.env.ONDOL_GUEST_CACHE ?? join(tmpdir(), 'ondol-guest-cache')
+  const [found] = globSync(join(cache, 'ondol-guest-*.qcow2')).sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)
+  return found === undefined ? { reason: 'ONDOL_TEST_IMAGE names no guest image, and none is built: node tools/build-guest-image.ts <folder>' } : { path: found }
 }
 
 export interface QemuBench extends Bench {
@@ -46,7 +48,7 @@ export async function qemuBench(imagePath: string, more: Partial<QemuDriverOptio
     patience: PATIENCE,
     open: () => openQemuDriver(world(), options),
     peer: () => openQemuDriver(world(), { ...options, data: join(directory, 'b') }),
-    booted: (driver, serverId, boots) => until(`boot ${boots} of ${serverId}`, PATIENCE, async () => count(await consoleOf(driver, serverId), 'cloud-lite: READY') >= boots),
+    booted: (driver, serverId, boots) => until(`boot ${boots} of ${serverId}`, PATIENCE, async () => bootsOf(await consoleOf(driver, serverId)) >= boots),
     powersOffInside: (driver, serverId) => runInside(driver, serverId, 'poweroff'),
     async volume(volumeId, sizeGb) {
       const path = join(directory, volumeId)
@@ -65,8 +67,9 @@ export async function consoleOf(driver: ComputeDriver, serverId: string): Promis
   return (await driver.consoleLog?.consoleLog(serverId)) ?? ''
 }
 
-export function count(text: string, part: string): number {
-  return text.split(part).length - 1
+/** How often the guest has come up, by its console. */
+export function bootsOf(text: string): number {
+  return text.split(READY_PATTERN).length >> 1
 }
 
 let asked = 0
@@ -82,7 +85,7 @@ export async function askInside(driver: ComputeDriver, serverId: string, command
 }
 
 /** Logs in on the serial console and runs a command line; returns when its echo, or `sign`, was printed. */
-export async function runInside(driver: ComputeDriver, serverId: string, command: string, sign = command): Promise<void> {
+export async function runInside(driver: ComputeDriver, serverId: string, command: string, sign = command, password: string = GUEST_LOGIN.password): Promise<void> {
   const { socket: path } = await driver.consoleSockets!.serial(serverId)
   const socket = await connectUnix(path)
   try {
@@ -98,8 +101,8 @@ export async function runInside(driver: ComputeDriver, serverId: string, command
       await until(`an answer to ${line}`, PATIENCE, async () => prompt() !== undefined || socket.destroyed)
     }
     await answer('')
-    if (prompt() === 'login') await answer('tiny')
-    if (prompt() === 'password') await answer('tiny')
+    if (prompt() === 'login') await answer(GUEST_LOGIN.user)
+    if (prompt() === 'password') await answer(password)
     if (prompt() !== 'shell') throw new Error(`No shell on the serial console: ${text}`)
     text = ''
     socket.write(`${command}\n`)

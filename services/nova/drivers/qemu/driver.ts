@@ -35,7 +35,16 @@ export interface QemuDriverOptions extends Partial<Omit<QemuSettings, 'data'>> {
   binary?: string
   /** Default: the system's. */
   hostname?: string
+  /** This host's id, when somebody else keeps it. `conflict` when the guests on this disk are another host's. Default: made and stored here. */
+  host_id?: string
 }
+
+/** Where distributions put it: Debian and Ubuntu, older Debian, Fedora. */
+const FIRMWARE = [
+  { code: '/usr/share/OVMF/OVMF_CODE_4M.fd', vars: '/usr/share/OVMF/OVMF_VARS_4M.fd' },
+  { code: '/usr/share/OVMF/OVMF_CODE.fd', vars: '/usr/share/OVMF/OVMF_VARS.fd' },
+  { code: '/usr/share/edk2/ovmf/OVMF_CODE.fd', vars: '/usr/share/edk2/ovmf/OVMF_VARS.fd' },
+] as const
 
 /** The required core and every ability: all of them are there. */
 export type QemuDriver = Required<ComputeDriver>
@@ -49,11 +58,11 @@ export async function openQemuDriver(world: World, options: QemuDriverOptions): 
     namespace: options.namespace,
     unplugTimeout: options.unplugTimeout ?? 20_000,
     migrationPorts: options.migrationPorts ?? [49_152, 49_215],
-    firmware: options.firmware ?? { code: '/usr/share/OVMF/OVMF_CODE.fd', vars: '/usr/share/OVMF/OVMF_VARS.fd' },
+    firmware: options.firmware ?? FIRMWARE.find(({ code }) => existsSync(code)) ?? FIRMWARE[0],
   }
   const instances = join(settings.data, 'instances')
   for (const directory of [instances, settings.run, join(settings.data, 'images', '_base')]) await mkdir(directory, { recursive: true, mode: 0o700 })
-  const hostId = await storedHostId(world, settings.data)
+  const hostId = await storedHostId(world, settings.data, options.host_id)
   const tool = qemu({
     ...(options.binary === undefined ? {} : { binary: options.binary }),
     ...(settings.namespace === undefined ? {} : { namespace: settings.namespace }),
@@ -319,12 +328,13 @@ async function makeFirmware(parts: QemuParts, serverId: string): Promise<{ code:
   return { code, vars: 'uefi-vars.fd' }
 }
 
-/** This host's id, made once and kept with the guests: it moves with the disk, not with the host's name. */
-async function storedHostId(world: World, data: string): Promise<string> {
+/** This host's id, kept with the guests from the first time: it moves with the disk, not with the host's name. */
+async function storedHostId(world: World, data: string, given: string | undefined): Promise<string> {
   const path = join(data, 'host.json')
   const kept = await readJson<{ host_id: string }>(path)
+  if (kept && given !== undefined && kept.host_id !== given) throw conflict('The guests on this disk belong to another host.', { code: 'foreign_disk', detail: `${path}: ${kept.host_id}` })
   if (kept) return kept.host_id
-  const host_id = world.random.uuid()
+  const host_id = given ?? world.random.uuid()
   await writeDurably(path, JSON.stringify({ host_id }))
   return host_id
 }

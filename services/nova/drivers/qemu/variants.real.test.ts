@@ -134,6 +134,24 @@ describe('Other machines', { skip }, () => {
     await destroy(holder)
   })
 
+  it('belong to the host whose id stands on the disk', async () => {
+    const { host_id } = await driver.facts()
+    const data = join(directory, 'data')
+    await assert.rejects(openQemuDriver(world(), { data, host_id: testId() }), (thrown) => isFault(thrown, 'conflict') && thrown.code === 'foreign_disk')
+    const again = await openQemuDriver(world(), { data, host_id })
+    await again.close()
+    const spec = makeSpec(SHAPE)
+    await driver.ensureGuest(spec, blankImage, 'running')
+    const path = join(data, 'instances', spec.server_id, 'guest.json')
+    const own = await readFile(path, 'utf8')
+    await writeFile(path, own.replaceAll(host_id, testId()))
+    await assert.rejects(driver.ensureNoGuest({ server_id: spec.server_id, host_id }), (thrown) => isFault(thrown, 'conflict') && thrown.code === 'foreign_guest')
+    assert.deepEqual(await driver.list(), [])
+    await writeFile(path, own)
+    assert.equal(await driver.powerState(spec.server_id), 'running', 'it was not touched')
+    await destroy(spec)
+  })
+
   it('fail to be made when the image is larger than the disk, and say so', async () => {
     const source: ImageSource = {
       async fetch(_id, destination) {
@@ -219,7 +237,7 @@ describe('A guest on q35 with SCSI disks', { skip }, () => {
     try {
       await driver.ensureGuest(spec, bench.source, 'running')
       await bench.booted(driver, spec.server_id, 1)
-      assert.match((await driver.consoleLog.consoleLog(spec.server_id)), /source config-drive/)
+      assert.match((await driver.consoleLog.consoleLog(spec.server_id)), /metadata from: config drive/)
       for (const disk_bus of ['virtio', 'scsi']) {
         const volume_id = testId()
         await driver.volumeAttachable.attachVolume(spec.server_id, { volume_id, connection: await bench.volume(volume_id, 1), disk_bus })
