@@ -137,7 +137,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
       controls.set(name, control)
       mounts.push({ path: mount, handler: control.handler })
       handlers.set(name, (request) => control.handler({ ...request, mount, origin: publicUrl() }))
-      if (house.agent) agents.push(house.agent(parts, drivers))
+      if (house.agent) agents.push(house.agent({ ...parts, ...(drivers === 'real' ? { networkNamespace: fabricOf(config) } : {}) }, drivers))
     }
     phase('houses')
 
@@ -191,6 +191,11 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     if (temporary) await rm(dataDir, { recursive: true, force: true })
     throw thrown
   }
+}
+
+/** The namespace in which the Linux bridge driver makes taps. */
+function fabricOf(config: ConfigValues): string {
+  return `${(config.neutron as { network_prefix: string }).network_prefix}-fabric`
 }
 
 async function seedGuestImage(outbound: Client, identity: Identity, build: CloudOptions['guestImage'], drivers: 'fake' | 'real'): Promise<void> {

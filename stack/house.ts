@@ -58,7 +58,10 @@ export interface AgentProcess {
   close(): Promise<void>
 }
 
-export type AgentParts<Config> = Pick<HouseParts<Config>, 'world' | 'config' | 'bus' | 'client' | 'serviceCaller' | 'host' | 'dataDir'>
+export type AgentParts<Config> = Pick<HouseParts<Config>, 'world' | 'config' | 'bus' | 'client' | 'serviceCaller' | 'host' | 'dataDir'> & {
+  /** Where the network side makes the taps of this host, when not in the host's own namespace. */
+  networkNamespace?: string
+}
 
 /** What the parts say about the house's flow engine. */
 export function engineSettings(parts: Pick<HouseParts<unknown>, 'lease' | 'flowFaults'>): { lease?: number; faults?: FlowFaults } {

@@ -37,7 +37,7 @@ export async function realCloud(options: { port?: number; config?: Record<string
   const netns = `ondol-t${process.pid}`
   const port = options.port ?? 5000
   const cache = process.env.ONDOL_GUEST_CACHE ?? '/var/cache/ondol/guest-image'
-  const env: Record<string, string> = { ...(process.env as Record<string, string>), ONDOL_NEUTRON__PREFIX: netns.slice(-7), ONDOL_GUEST_CACHE: cache, ...options.config }
+  const env: Record<string, string> = { ...(process.env as Record<string, string>), ONDOL_NEUTRON__NETWORK_PREFIX: `t${process.pid % 1_000_000}`, ONDOL_GUEST_CACHE: cache, ...options.config }
   const tool = async (name: string, args: readonly string[], timeout = 120_000, more: Record<string, string> = {}): Promise<CommandResult> => {
     try {
       const { stdout, stderr } = await exec(name, [...args], { timeout, env: { ...env, ...more }, maxBuffer: 64 * 2 ** 20, cwd: root })
@@ -67,7 +67,7 @@ export async function realCloud(options: { port?: number; config?: Record<string
       await ondol(['down'], 60_000)
       await endGuests(dir)
       const { out } = await tool('ip', ['-j', 'netns', 'list'])
-      const prefix = env.ONDOL_NEUTRON__PREFIX!
+      const prefix = env.ONDOL_NEUTRON__NETWORK_PREFIX!
       for (const { name } of JSON.parse(out || '[]') as { name: string }[]) {
         if (!name.startsWith(prefix) && name !== netns) continue
         const { out: pids } = await tool('ip', ['netns', 'pids', name])

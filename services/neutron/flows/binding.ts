@@ -10,14 +10,18 @@ export interface Bound {
 
 const UNBOUND: Bound = { 'binding:vif_type': 'unbound', 'binding:vif_details': '{}' }
 const FAILED: Bound = { 'binding:vif_type': 'binding_failed', 'binding:vif_details': '{}' }
-/** The device's name and namespace are added when the agent has made it. */
-const TAP: Bound = { 'binding:vif_type': 'tap', 'binding:vif_details': '{"connectivity":"l2","port_filter":true}' }
+
+/** The device's name is known from the start where a real one is made, so that Nova waits for it; its namespace is added when the agent has made it. */
+function tap(portId: string, configurations: string): Bound {
+  const { driver } = JSON.parse(configurations) as { driver?: string }
+  return { 'binding:vif_type': 'tap', 'binding:vif_details': JSON.stringify({ connectivity: 'l2', port_filter: true, ...(driver === 'fake' ? {} : { tap_name: `tap${portId.slice(0, 11)}` }) }) }
+}
 
 export const L2_AGENT = 'Linux bridge agent'
 
-export async function bind(house: Neutron, db: Q, host: string, vnicType: string): Promise<Bound> {
+export async function bind(house: Neutron, db: Q, host: string, vnicType: string, portId: string): Promise<Bound> {
   if (host === '') return UNBOUND
   if (vnicType !== 'normal') return FAILED
-  const agent = await db.query.selectFrom('neutron_agents').select(['heartbeat_timestamp', 'admin_state_up']).where('agent_type', '=', L2_AGENT).where('host', '=', host).executeTakeFirst()
-  return agent && agent.admin_state_up && alive(agent.heartbeat_timestamp, house.now(), house.config.agent_down_time) ? TAP : FAILED
+  const agent = await db.query.selectFrom('neutron_agents').select(['heartbeat_timestamp', 'admin_state_up', 'configurations']).where('agent_type', '=', L2_AGENT).where('host', '=', host).executeTakeFirst()
+  return agent && agent.admin_state_up && alive(agent.heartbeat_timestamp, house.now(), house.config.agent_down_time) ? tap(portId, agent.configurations) : FAILED
 }

@@ -40,8 +40,8 @@ export async function createPort(house: Neutron, tx: T, wish: PortWish, network:
   const groups = await groupsFor(house, tx, values.security_groups as string[] | null | undefined, { secure, owner, project, addresses: fixed.length })
   const pairs = pairsFor(house, values.allowed_address_pairs as Pair[] | undefined, mac, secure)
   const host = (values['binding:host_id'] as string | null | undefined) ?? ''
-  const bound = await bind(house, tx, host, (values['binding:vnic_type'] as string | undefined) ?? 'normal')
   const id = house.world.random.uuid()
+  const bound = await bind(house, tx, host, (values['binding:vnic_type'] as string | undefined) ?? 'normal', id)
   const row: PortRow = {
     ...(toColumns(noun, values) as unknown as PortRow),
     id,
@@ -188,7 +188,7 @@ export async function updatePort(house: Neutron, tx: T, row: PortRow, wish: Port
   if (typeof values.dns_name === 'string') next.dns_name = values.dns_name.toLowerCase()
   const rebound = next['binding:host_id'] !== row['binding:host_id'] || next['binding:vnic_type'] !== row['binding:vnic_type'] || (next['binding:host_id'] !== '' && row['binding:vif_type'] === 'binding_failed')
   if (rebound) {
-    Object.assign(next, await bind(house, tx, next['binding:host_id'], next['binding:vnic_type']))
+    Object.assign(next, await bind(house, tx, next['binding:host_id'], next['binding:vnic_type'], row.id))
     next.status = 'DOWN'
   }
   if (next.admin_state_up === 0 && row.admin_state_up === 1 && row.status === 'ACTIVE') next.status = 'DOWN'

@@ -1,14 +1,14 @@
 /** The machine side: the drivers of this machine's hosts, and the agent over them. */
 import { join } from 'node:path'
 import { clientOf } from '#base/bus/topic.ts'
-import { notImplemented } from '#base/fault.ts'
 import { fakeDriver } from '#nova/drivers/fake/driver.ts'
 import { FakeHost } from '#nova/drivers/fake/host.ts'
+import { openQemuDriver } from '#nova/drivers/qemu/driver.ts'
 import type { AgentParts, AgentProcess } from '#stack/house.ts'
 import { ComputeAgent, type AgentHost } from '../agent/agent.ts'
 import { diskReader } from '../agent/compute-host.ts'
 import { hostIds } from '../agent/host-identity.ts'
-import { fakeImages } from '../agent/image-source.ts'
+import { fakeImages, glanceImages } from '../agent/image-source.ts'
 import type { NovaConfig } from '../config.ts'
 import { computeTopic } from '../contract/compute-rpc.ts'
 
@@ -21,13 +21,35 @@ export function agentProcess(parts: AgentParts<NovaConfig>, kind: 'fake' | 'real
   let agent: ComputeAgent | undefined
   return {
     async start() {
-      if (kind === 'real') throw notImplemented('The QEMU driver is not part of this version yet.')
-      agent = new ComputeAgent(parts, await fakeHosts(parts, options))
+      agent = new ComputeAgent(parts, kind === 'real' ? [await realHost(parts)] : await fakeHosts(parts, options))
       await agent.start()
     },
     async close() {
       await agent?.close()
     },
+  }
+}
+
+/** This machine under QEMU. Its id is stored; its guests start in the namespace that holds their taps. */
+async function realHost(parts: AgentParts<NovaConfig>): Promise<AgentHost> {
+  const { world, config, bus, host, dataDir } = parts
+  const [host_id] = await hostIds(dataDir, 1, world.random)
+  const driver = await openQemuDriver(world, {
+    data: dataDir,
+    hostname: host,
+    host_id: host_id!,
+    accelerator: config.agent.accelerator,
+    ...(parts.networkNamespace === undefined ? {} : { namespace: parts.networkNamespace }),
+  })
+  return {
+    host_id: host_id!,
+    host,
+    host_ip: config.agent.host_ip,
+    driver,
+    images: glanceImages(parts),
+    scratch: join(dataDir, 'scratch'),
+    diskFrom: diskReader((hostId, payload) => clientOf(bus, computeTopic, hostId).readDisk(payload)),
+    forgetful: false,
   }
 }
 
