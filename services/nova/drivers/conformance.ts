@@ -7,6 +7,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, it, type TestContext } from 'node:test'
+import { realClock } from '#base/clock.ts'
 import { type Fault, type FaultKind, isFault } from '#base/fault.ts'
 import { Secret } from '#base/secret.ts'
 import type { ComputeDriver, ConnectionInfo, GuestSpec, ImageSource, PowerState, VolumeSpec } from './interface.ts'
@@ -530,6 +531,6 @@ export async function until(what: string, patience: number, holds: () => Promise
   const deadline = performance.now() + patience
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`Waited ${patience} ms in vain: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 25))
+    await realClock.sleep(25)
   }
 }

@@ -70,7 +70,7 @@ export function volumeAttachable(parts: QemuParts): VolumeAttachable {
       turn('detachVolume', serverId, async (record) => {
         if (!record.spec.volumes.some((one) => one.volume_id === volumeId)) return
         const live = await sessions.live(serverId)
-        if (live) await unplugDisk(live.qmp, volumeNodeName(volumeId), settings.unplugTimeout)
+        if (live) await unplugDisk(live.qmp, volumeNodeName(volumeId), settings.unplugTimeout, parts.world.clock)
         await forgetVolume(parts, record, volumeId)
       }),
     extendVolume: (serverId, volumeId, size) =>
@@ -121,7 +121,7 @@ export function nicAttachable(parts: QemuParts): NicAttachable {
       turn('detachNic', serverId, async (record) => {
         if (!record.spec.nics.some((one) => one.port_id === portId)) return
         const live = await sessions.live(serverId)
-        if (live) await unplugNic(live.qmp, nicId(portId), settings.unplugTimeout)
+        if (live) await unplugNic(live.qmp, nicId(portId), settings.unplugTimeout, parts.world.clock)
         await forgetNic(parts, record, portId)
       }),
     attachedNics: async (serverId) => [...(await parts.recordOf(serverId)).spec.nics],

@@ -2,6 +2,7 @@
  * Disks and cards of a running machine. Each step looks first at what the machine has, so that a plugging or unplugging that was cut off
  * anywhere is finished by doing it again.
  */
+import type { Clock } from '#base/clock.ts'
 import { conflict, isFault, timedOut } from '#base/fault.ts'
 import { type QmpConnection, qmpReason } from '#host/qmp.ts'
 import { deviceId, diskDevice, type MachineDisk, type MachineNic, nicBackend, nicDevice } from '#host/qemu-machine.ts'
@@ -19,8 +20,8 @@ export async function plugDisk(qmp: QmpConnection, disk: MachineDisk, chipset: C
   }
 }
 
-export async function unplugDisk(qmp: QmpConnection, id: string, timeout: number): Promise<void> {
-  await removeDevice(qmp, id, timeout)
+export async function unplugDisk(qmp: QmpConnection, id: string, timeout: number, clock: Clock): Promise<void> {
+  await removeDevice(qmp, id, timeout, clock)
   if ((await nodeNames(qmp)).has(id)) await qmp.execute('blockdev-del', { 'node-name': id })
 }
 
@@ -39,8 +40,8 @@ export async function plugNic(qmp: QmpConnection, nic: MachineNic, chipset: Chip
   }
 }
 
-export async function unplugNic(qmp: QmpConnection, id: string, timeout: number): Promise<void> {
-  await removeDevice(qmp, id, timeout)
+export async function unplugNic(qmp: QmpConnection, id: string, timeout: number, clock: Clock): Promise<void> {
+  await removeDevice(qmp, id, timeout, clock)
   try {
     await qmp.execute('netdev_del', { id })
   } catch (thrown) {
@@ -51,11 +52,11 @@ export async function unplugNic(qmp: QmpConnection, id: string, timeout: number)
 /** The guest must answer to give up a PCI device, and one that is still booting does not: it is asked again. */
 const ASK_EVERY = 4_000
 
-async function removeDevice(qmp: QmpConnection, id: string, timeout: number): Promise<void> {
+async function removeDevice(qmp: QmpConnection, id: string, timeout: number, clock: Clock): Promise<void> {
   const device = deviceId(id)
-  const deadline = performance.now() + timeout
+  const deadline = clock.now() + timeout
   while (await hasDevice(qmp, id)) {
-    const left = deadline - performance.now()
+    const left = deadline - clock.now()
     if (left <= 0) throw timedOut('The guest did not release the device.', { code: 'unplug.timeout', detail: device })
     const deleted = qmp.waitEvent('DEVICE_DELETED', { timeout: Math.min(left, ASK_EVERY), match: ({ data }) => data.device === device })
     try {
