@@ -3,7 +3,7 @@ import { forbidden, invalid } from '#base/fault.ts'
 import type { Tx } from '#base/sql/database.ts'
 import type { Row } from '#stack/resource/resource.ts'
 import type { Reply, Route, Rq } from '#stack/route.ts'
-import { microInstantOr, parseMicros } from '../core/instant.ts'
+import { fineInstantOr, type FineInstant, parseFine } from '../core/instant.ts'
 import { hashGenerated } from '../core/password-hash.ts'
 import { deleteRows, findRow, findRows, insertRow, rowsIn } from '../store/rows.ts'
 import type { AccessRuleRow, ApplicationCredentialRow, KeystoneTables, RoleRow } from '../store/tables.ts'
@@ -73,7 +73,7 @@ export function applicationCredentialRoutes(house: Keystone): Route[] {
       project_id: row.project_id,
       user_id: row.user_id,
       roles: (JSON.parse(row.roles) as string[]).flatMap((id) => (roles.has(id) ? [roleOf(roles.get(id)!)] : [])),
-      expires_at: microInstantOr(row.expires_at),
+      expires_at: fineInstantOr(row.expires_at, row.expires_us),
       unrestricted: row.unrestricted === 1,
       ...(row.access_rules === null ? {} : { access_rules: (JSON.parse(row.access_rules) as string[]).flatMap((id) => (rules.has(id) ? [ruleView(rules.get(id)!)] : [])) }),
       system: null,
@@ -93,13 +93,13 @@ export function applicationCredentialRoutes(house: Keystone): Route[] {
     const roles = ask.roles && ask.roles.length > 0 ? await rolesNamed(house, ask.roles) : await rowsIn(db, 'keystone_roles', 'id', [...(facts.role_ids ?? [])])
     const held = new Set(facts.role_ids)
     for (const role of roles) if (!held.has(role.id)) throw invalid(`Invalid application credential: Could not find role assignment with role: ${role.id}, user or group: ${user_id}, project, domain, or system: ${facts.project_id}.`, { field: 'roles' })
-    const expires_at = expiry(house, ask.expires_at)
+    const expires = expiry(house, ask.expires_at)
     const limit = house.config.application_credential.user_limit
     const secret = ask.secret ?? house.world.random.bytes(64).toString('base64url')
     // Only a secret of the user's own making needs to be hard to guess from its hash.
     const secret_hash = ask.secret ? await newHash(house, ask.secret) : hashGenerated(secret, house.world.random.bytes(16))
     const row: ApplicationCredentialRow = {
-      id: newId(house), user_id, name: ask.name, project_id: facts.project_id, description: ask.description ?? null, secret_hash, expires_at,
+      id: newId(house), user_id, name: ask.name, project_id: facts.project_id, description: ask.description ?? null, secret_hash, expires_at: expires?.ms ?? null, expires_us: expires?.us ?? 0,
       // A credential made by an unrestricted one may be unrestricted; nothing wider ever follows from something narrower.
       unrestricted: ask.unrestricted ? 1 : 0,
       roles: JSON.stringify(roles.map((role) => role.id)), access_rules: null,
@@ -181,12 +181,12 @@ function accessRuleRoutes(house: Keystone): Route[] {
 
 const roleOf = (row: RoleRow): Row => ({ id: row.id, name: row.name, domain_id: row.domain_id || null, description: row.description, options: JSON.parse(row.options) as unknown })
 
-function expiry(house: Keystone, text: string | null | undefined): number | null {
+function expiry(house: Keystone, text: string | null | undefined): FineInstant | null {
   if (text === null || text === undefined) return null
-  const us = parseMicros(text)
-  if (us === undefined) throw invalid(`Invalid input for field 'expires_at': ${text}`, { field: 'expires_at' })
-  if (us <= house.world.clock.now() * 1000) throw invalid('The `expires_at` must not be before now.', { field: 'expires_at' })
-  return us
+  const instant = parseFine(text)
+  if (instant === undefined) throw invalid(`Invalid input for field 'expires_at': ${text}`, { field: 'expires_at' })
+  if (instant.ms <= house.world.clock.now()) throw invalid('The `expires_at` must not be before now.', { field: 'expires_at' })
+  return instant
 }
 
 /** The same rule of the same user is one rule. */

@@ -2,7 +2,7 @@
 import { forbidden, invalid, notFound } from '#base/fault.ts'
 import type { Row } from '#stack/resource/resource.ts'
 import type { Reply, Route, Rq } from '#stack/route.ts'
-import { microInstantOr, parseMicros } from '../core/instant.ts'
+import { fineInstantOr, type FineInstant, parseFine } from '../core/instant.ts'
 import { inferRoles } from '../core/role-inference.ts'
 import { getProject } from '../store/projects.ts'
 import { findRow, insertRow, rowsIn } from '../store/rows.ts'
@@ -53,9 +53,8 @@ interface TrustAsk {
 
 const target = (row: TrustRow | undefined): Row => (row ? { trust: { id: row.id, trustor_user_id: row.trustor_user_id, trustee_user_id: row.trustee_user_id, project_id: row.project_id } } : {})
 
-function zulu(us: number | null): string | null {
-  const text = microInstantOr(us)
-  return text === null ? null : `${text}Z`
+function zulu(ms: number | null, us = 0): string | null {
+  return ms === null ? null : `${fineInstantOr(ms, us)}Z`
 }
 
 export function trustRoutes(house: Keystone): Route[] {
@@ -68,8 +67,8 @@ export function trustRoutes(house: Keystone): Route[] {
     trustee_user_id: row.trustee_user_id,
     project_id: row.project_id,
     impersonation: row.impersonation === 1,
-    expires_at: zulu(row.expires_at),
-    deleted_at: row.deleted_at === null ? null : zulu(row.deleted_at * 1000),
+    expires_at: zulu(row.expires_at, row.expires_us),
+    deleted_at: zulu(row.deleted_at),
     remaining_uses: row.remaining_uses,
     redelegated_trust_id: row.redelegated_trust_id,
     redelegation_count: row.redelegation_count,
@@ -82,7 +81,7 @@ export function trustRoutes(house: Keystone): Route[] {
     const row = await findRow(db, 'keystone_trusts', { id: rq.params.trust_id! })
     enforce(rq, action, target(row))
     const now = house.world.clock.now()
-    return there(row && row.deleted_at === null && (row.expires_at === null || row.expires_at > now * 1000 || action === 'delete_trust') ? row : undefined, 'trust', rq.params.trust_id!)
+    return there(row && row.deleted_at === null && (row.expires_at === null || row.expires_at > now || action === 'delete_trust') ? row : undefined, 'trust', rq.params.trust_id!)
   }
 
   const create = async (rq: Rq): Promise<Reply> => {
@@ -97,7 +96,8 @@ export function trustRoutes(house: Keystone): Route[] {
     const wanted = ask.roles ?? []
     if (project_id === null && wanted.length > 0) throw invalid('A trust with roles needs a project_id.', { field: 'project_id' })
     if (project_id !== null && wanted.length === 0) throw forbidden('At least one role should be specified.')
-    const expires_at = expiry(house, ask.expires_at)
+    const expires = expiry(house, ask.expires_at)
+    const expires_at = expires?.ms ?? null
     const roles = await rolesNamed(house, wanted)
     if (project_id !== null) {
       const project = there(await getProject(db, project_id), 'project', project_id)
@@ -109,7 +109,7 @@ export function trustRoutes(house: Keystone): Route[] {
     }
     const redelegation = await redelegate(house, rq, ask, roles, expires_at)
     const row: TrustRow = {
-      id: newId(house), trustor_user_id: ask.trustor_user_id, trustee_user_id: ask.trustee_user_id, project_id, impersonation: ask.impersonation ? 1 : 0, expires_at, deleted_at: null,
+      id: newId(house), trustor_user_id: ask.trustor_user_id, trustee_user_id: ask.trustee_user_id, project_id, impersonation: ask.impersonation ? 1 : 0, expires_at, expires_us: expires?.us ?? 0, deleted_at: null,
       remaining_uses: ask.remaining_uses ?? null, ...redelegation, roles: JSON.stringify(roles.map((role) => role.id)), extra: '{}',
     }
     await insertRow(db, 'keystone_trusts', row)
@@ -124,7 +124,7 @@ export function trustRoutes(house: Keystone): Route[] {
     if (trustor !== undefined) enforce(rq, 'list_trusts_for_trustor', asked)
     if (trustee !== undefined) enforce(rq, 'list_trusts_for_trustee', asked)
     const rows = await listTrusts(db, { ...(trustor === undefined ? {} : { trustor_user_id: trustor }), ...(trustee === undefined ? {} : { trustee_user_id: trustee }) })
-    const now = house.world.clock.now() * 1000
+    const now = house.world.clock.now()
     return listReply(rq, 'trusts', await Promise.all(rows.filter((row) => row.expires_at === null || row.expires_at > now).map((row) => view(rq, row))))
   }
 
@@ -161,12 +161,12 @@ export function trustRoutes(house: Keystone): Route[] {
   ]
 }
 
-function expiry(house: Keystone, text: string | null | undefined): number | null {
+function expiry(house: Keystone, text: string | null | undefined): FineInstant | null {
   if (text === null || text === undefined) return null
-  const us = parseMicros(text)
-  if (us === undefined) throw invalid(`Invalid input for field 'expires_at': the format must be ISO 8601, e.g. 2026-11-21T00:00:00.000000Z. ${text}`, { field: 'expires_at' })
-  if (us <= house.world.clock.now() * 1000) throw invalid('The `expires_at` must not be before now. The server could not comply with the request since it is either malformed or otherwise incorrect.', { field: 'expires_at' })
-  return us
+  const instant = parseFine(text)
+  if (instant === undefined) throw invalid(`Invalid input for field 'expires_at': the format must be ISO 8601, e.g. 2026-11-21T00:00:00.000000Z. ${text}`, { field: 'expires_at' })
+  if (instant.ms <= house.world.clock.now()) throw invalid('The `expires_at` must not be before now. The server could not comply with the request since it is either malformed or otherwise incorrect.', { field: 'expires_at' })
+  return instant
 }
 
 /** A trustee may pass on what was lent, never more, never longer, and only as often as was allowed. */

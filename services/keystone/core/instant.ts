@@ -23,18 +23,21 @@ export function parseInstant(text: string): number | undefined {
   return Number.isNaN(ms) ? undefined : ms
 }
 
-/** Microseconds of an ISO 8601 instant, for what the wire must give back to the last digit. */
-export function parseMicros(text: string): number | undefined {
+/** An instant to the microsecond, for what the wire must give back to the last digit: milliseconds, and what is left. */
+export interface FineInstant {
+  ms: number
+  /** 0 to 999. */
+  us: number
+}
+
+export function parseFine(text: string): FineInstant | undefined {
   const ms = parseInstant(text)
-  if (ms === undefined) return undefined
-  const fraction = (ISO.exec(text)?.[7] ?? '0').padEnd(6, '0').slice(0, 6)
-  return Math.floor(ms / 1000) * 1_000_000 + Number(fraction)
+  return ms === undefined ? undefined : { ms, us: Number((ISO.exec(text)?.[7] ?? '').padEnd(6, '0').slice(3, 6)) }
 }
 
 /** `2026-11-21T00:11:21.123456`, without a zone. */
-export function microInstantOr(us: number | null): string | null {
-  if (us === null) return null
-  return `${new Date(Math.floor(us / 1000)).toISOString().slice(0, 19)}.${String(us % 1_000_000).padStart(6, '0')}`
+export function fineInstantOr(ms: number | null, us: number): string | null {
+  return ms === null ? null : `${new Date(ms).toISOString().slice(0, -1)}${String(us).padStart(3, '0')}`
 }
 
 export const toSecond = (ms: number): number => Math.floor(ms / 1000) * 1000

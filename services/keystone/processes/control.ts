@@ -2,6 +2,7 @@
 import type { Serving } from '#base/bus/interface.ts'
 import { notFound } from '#base/fault.ts'
 import { hexId } from '#base/ids.ts'
+import { type Reconciler, startReconciler } from '#base/reconcile.ts'
 import { Secret } from '#base/secret.ts'
 import { type CorridorParts, corridor } from '#stack/corridor.ts'
 import type { HouseParts } from '#stack/house.ts'
@@ -13,7 +14,10 @@ import { hashGenerated, hashPassword } from '../core/password-hash.ts'
 import { plate, routesOf } from '../service.ts'
 import { bootstrap } from '../store/bootstrap.ts'
 import { findRow } from '../store/rows.ts'
+import { sweep } from '../store/sweep.ts'
 import type { KeystoneTables } from '../store/tables.ts'
+
+const SWEEP_EVERY = 3_600_000
 
 export function controlProcess(parts: HouseParts<KeystoneConfig>): IdentityProcess {
   const { world, bus, config } = parts
@@ -31,19 +35,24 @@ export function controlProcess(parts: HouseParts<KeystoneConfig>): IdentityProce
   const routes = routesOf(house)
   const corridorParts: CorridorParts = { world, dialect: plate.dialect, routes, tokens: parts.tokens, authorizer: parts.authorizer, identityUrl: (request) => `${request.origin}${request.mount ?? ''}/v3` }
   let serving: Serving | undefined
+  let sweeper: Reconciler | undefined
 
   return {
     plate,
     routes,
     handler: corridor(corridorParts),
     async start() {
+      sweeper = startReconciler({ name: 'keystone.sweep', every: SWEEP_EVERY, world, run: async () => void (await sweep(db, world.clock.now())) })
       serving = await bus.serve(REVOKED_TOPIC, {
         [REVOKED]: ({ from }: { from: string }) => {
           if (from !== parts.owner) tell()
         },
       })
     },
-    close: async () => serving?.close(),
+    async close() {
+      await sweeper?.close()
+      await serving?.close()
+    },
     validateToken: async (token) => (await house.tokens.validate(token))?.facts,
     async bootstrap(wish) {
       const hashes = new Map<string, string>()

@@ -118,8 +118,9 @@ export interface TrustRow {
   trustee_user_id: string
   project_id: string | null
   impersonation: number
-  /** Microseconds. */
   expires_at: number | null
+  /** What `expires_at` has beyond its milliseconds. */
+  expires_us: number
   deleted_at: number | null
   remaining_uses: number | null
   redelegated_trust_id: string | null
@@ -135,8 +136,9 @@ export interface ApplicationCredentialRow {
   project_id: string
   description: string | null
   secret_hash: string
-  /** Microseconds. */
   expires_at: number | null
+  /** What `expires_at` has beyond its milliseconds. */
+  expires_us: number
   unrestricted: number
   roles: string
   /** JSON list of access rule ids; null: no rules, everything. */

@@ -29,7 +29,7 @@ export async function listTrusts(db: Db, filter: Partial<Pick<TrustRow, 'trustor
 export async function flushTrusts(db: Db, before: number): Promise<number> {
   const done = await db.query
     .deleteFrom('keystone_trusts')
-    .where((eb) => eb.or([eb('deleted_at', '<', before), eb('expires_at', '<', before * 1000)]))
+    .where((eb) => eb.or([eb('deleted_at', '<', before), eb('expires_at', '<', before)]))
     .executeTakeFirst()
   return Number(done.numDeletedRows)
 }

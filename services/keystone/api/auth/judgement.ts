@@ -137,7 +137,7 @@ export async function rolesOf(parts: JudgeParts, user_id: string, scope: RoleSco
 async function trusted(parts: JudgeParts, judged: Judged): Promise<void> {
   const { db, now, tables } = parts
   const trust = await findRow(db, 'keystone_trusts', { id: judged.record.trust_id! })
-  if (!trust || trust.deleted_at !== null || (trust.expires_at !== null && trust.expires_at <= now * 1000)) return no('The trust is over')
+  if (!trust || trust.deleted_at !== null || (trust.expires_at !== null && trust.expires_at <= now)) return no('The trust is over')
   if (trust.trustee_user_id !== judged.record.user_id) return no('The trust is for another user')
   const trustor = (await getUser(db, trust.trustor_user_id)) ?? no('The trustor is gone')
   const domain = (await findRow(db, 'keystone_projects', { id: trustor.domain_id })) ?? no('The domain of the trustor is gone')
@@ -155,7 +155,7 @@ async function trusted(parts: JudgeParts, judged: Judged): Promise<void> {
 async function credentialed(parts: JudgeParts, judged: Judged): Promise<void> {
   const { db, now, tables } = parts
   const credential = await findRow(db, 'keystone_application_credentials', { id: judged.record.application_credential_id! })
-  if (!credential || (credential.expires_at !== null && credential.expires_at <= now * 1000) || credential.user_id !== judged.user.id) return no('The application credential is gone')
+  if (!credential || (credential.expires_at !== null && credential.expires_at <= now) || credential.user_id !== judged.user.id) return no('The application credential is gone')
   if (!judged.project || credential.project_id !== judged.project.id) return no('The application credential is for another project')
   const held = new Set(inferRoles(await assignedRoles(parts, judged.user.id, { project: judged.project }), tables.implies))
   judged.application_credential = credential

@@ -1,5 +1,5 @@
 /** The ways to show who one is. Each answers with the user, or throws 401. */
-import { forbidden, invalid, unauthenticated } from '#base/fault.ts'
+import { forbidden, invalid, notFound, unauthenticated } from '#base/fault.ts'
 import type { Row } from '#stack/resource/resource.ts'
 import { verifyPassword } from '../../core/password-hash.ts'
 import { totpHolds } from '../../core/totp.ts'
@@ -69,7 +69,7 @@ const password: MethodPlugin = {
 const token: MethodPlugin = {
   async run(house, payload, _request, scope) {
     const known = await house.tokens.validate((payload as { id: string }).id)
-    if (!known) return refused('The token that was shown is not valid')
+    if (!known) throw notFound('Failed to validate token')
     const { record } = known
     const asks = typeof scope === 'object' && scope !== null ? (scope as Row) : {}
     if (record.access_token_id !== undefined) throw forbidden('You are not authorized to perform the requested action: Using OAuth-scoped token to create another token. Create a new OAuth-scoped token instead.')

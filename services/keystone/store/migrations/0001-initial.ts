@@ -44,7 +44,7 @@ export const initial: Migration = {
     await m.createTable(
       'keystone_trusts',
       {
-        id: id(), trustor_user_id: id(), trustee_user_id: id(), project_id: nullable(id()), impersonation: flag(), expires_at: nullable(big()), deleted_at: nullable(big()), remaining_uses: nullable(int()),
+        id: id(), trustor_user_id: id(), trustee_user_id: id(), project_id: nullable(id()), impersonation: flag(), expires_at: nullable(big()), expires_us: int(), deleted_at: nullable(big()), remaining_uses: nullable(int()),
         redelegated_trust_id: nullable(id()), redelegation_count: int(), roles: json(), extra: json(),
       },
       { primary: ['id'], index: [['trustor_user_id'], ['trustee_user_id'], ['project_id'], ['redelegated_trust_id']] },
@@ -52,7 +52,7 @@ export const initial: Migration = {
     await m.createTable(
       'keystone_application_credentials',
       {
-        id: id(), user_id: id(), name: string(), project_id: id(), description: nullable(text()), secret_hash: text(), expires_at: nullable(big()), unrestricted: flag(), roles: json(), access_rules: nullable(json()),
+        id: id(), user_id: id(), name: string(), project_id: id(), description: nullable(text()), secret_hash: text(), expires_at: nullable(big()), expires_us: int(), unrestricted: flag(), roles: json(), access_rules: nullable(json()),
       },
       { primary: ['id'], unique: [['user_id', 'name']], index: [['project_id']] },
     )
