@@ -10,6 +10,7 @@ export interface KeystoneConfig {
     allow_expired_window: number
     allow_rescope_scoped_token: boolean
     max_active_keys: number
+    key_repository: string
   }
   password_hashing: HashCost
   security_compliance: {
@@ -27,7 +28,7 @@ export interface KeystoneConfig {
   /** Levels of projects below a domain. */
   max_project_tree_depth: number
   list_limit: number | null
-  credential: { auth_ttl: number; user_limit: number; max_active_keys: number }
+  credential: { auth_ttl: number; user_limit: number; max_active_keys: number; key_repository: string }
   application_credential: { user_limit: number }
   trust: { allow_redelegation: boolean; max_redelegation_count: number }
   oauth1: { request_token_duration: number; access_token_duration: number }
@@ -52,6 +53,7 @@ export const configSchema: ConfigSchema = {
       allow_expired_window: int(172_800, 'Seconds after its end during which services may still fetch an expired token'),
       allow_rescope_scoped_token: bool(true, 'A scoped token may be exchanged for one of another scope'),
       max_active_keys: int(3, 'Fernet keys kept after a rotation'),
+      key_repository: { type: 'string', default: '', description: 'Folder of the Fernet keys, the same on every machine of the control plane. Empty: fernet-keys in the data folder.' },
     }),
     password_hashing: group('How new passwords are hashed', {
       algorithm: { type: 'string', enum: ['argon2id', 'scrypt'], default: 'argon2id', description: 'For new passwords; old ones are verified as they are and hashed anew at the next login' },
@@ -77,6 +79,7 @@ export const configSchema: ConfigSchema = {
       auth_ttl: int(15, 'Minutes in which a signed EC2 or S3 request is accepted'),
       user_limit: int(-1, 'Credentials of one user; -1 for no limit'),
       max_active_keys: int(3, 'Keys kept after a rotation'),
+      key_repository: { type: 'string', default: '', description: 'Folder of the keys of credentials, the same on every machine of the control plane. Empty: credential-keys in the data folder.' },
     }),
     application_credential: group('Application credentials', { user_limit: int(-1, 'Application credentials of one user; -1 for no limit') }),
     trust: group('Trusts', { allow_redelegation: bool(false, 'A trustee may pass a trust on'), max_redelegation_count: int(3, 'How many times') }),

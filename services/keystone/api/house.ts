@@ -37,7 +37,7 @@ export interface KeystoneParts {
 export function keystoneHouse(parts: KeystoneParts): Keystone {
   const { world, config, db, dataDir } = parts
   const loadTables = memoryTables(db)
-  const tokenKeys = keyRepository(world, `${dataDir}/fernet-keys`, config.token.max_active_keys)
+  const tokenKeys = keyRepository(world, config.token.key_repository || `${dataDir}/fernet-keys`, config.token.max_active_keys)
   return {
     world,
     config,
@@ -45,7 +45,7 @@ export function keystoneHouse(parts: KeystoneParts): Keystone {
     loadTables,
     tokenKeys,
     tokens: tokenOffice({ world, config, db, loadTables, keys: tokenKeys, publicUrl: parts.publicUrl }),
-    credentialKeys: keyRepository(world, `${dataDir}/credential-keys`, config.credential.max_active_keys),
+    credentialKeys: keyRepository(world, config.credential.key_repository || `${dataDir}/credential-keys`, config.credential.max_active_keys),
     receiptKeys: keyRepository(world, `${dataDir}/receipt-keys`, 3),
     publicUrl: parts.publicUrl,
     async revoke(tx, name = 'judgement') {

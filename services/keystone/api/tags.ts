@@ -2,7 +2,7 @@
 import { invalid } from '#base/fault.ts'
 import type { Reply, Route, Rq } from '#stack/route.ts'
 import { getProject, storeTags, tagsOf } from '../store/projects.ts'
-import { deleteRows, insertRow } from '../store/rows.ts'
+import { deleteRows, findRow, insertRow } from '../store/rows.ts'
 import type { ProjectRow } from '../store/tables.ts'
 import { TAG, TAGS } from './fields.ts'
 import type { Keystone } from './house.ts'
@@ -46,7 +46,9 @@ export function tagRoutes(house: Keystone): Route[] {
       checked({ type: 'object', properties: { tag: TAG } }, { tag: name })
       if (!tags.includes(name)) {
         if (tags.length >= MOST) throw invalid(`A project has at most ${MOST} tags.`, { field: 'tag' })
-        await insertRow(db, 'keystone_project_tags', { project_id: project.id, name })
+        await db.transaction(async (tx) => {
+          if (!(await findRow(tx, 'keystone_project_tags', { project_id: project.id, name }))) await insertRow(tx, 'keystone_project_tags', { project_id: project.id, name })
+        })
       }
       return { headers: { location: v3(rq, `projects/${project.id}/tags/${encodeURIComponent(name)}`) } }
     }),

@@ -1,7 +1,7 @@
 /** Tokens in and out: issued, read, judged, and kept in memory for as long as the epochs say that nothing changed. */
 import type { World } from '#base/world.ts'
 import type { TokenFacts } from '#stack/context.ts'
-import { isFault } from '#base/fault.ts'
+import { isFault, unauthenticated } from '#base/fault.ts'
 import { LRUCache } from 'lru-cache'
 import type { KeystoneConfig } from '../../config.ts'
 import { toSecond } from '../../core/instant.ts'
@@ -75,6 +75,10 @@ export function tokenOffice(parts: TokenOfficeParts): TokenOffice {
         audit_ids: chain === undefined ? [own] : [own, chain],
       }
       const known = await judged(record, await readEpochs(db))
+      // Nobody has to look at the clock of what a token stands on: it ends with it.
+      for (const ground of [known.trust, known.application_credential, known.oauth]) if (ground?.expires_at != null) record.expires_at = Math.min(record.expires_at, toSecond(ground.expires_at))
+      known.facts.expires_at = record.expires_at
+      if (record.expires_at <= now) throw unauthenticated('The request you have made requires authentication.', { detail: 'What the token would stand on ends within this second' })
       const token = await keys.encrypt(packToken(record), record.issued_at / 1000)
       cache.set(token, known)
       return { token, known }
@@ -111,9 +115,9 @@ export function tokenOffice(parts: TokenOfficeParts): TokenOffice {
   return office
 }
 
-/** What ends by the clock alone is judged each time. */
+/** Memberships from a mapping end by the clock, and are judged each time. */
 function isTimed(known: KnownToken): boolean {
-  return known.trust?.expires_at != null || known.application_credential?.expires_at != null || known.oauth?.expires_at != null || known.user.federated === 1
+  return known.user.federated === 1
 }
 
 /**
