@@ -13,6 +13,8 @@ export interface ControlParts {
   traceDir: string
   drivers: DriverChoice
   startedAt: number
+  /** How long the start took, milliseconds. */
+  startMs: number
   stop: () => void
 }
 

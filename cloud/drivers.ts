@@ -23,7 +23,7 @@ export interface HostPackage {
 }
 
 /** What the real drivers need. */
-const PACKAGES: readonly HostPackage[] = [
+export const DRIVER_PACKAGES: readonly HostPackage[] = [
   { package: 'qemu-system-x86', tools: ['qemu-system-x86_64'], why: 'runs the guests' },
   { package: 'qemu-utils', tools: ['qemu-img', 'qemu-storage-daemon'], why: 'makes and converts disks; its storage daemon serves volumes' },
   { package: 'iproute2', tools: ['ip'], why: 'makes bridges, taps and namespaces' },
@@ -41,7 +41,7 @@ export async function chooseDrivers(wish: 'auto' | 'fake' | 'real', { install, s
     if (wish === 'real') throw invalid(`The real drivers cannot work here: ${obstacle}`)
     return { kind: 'fake', host, why: [`Drivers: fake, because ${obstacle}`] }
   }
-  await ensurePackages(PACKAGES, 'The real drivers need', { install, say })
+  await ensurePackages(DRIVER_PACKAGES, 'The real drivers need', { install, say })
   const accelerator = await chooseAccelerator('auto')
   return { kind: 'real', host, why: [`Drivers: real. Guests: QEMU with ${accelerator.accelerator.toUpperCase()}, because ${accelerator.reason}`, 'Networks: Linux bridges and nftables. Disks: files.'] }
 }

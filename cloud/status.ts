@@ -21,7 +21,7 @@ export async function cloudStatus(parts: ControlParts): Promise<object> {
     url: cloud.url,
     pid: process.pid,
     up_ms: now - startedAt,
-    start_ms: Math.round(performance.now()),
+    start_ms: Math.round(parts.startMs),
     drivers: drivers.kind,
     why: drivers.why,
     rss_mib: Math.round(process.memoryUsage.rss() / 2 ** 20),

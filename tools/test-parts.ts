@@ -4,6 +4,8 @@ import { globSync } from 'node:fs'
 import { run as runTests } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { join, resolve } from 'node:path'
+import { DRIVER_PACKAGES, type HostPackage } from '#cloud/drivers.ts'
+import { HOST_PACKAGES } from '#cloud/guest-image/recipe.ts'
 
 export interface Counts {
   passed: number
@@ -16,17 +18,48 @@ export interface TestPart {
   what: string
   /** Runs only when asked for. */
   onlyByName?: boolean
+  /** Debian packages that are installed before it runs. */
+  packages?: readonly HostPackage[]
   run(): Promise<Counts>
 }
 
 const root = resolve(import.meta.dirname, '..')
 
+/** Debian packages that the tests of the real drivers need beside the drivers' own. */
+const REAL_PACKAGES: readonly HostPackage[] = [
+  ...DRIVER_PACKAGES,
+  ...HOST_PACKAGES,
+  { package: 'busybox', tools: ['busybox'], why: 'stands for small guests in the packet tests' },
+  { package: 'isc-dhcp-client', tools: ['dhclient'], why: 'asks for DHCPv6 addresses in the packet tests' },
+  { package: 'iputils-ping', tools: ['ping'], why: 'pings guests' },
+]
+const ENGINE_PACKAGES: readonly HostPackage[] = [
+  { package: 'postgresql', tools: ['pg_ctlcluster'], why: 'runs the same tests on PostgreSQL' },
+  { package: 'mariadb-server', tools: ['mariadbd'], why: 'runs the same tests on MariaDB' },
+  { package: 'rabbitmq-server', tools: ['rabbitmq-server'], why: 'runs the bus between processes' },
+]
+const CLIENT_PACKAGES: readonly HostPackage[] = [
+  { package: 'python3-openstackclient', tools: ['openstack'], why: 'the unmodified command that users have' },
+  { package: 'openssh-client', tools: ['ssh'], why: 'logs in to guests' },
+  { package: 'curl', tools: ['curl'], why: 'opens console pages' },
+  { package: 'netcat-openbsd', tools: ['nc'], why: 'knocks at closed ports' },
+]
+const TEMPEST_PACKAGES: readonly HostPackage[] = [
+  { package: 'tempest', tools: ['tempest'], why: "OpenStack's own judge" },
+  { package: 'python3-stestr', tools: ['stestr'], why: 'runs it' },
+  { package: 'python3-subunit', tools: ['subunit2csv'], why: 'reads its results' },
+]
+
+const TEMPEST = String.raw`^tempest\.api\.(identity|image|network|compute|volume)\.|^tempest\..*[\[,]smoke`
+
 export const parts: readonly TestPart[] = [
   { name: 'types', what: 'the TypeScript compiler over the whole tree', run: () => command(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']) },
   { name: 'lint', what: 'oxlint over the whole tree', run: () => command('node_modules/.bin/oxlint', ['--quiet']) },
-  { name: 'unit', what: 'unit tests, flows broken at every step, and wire scenarios against the whole cloud with fake drivers', run: () => nodeTests((file) => !/\.(real|engine|tempest|client)\.test\.ts$/.test(file)) },
-  { name: 'engines', what: 'the same on PostgreSQL, MariaDB and RabbitMQ', run: engines },
-  { name: 'real', what: 'the real drivers: packets, disks and guests', run: () => nodeTests((file) => file.endsWith('.real.test.ts'), 1) },
+  { name: 'unit', what: 'unit tests, flows broken at every step, and wire scenarios against the whole cloud with fake drivers', run: () => nodeTests((file) => !/\.(real|engine|client|browser)\.test\.ts$/.test(file)) },
+  { name: 'engines', what: 'the same on PostgreSQL, MariaDB and RabbitMQ', packages: ENGINE_PACKAGES, run: engines },
+  { name: 'real', what: 'the real drivers: packets, disks and guests', packages: REAL_PACKAGES, run: () => nodeTests((file) => file.endsWith('.real.test.ts'), 1) },
+  { name: 'client', what: 'a new user with the openstack command on real machines', packages: [...REAL_PACKAGES, ...CLIENT_PACKAGES], run: () => nodeTests((file) => file.endsWith('.client.test.ts'), 1) },
+  { name: 'tempest', what: "OpenStack's Tempest, judged by a list of expected failures", packages: TEMPEST_PACKAGES, run: async () => (await import('../conformance/tempest/run.ts')).runTempest([TEMPEST], { workers: 3 }) },
 ]
 
 /** The engines' own tests, then the houses' tests on each engine. */

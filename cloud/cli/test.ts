@@ -2,6 +2,7 @@
 import { invalid } from '#base/fault.ts'
 import { nearest } from '#base/config.ts'
 import { type Counts, parts } from '../../tools/test-parts.ts'
+import { ensurePackages } from '../drivers.ts'
 import { bold, paint, table } from './table.ts'
 
 export async function test(what: string[], options: { list?: boolean }): Promise<void> {
@@ -23,6 +24,7 @@ export async function test(what: string[], options: { list?: boolean }): Promise
     const began = performance.now()
     let counts: Counts
     try {
+      if (part.packages) await ensurePackages(part.packages, `The part ${part.name} needs`, { install: true, say: (text) => void process.stdout.write(`${text}\n`) })
       counts = await part.run()
     } catch (thrown) {
       process.stdout.write(`${paint('red', thrown instanceof Error ? thrown.message : String(thrown))}\n`)

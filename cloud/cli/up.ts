@@ -67,7 +67,7 @@ async function foreground(place: Place, options: UpOptions): Promise<void> {
   const stop = new Promise<void>((done) => {
     stopping = done
   })
-  const control = await controlSocket(place.socket, { cloud, trace, traceDir: place.traceDir, drivers, startedAt: realClock.now(), stop: () => stopping!() })
+  const control = await controlSocket(place.socket, { cloud, trace, traceDir: place.traceDir, drivers, startedAt: realClock.now(), startMs: performance.now() - began, stop: () => stopping!() })
   await chmod(place.socket, 0o600)
 
   welcome(place, cloud.url, drivers.why, performance.now() - began)
