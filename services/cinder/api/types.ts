@@ -7,7 +7,7 @@ import { v } from '#stack/version.ts'
 import { typeList } from '../contract/lists.ts'
 import type { Cinder } from '../house.ts'
 import type { TypeRow } from '../store/tables.ts'
-import { defaultTypeOf, deleteTypeRows, insertType, setType, typeById, typeByName, volumesOfType } from '../store/types.ts'
+import { defaultTypeOf, deleteTypeRows, insertType, setType, typeById, typeByName, typesShown, volumesOfType } from '../store/types.ts'
 import { BOOLEAN, DESCRIPTION, envelope, flagOf, REQUIRED_NAME, SPECS } from './body.ts'
 import { loadType } from './load.ts'
 import { pageOf } from './pages.ts'
@@ -65,16 +65,7 @@ async function list(house: Cinder, rq: Rq<never>): Promise<Reply> {
     own: ['is_public', 'extra_specs'],
     global: true,
     defaultSort: [{ key: 'created_at', dir: 'desc' }],
-    narrow: (query) => {
-      if (all || wanted === false) return wanted === false ? query.where('is_public', '=', 0) : query
-      if (wanted === true) return query.where('is_public', '=', 1)
-      return query.where((eb) =>
-        eb.or([
-          eb('is_public', '=', 1),
-          eb.exists(eb.selectFrom('cinder_type_access').select('cinder_type_access.project_id').whereRef('cinder_type_access.volume_type_id', '=', 'cinder_types.id').where('cinder_type_access.project_id', '=', rq.context.project_id ?? '')),
-        ]),
-      )
-    },
+    narrow: typesShown(all ? 'all' : wanted === undefined ? { mine: rq.context.project_id ?? '' } : wanted ? 'public' : 'private'),
   })
   const specs = rq.version >= v('3.52') ? rq.query.get('extra_specs') : null
   const rows = specs === null ? page.rows : page.rows.filter((row) => hasSpecs(row, specs))

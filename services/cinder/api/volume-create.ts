@@ -14,7 +14,7 @@ import { allServices } from '../store/services.ts'
 import { snapshotById } from '../store/snapshots.ts'
 import type { TypeRow, VolumeRow } from '../store/tables.ts'
 import { defaultTypeOf, encryptionOf, typeById, typeByName } from '../store/types.ts'
-import { insertVolume, volumeById } from '../store/volumes.ts'
+import { insertVolume, newVolume, volumeById } from '../store/volumes.ts'
 import { BOOLEAN, COUNT, DESCRIPTION, envelope, flagOf, METADATA, NAME, trimmed, UUID_OR_NULL } from './body.ts'
 import { loadType, seen } from './load.ts'
 import { insistOnQuota } from './quota-check.ts'
@@ -109,37 +109,23 @@ async function create(house: Cinder, rq: Rq<VolumeCreateBody>): Promise<Reply> {
   if (group && !(JSON.parse(group.volume_types) as string[]).includes(type.id)) throw invalid(`Invalid volume_type ${type.name} is not in group ${group.id}.`, { field: 'volume_type' })
 
   const now = house.world.clock.now()
-  const row: VolumeRow = {
+  const row: VolumeRow = newVolume({
     id: house.world.random.uuid(),
     project_id,
     user_id: rq.context.user_id ?? '',
     name: trimmed(given.name !== undefined ? given.name : given.display_name),
     description: trimmed(given.description !== undefined ? given.description : given.display_description),
     size,
-    status: 'creating',
-    previous_status: null,
-    attach_status: 'detached',
-    migration_status: null,
     availability_zone,
-    host: null,
     volume_type_id: type.id,
-    snapshot_id: null,
-    source_volid: null,
-    backup_id: null,
     group_id,
     bootable: origin.bootable ? 1 : 0,
     multiattach: multiattach ? 1 : 0,
-    readonly: 0,
-    encryption_key_id: null,
-    consumes_quota: 1,
-    replication_status: null,
     metadata: JSON.stringify(given.metadata ?? {}),
     image_metadata: origin.image_metadata === null ? null : JSON.stringify(origin.image_metadata),
     created_at: now,
-    updated_at: null,
-    launched_at: null,
     ...origin.fields,
-  }
+  })
   const on = origin.on ?? (group?.host ? backendOf(group.host) : undefined)
   const hints = hintsOf(rq.body)
   const wish = { size_gb: size, availability_zone, extra_specs: specs, multiattach, ...(on === undefined ? {} : { on }), ...(hints ? { hints: await backendsOf(house, hints) } : {}) }

@@ -38,3 +38,8 @@ export async function moveBackup(db: Db, backupId: string, from: readonly string
 export async function deleteBackupRow(db: Db, backupId: string): Promise<void> {
   await db.query.deleteFrom('cinder_backups').where('id', '=', backupId).execute()
 }
+
+/** How many backups share these bytes. */
+export async function backupsWithData(db: Db, dataId: string): Promise<number> {
+  return (await db.query.selectFrom('cinder_backups').select('id').where('data_id', '=', dataId).execute()).length
+}

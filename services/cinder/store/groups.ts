@@ -1,6 +1,7 @@
 /** Queries on groups, their types and snapshots. */
 import { sql } from 'kysely'
 import type { Sql } from '#base/sql/database.ts'
+import type { Narrow } from '#stack/resource/listing.ts'
 import type { GroupRow, GroupSnapshotRow, GroupTypeRow } from './group-tables.ts'
 import type { CinderTables } from './tables.ts'
 
@@ -72,4 +73,25 @@ export async function moveGroupSnapshot(db: Db, id: string, from: readonly strin
 
 export async function deleteGroupSnapshotRow(db: Db, id: string): Promise<void> {
   await db.query.deleteFrom('cinder_group_snapshots').where('id', '=', id).execute()
+}
+
+/** Of a list of group types. */
+export function groupTypesShown(which: 'all' | 'public' | 'private'): Narrow {
+  return (query) => (which === 'all' ? query : query.where('is_public', '=', which === 'public' ? 1 : 0))
+}
+
+/** Of a list of groups: those of one type, named. */
+export function groupsOfTypeNamed(name: string): Narrow {
+  return (query) =>
+    query.where((eb) =>
+      eb.exists(eb.selectFrom('cinder_group_types').select('cinder_group_types.id').whereRef('cinder_group_types.id', '=', 'cinder_groups.group_type_id').where('cinder_group_types.name', '=', name)),
+    )
+}
+
+/** The same of group snapshots. */
+export function groupSnapshotsOfTypeNamed(name: string): Narrow {
+  return (query) =>
+    query.where((eb) =>
+      eb.exists(eb.selectFrom('cinder_group_types').select('cinder_group_types.id').whereRef('cinder_group_types.id', '=', 'cinder_group_snapshots.group_type_id').where('cinder_group_types.name', '=', name)),
+    )
 }

@@ -31,6 +31,10 @@ export interface BackupRow {
   availability_zone: string
   host: string | null
   metadata: string
+  /** Folder of the bytes: this backup's own id, or of one that was imported another's. */
+  data_id: string
+  /** JSON of `VolumeFacts`: what a restored volume is told to be. */
+  volume_facts: string
   encryption_key_id: string | null
   data_timestamp: number
   created_at: number
@@ -49,4 +53,12 @@ export interface MessageRow {
   user_message: string
   expires_at: number
   created_at: number
+}
+
+export interface VolumeFacts {
+  name: string | null
+  bootable: boolean
+  metadata: Record<string, string>
+  image_metadata: Record<string, string> | null
+  volume_type_id: string | null
 }

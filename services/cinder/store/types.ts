@@ -1,6 +1,7 @@
 /** Queries on volume types, who may use them, their encryption and quality of service. */
 import { sql } from 'kysely'
 import type { Sql, Tx } from '#base/sql/database.ts'
+import type { Narrow } from '#stack/resource/listing.ts'
 import type { CinderTables, EncryptionRow, QosRow, TypeAccessRow, TypeRow } from './tables.ts'
 
 type Db = Sql<CinderTables>
@@ -108,4 +109,18 @@ export async function allDefaultTypes(db: Db): Promise<{ project_id: string; vol
 export async function setDefaultType(tx: Tx<CinderTables>, project_id: string, volume_type_id: string | null): Promise<void> {
   await tx.query.deleteFrom('cinder_default_types').where('project_id', '=', project_id).execute()
   if (volume_type_id !== null) await tx.query.insertInto('cinder_default_types').values({ project_id, volume_type_id }).execute()
+}
+
+/** Of a list: all types, only public or private ones, or (`mine`) the public ones and those that a project has access to. */
+export function typesShown(which: 'all' | 'public' | 'private' | { mine: string }): Narrow {
+  return (query) => {
+    if (which === 'all') return query
+    if (typeof which === 'string') return query.where('is_public', '=', which === 'public' ? 1 : 0)
+    return query.where((eb) =>
+      eb.or([
+        eb('is_public', '=', 1),
+        eb.exists(eb.selectFrom('cinder_type_access').select('cinder_type_access.project_id').whereRef('cinder_type_access.volume_type_id', '=', 'cinder_types.id').where('cinder_type_access.project_id', '=', which.mine)),
+      ]),
+    )
+  }
 }

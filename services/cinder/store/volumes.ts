@@ -18,6 +18,35 @@ export async function volumesOfGroup(db: Db, groupId: string): Promise<VolumeRow
   return db.query.selectFrom('cinder_volumes').selectAll().where('group_id', '=', groupId).orderBy('created_at').orderBy('id').execute()
 }
 
+/** A row in `creating` with nothing special about it, but for what is given. */
+export function newVolume(given: Pick<VolumeRow, 'id' | 'project_id' | 'user_id' | 'size' | 'availability_zone' | 'created_at'> & Partial<VolumeRow>): VolumeRow {
+  return {
+    name: null,
+    description: null,
+    status: 'creating',
+    previous_status: null,
+    attach_status: 'detached',
+    migration_status: null,
+    host: null,
+    volume_type_id: null,
+    snapshot_id: null,
+    source_volid: null,
+    backup_id: null,
+    group_id: null,
+    bootable: 0,
+    multiattach: 0,
+    readonly: 0,
+    encryption_key_id: null,
+    consumes_quota: 1,
+    replication_status: null,
+    metadata: '{}',
+    image_metadata: null,
+    updated_at: null,
+    launched_at: null,
+    ...given,
+  }
+}
+
 export async function insertVolume(tx: Tx<CinderTables>, row: VolumeRow): Promise<void> {
   await tx.query.insertInto('cinder_volumes').values(row).execute()
   if (row.metadata !== '{}') await writeFacts(tx, row.id, 'volume', row.metadata)

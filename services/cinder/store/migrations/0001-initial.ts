@@ -156,6 +156,8 @@ async function others(m: Migrator): Promise<void> {
       availability_zone: string(),
       host: nullable(string()),
       metadata: json(),
+      data_id: id(),
+      volume_facts: json(),
       encryption_key_id: nullable(id()),
       data_timestamp: big(),
       ...stamps,
