@@ -45,10 +45,10 @@ export async function runTempest(patterns: readonly string[], options: { workers
 export function parseResults(csv: string): TempestResult[] {
   const results = new Map<string, TempestResult>()
   for (const line of csv.split('\n').slice(1)) {
-    const match = /^(.*),(success|fail|skip|exists|inprogress),([^,]*),([^,]*)$/.exec(line.trim())
+    const match = /^(.*),(success|failure|fail|error|skip|exists|inprogress),([^,]*),([^,]*)$/.exec(line.trim())
     if (!match || match[2] === 'exists' || match[2] === 'inprogress') continue
     const test = match[1]!.replace(/^"|"$/g, '').replace(/\[.*$/, '')
-    results.set(test, { test, status: match[2] as TempestResult['status'], seconds: (Date.parse(match[4]!) - Date.parse(match[3]!)) / 1000 })
+    results.set(test, { test, status: match[2] === 'failure' || match[2] === 'error' ? 'fail' : (match[2] as TempestResult['status']), seconds: (Date.parse(match[4]!) - Date.parse(match[3]!)) / 1000 })
   }
   return [...results.values()]
 }

@@ -65,8 +65,8 @@ export async function makeWorkspace(dir: string, cloud: Cloud): Promise<void> {
     placement: { region, max_microversion: 'latest' },
     network: { region, public_network_id: networks[0]!.id, floating_network_name: 'public', build_timeout: 60, project_network_cidr: '10.100.0.0/16', project_network_mask_bits: 28 },
     'network-feature-enabled': { ipv6: true, ipv6_subnet_attributes: true, floating_ips: true, port_admin_state_change: true, port_security: true, api_extensions: extensions.join(',') },
-    volume: { region, catalog_type: 'volumev3', build_timeout: 60, max_microversion: 'latest' },
-    'volume-feature-enabled': { multi_backend: false, backup: false, snapshot: true, clone: true, manage_volume: false, manage_snapshot: false, extend_attached_volume: true, consistency_group: false, volume_revert: true },
+    volume: { region, catalog_type: 'volumev3', build_timeout: 60, max_microversion: 'latest', backend_names: 'fake1,fake2', storage_protocol: 'fake', vendor_name: 'Ondol', manage_volume_ref: 'source-name,volume-%s' },
+    'volume-feature-enabled': { multi_backend: true, backup: true, snapshot: true, clone: true, manage_volume: true, manage_snapshot: false, extend_attached_volume: true, consistency_group: false, volume_revert: true },
     validation: { run_validation: false },
   }
   const text = Object.entries(sections).map(([name, values]) => `[${name}]\n${Object.entries(values).map(([key, value]) => `${key} = ${value === true ? 'True' : value === false ? 'False' : value}`).join('\n')}\n`).join('\n')

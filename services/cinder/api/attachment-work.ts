@@ -73,10 +73,10 @@ export async function connect(house: Cinder, volume: VolumeRow, attachment: Atta
 }
 
 /** Cuts the host off, then forgets: never the other way round. */
-export async function release(house: Cinder, volume: VolumeRow, attachment: AttachmentRow): Promise<void> {
+export async function release(house: Cinder, volume: VolumeRow, attachment: AttachmentRow, also: readonly string[] = []): Promise<void> {
   if (volume.host !== null && attachment.connector !== null) await house.agentAt(volume.host).disconnect({ volume_id: volume.id, connection_id: attachment.id })
   await house.db.transaction(async (tx) => {
     await deleteAttachment(tx, attachment.id)
-    await settleVolume(tx, volume.id, house.world.clock.now())
+    await settleVolume(tx, volume.id, house.world.clock.now(), also)
   })
 }

@@ -26,6 +26,7 @@ type Update = { group_type: { name?: string | null; description?: string | null;
 export const groupTypeRoutes = (house: Cinder): Route[] => [
   route({ method: 'GET', path: '/group_types', name: 'group_types.list', since, status: 200, handle: (rq) => list(house, rq as Rq<never>) }),
   route<Create>({ method: 'POST', path: '/group_types', name: 'group_types.create', since, policy: `${P}create`, body: envelope('group_type', { name: REQUIRED_NAME, description: DESCRIPTION, is_public: BOOLEAN, group_specs: { anyOf: [SPECS, { type: 'null' }] } }, ['name']), status: 202, handle: (rq) => create(house, rq) }),
+  route({ method: 'GET', path: '/group_types/default', name: 'group_types.default', since, status: 200, handle: async (rq) => ({ json: { group_type: view(rq, await load(house, rq)) } }) }),
   route({ method: 'GET', path: '/group_types/{group_type_id}', name: 'group_types.show', since, status: 200, handle: async (rq) => ({ json: { group_type: view(rq, await load(house, rq)) } }) }),
   route<Update>({ method: 'PUT', path: '/group_types/{group_type_id}', name: 'group_types.update', since, policy: `${P}update`, body: envelope('group_type', { name: { type: ['string', 'null'], maxLength: 255 }, description: DESCRIPTION, is_public: BOOLEAN }), status: 200, handle: (rq) => update(house, rq) }),
   route({ method: 'DELETE', path: '/group_types/{group_type_id}', name: 'group_types.delete', since, policy: `${P}delete`, bodyKind: 'none', status: 202, handle: (rq) => remove(house, rq) }),
@@ -49,8 +50,8 @@ export async function findGroupType(house: Cinder, rq: Pick<Rq, 'allows'>, wante
 }
 
 async function load(house: Cinder, rq: Pick<Rq, 'params' | 'allows'>): Promise<GroupTypeRow> {
-  const id = rq.params.group_type_id!
-  if (id !== 'default') return findGroupType(house, rq, id)
+  const id = rq.params.group_type_id
+  if (id !== undefined) return findGroupType(house, rq, id)
   const row = await groupTypeBy(house.db, 'name', DEFAULT_GROUP_TYPE)
   if (!row) throw notFound('Default group type can not be found.')
   return row

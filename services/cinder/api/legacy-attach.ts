@@ -36,7 +36,7 @@ export const legacyAttachRoutes = (house: Cinder): Route[] => [
     attach,
   ),
   act<{ attachment_id?: string | null } | null>('os-detach', `${A}detach`, { type: ['object', 'null'], properties: { attachment_id: UUID_OR_NULL } }, detach),
-  act<{ attachment_id?: string | null } | null>('os-force_detach', 'volume_extension:volume_admin_actions:force_detach', { type: ['object', 'null'], properties: { attachment_id: UUID_OR_NULL, connector: { type: ['object', 'string', 'null'] } } }, detach),
+  act<{ attachment_id?: string | null } | null>('os-force_detach', 'volume_extension:volume_admin_actions:force_detach', { type: ['object', 'null'], properties: { attachment_id: UUID_OR_NULL, connector: { type: ['object', 'string', 'null'] } } }, forceDetach),
   act<{ connector: Connector }>('os-initialize_connection', `${A}initialize_connection`, CONNECTOR, initialize, 200),
   act<{ connector: Connector | null }>('os-terminate_connection', `${A}terminate_connection`, CONNECTOR, terminate),
 ].map((one) => one(house))
@@ -84,7 +84,10 @@ async function attach(house: Cinder, rq: Rq<Attach>, volume: VolumeRow): Promise
   })
 }
 
-async function detach(house: Cinder, rq: Rq<{ attachment_id?: string | null } | null>, volume: VolumeRow): Promise<void> {
+/** A volume that was declared faulty is whole again once nobody has it. */
+const forceDetach: typeof detach = (house, rq, volume) => detach(house, rq, volume, ['error', 'error_detaching'])
+
+async function detach(house: Cinder, rq: Rq<{ attachment_id?: string | null } | null>, volume: VolumeRow, also: readonly string[] = []): Promise<void> {
   const held = await attachmentsOf(house.db, [volume.id])
   const wanted = rq.body?.attachment_id ?? null
   if (wanted === null && held.length > 1) throw invalid('Invalid volume: Detach volume failed: More than one attachment, but no attachment_id provided.', { field: 'attachment_id' })
@@ -95,7 +98,7 @@ async function detach(house: Cinder, rq: Rq<{ attachment_id?: string | null } | 
     return
   }
   await insistOnDetachable(house, rq, attachment)
-  await release(house, volume, attachment)
+  await release(house, volume, attachment, also)
 }
 
 /** The attachment that a host's connector speaks of: its own, or one that has no host yet. */

@@ -1,5 +1,5 @@
 /** Lists of Cinder: scope by project, filters that the version knows, offset, counts and links to the next page. */
-import { Fault, invalid, isFault, notFound } from '#base/fault.ts'
+import { invalid, isFault, notFound } from '#base/fault.ts'
 import { type Condition, countRows, type ListDialect, type ListPlan, listPlan, type Narrow, pageUrl, selectPage } from '#stack/resource/listing.ts'
 import type { Resource, Row } from '#stack/resource/resource.ts'
 import type { Rq } from '#stack/route.ts'
@@ -94,7 +94,7 @@ function offsetOf(query: URLSearchParams): number {
   if (text === null || text === '') return 0
   if (!/^\d+$/.test(text)) throw invalid('offset param must be an integer', { field: 'offset' })
   const offset = Number(text)
-  if (offset > 9_223_372_036_854_775) throw new Fault('invalid', 'offset param is too large', { field: 'offset' })
+  if (!Number.isSafeInteger(offset)) throw invalid('offset param is too large', { field: 'offset' })
   return offset
 }
 

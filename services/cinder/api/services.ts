@@ -52,7 +52,7 @@ export const serviceRoutes = (house: Cinder): Route[] => [
     route<{ name: string }>({ method: 'PUT', path: `/clusters/${verb}`, name: `clusters.${verb}`, policy: 'clusters:update', since: v('3.7'), body: { type: 'object', required: ['name'], properties: { name: text } }, status: 200, handle: (rq) => noCluster(rq.body.name) }),
   ),
   // A worker that died leaves nothing to clean: its flows are taken over when their lease ends.
-  route({ method: 'POST', path: '/workers/cleanup', name: 'workers.cleanup', policy: 'workers:cleanup', since: v('3.24'), status: 202, handle: () => ({ json: { cleaning: [], unavailable: [] } }) }),
+  ...['/workers/cleanup', '/v3/{target_project}/workers/cleanup'].map((path, i) => route({ method: 'POST', path, name: `workers.cleanup${i === 0 ? '' : '_doubled'}`, policy: 'workers:cleanup', since: v('3.24'), status: 202, handle: () => ({ json: { cleaning: [], unavailable: [] } }) })),
 ]
 
 function refuse(why: string): never {

@@ -15,12 +15,12 @@ import { insistOnQuota } from './quota-check.ts'
 import { stamp } from './volume-view.ts'
 
 interface Create {
-  snapshot: { volume_id: string; name?: string | null; description?: string | null; display_name?: string | null; display_description?: string | null; force?: unknown; metadata?: Record<string, string> | null }
+  snapshot: { volume_id: string | null; name?: string | null; description?: string | null; display_name?: string | null; display_description?: string | null; force?: unknown; metadata?: Record<string, string> | null }
 }
 type Update = { snapshot: Omit<Create['snapshot'], 'volume_id' | 'force'> }
 
 const names = { name: NAME, description: DESCRIPTION, display_name: NAME, display_description: DESCRIPTION }
-const createBody = envelope('snapshot', { ...names, volume_id: { type: 'string', minLength: 1, maxLength: 255 }, force: { anyOf: [BOOLEAN, { type: 'null' }] }, metadata: { anyOf: [METADATA, { type: 'null' }] } }, ['volume_id'])
+const createBody = envelope('snapshot', { ...names, volume_id: { type: ['string', 'null'], maxLength: 255 }, force: { anyOf: [BOOLEAN, { type: 'null' }] }, metadata: { anyOf: [METADATA, { type: 'null' }] } }, ['volume_id'])
 const path = '/snapshots/{snapshot_id}/action'
 const A = 'volume_extension:snapshot_admin_actions:'
 const STATUS = { type: 'object', required: ['status'], properties: { status: { type: 'string', minLength: 1 } } }
@@ -76,7 +76,7 @@ async function list(house: Cinder, rq: Rq<never>, view: typeof snapshotView): Pr
 
 async function create(house: Cinder, rq: Rq<Create>): Promise<Reply> {
   const given = rq.body.snapshot
-  const volume = await loadVolume(house, rq, given.volume_id, 'volume:create_snapshot')
+  const volume = await loadVolume(house, rq, given.volume_id ?? 'None', 'volume:create_snapshot')
   const force = flagOf(given.force, 'force') || rq.version >= v('3.66')
   if (rq.version >= v('3.66') && given.force !== undefined && !flagOf(given.force, 'force', true)) throw invalid('Since microversion 3.66 the "force" flag is invalid for this request unless it is true.', { field: 'force' })
   if (volume.status !== 'available' && !(force && volume.status === 'in-use')) throw invalid(`Invalid volume: Volume ${volume.id} status must be available${force ? ' or in-use' : ''}, but current status is: ${volume.status}.`)

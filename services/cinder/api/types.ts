@@ -30,6 +30,7 @@ const updateBody = envelope('volume_type', { name: { type: ['string', 'null'], m
 export const typeRoutes = (house: Cinder): Route[] => [
   route({ method: 'GET', path: '/types', name: 'types.list', status: 200, handle: (rq) => list(house, rq as Rq<never>) }),
   route<Create>({ method: 'POST', path: '/types', name: 'types.create', policy: 'volume_extension:type_create', body: createBody, status: 200, handle: (rq) => create(house, rq) }),
+  route({ method: 'GET', path: '/types/default', name: 'types.default', status: 200, handle: (rq) => show(house, rq as Rq<never>) }),
   route({ method: 'GET', path: '/types/{volume_type_id}', name: 'types.show', status: 200, handle: (rq) => show(house, rq as Rq<never>) }),
   route<Update>({ method: 'PUT', path: '/types/{volume_type_id}', name: 'types.update', policy: 'volume_extension:type_update', body: updateBody, status: 200, handle: (rq) => update(house, rq) }),
   route({ method: 'DELETE', path: '/types/{volume_type_id}', name: 'types.delete', policy: 'volume_extension:type_delete', bodyKind: 'none', status: 202, handle: (rq) => remove(house, rq as Rq<never>) }),
@@ -79,8 +80,8 @@ function hasSpecs(row: TypeRow, text: string): boolean {
 
 async function show(house: Cinder, rq: Rq<never>): Promise<Reply> {
   rq.authorize('volume_extension:type_get')
-  const id = rq.params.volume_type_id!
-  const row = id === 'default' ? await defaultType(house, rq) : await loadType(house, rq, id)
+  const id = rq.params.volume_type_id
+  const row = id === undefined ? await defaultType(house, rq) : await loadType(house, rq, id)
   return { json: { volume_type: typeView(rq, row) } }
 }
 

@@ -77,7 +77,7 @@ export function volumeDetail(rq: Viewer, row: VolumeRow, type: TypeRow | undefin
 /** `readonly` is Cinder's own and shown among the user's. */
 function visibleMetadata(row: VolumeRow): Wire {
   const metadata = JSON.parse(row.metadata) as Wire
-  return row.readonly === 1 ? { ...metadata, readonly: 'True' } : metadata
+  return row.readonly === null ? metadata : { ...metadata, readonly: row.readonly === 1 ? 'True' : 'False' }
 }
 
 function attachmentInVolume(row: AttachmentRow): Wire {

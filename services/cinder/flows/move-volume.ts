@@ -42,8 +42,9 @@ export const retypeVolume = (house: Cinder): Flow<RetypeVolume> =>
           await house.agentAt(p.host).retype({ volume_id: p.volume_id, specs: JSON.parse(type?.extra_specs ?? '{}') as Record<string, string> }, { signal })
         })
       }
-      await f.step('publish', () => giveBack(house, p, { volume_type_id: p.new_type_id, host }))
-      if (backendOf(host) !== backendOf(p.host)) await f.step('delete the old one', (signal) => house.agentAt(p.host).deleteVolume({ volume_id: p.volume_id }, { signal }))
+      const moved = backendOf(host) !== backendOf(p.host)
+      await f.step('publish', () => giveBack(house, p, { volume_type_id: p.new_type_id, host, ...(moved ? { migration_status: 'success' } : {}) }))
+      if (moved) await f.step('delete the old one', (signal) => house.agentAt(p.host).deleteVolume({ volume_id: p.volume_id }, { signal }))
     },
   )
 

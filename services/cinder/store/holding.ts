@@ -7,9 +7,12 @@ import { moveVolume } from './volumes.ts'
 
 const FOLLOWS = ['available', 'reserved', 'attaching', 'in-use', 'detaching'] as const
 
-/** Work on a volume (an upload, a backup) keeps its status for the time being; then only `attach_status` follows. */
-export async function settleVolume(tx: Tx<CinderTables>, volumeId: string, now: number): Promise<void> {
+/**
+ * Work on a volume (an upload, a backup) keeps its status for the time being; then only `attach_status` follows. `also` names
+ * statuses that give way as well.
+ */
+export async function settleVolume(tx: Tx<CinderTables>, volumeId: string, now: number, also: readonly string[] = []): Promise<void> {
   const held = heldBy(await attachmentsOf(tx, [volumeId]))
-  if (await moveVolume(tx, volumeId, FOLLOWS, { ...held, updated_at: now })) return
+  if (await moveVolume(tx, volumeId, [...FOLLOWS, ...also], { ...held, updated_at: now })) return
   await tx.query.updateTable('cinder_volumes').set({ attach_status: held.attach_status, updated_at: now }).where('id', '=', volumeId).execute()
 }

@@ -25,7 +25,8 @@ export interface VolumeRow {
   group_id: string | null
   bootable: number
   multiattach: number
-  readonly: number
+  /** Null until somebody says. */
+  readonly: number | null
   encryption_key_id: string | null
   consumes_quota: number
   replication_status: string | null

@@ -35,7 +35,7 @@ export function newVolume(given: Pick<VolumeRow, 'id' | 'project_id' | 'user_id'
     group_id: null,
     bootable: 0,
     multiattach: 0,
-    readonly: 0,
+    readonly: null,
     encryption_key_id: null,
     consumes_quota: 1,
     replication_status: null,

@@ -34,7 +34,7 @@ async function volumes(m: Migrator): Promise<void> {
       group_id: nullable(id()),
       bootable: flag(),
       multiattach: flag(),
-      readonly: flag(),
+      readonly: nullable(flag()),
       encryption_key_id: nullable(id()),
       consumes_quota: flag(),
       replication_status: nullable(string(32)),
