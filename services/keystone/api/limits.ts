@@ -6,7 +6,7 @@ import type { Resource, Row } from '#stack/resource/resource.ts'
 import type { Reply, Route, Rq } from '#stack/route.ts'
 import { assertTwoLevel } from '../core/limit-tree.ts'
 import { getDomain, getProject } from '../store/projects.ts'
-import { deleteRows, findRow, findRows, insertRow, updateRow } from '../store/rows.ts'
+import { deleteRows, findRow, findRows, insertRow, rowsIn, updateRow } from '../store/rows.ts'
 import type { Db } from '../store/rows.ts'
 import type { LimitRow, RegisteredLimitRow } from '../store/tables.ts'
 import { description, id, ref } from './fields.ts'
@@ -125,7 +125,7 @@ function ownRoutes(house: Keystone): Route[] {
     if (!allows(rq, 'get_limit', { limit: { project_id: null } })) {
       if (domain_id !== undefined) {
         const projects = (await findRows(db, 'keystone_projects', { domain_id })).map((row) => row.id)
-        const own = await db.query.selectFrom('keystone_limits').select('id').where((eb) => eb.or([eb('domain_id', '=', domain_id), eb('project_id', 'in', projects.length > 0 ? projects : ['-'])])).execute()
+        const own = [...(await findRows(db, 'keystone_limits', { domain_id })), ...(await rowsIn(db, 'keystone_limits', 'project_id', projects))]
         scope.push({ column: 'id', op: 'in', value: own.map((row) => row.id) })
       } else scope.push(equals('project_id', project_id ?? '-'))
     }

@@ -6,8 +6,8 @@ import { type Resource, type Row, toWire } from '#stack/resource/resource.ts'
 import type { Reply, Route, Rq } from '#stack/route.ts'
 import { toSecond } from '../core/instant.ts'
 import { dropDomain, dropProject } from '../store/clean-up.ts'
-import { ancestorsOf, getDomain, getProject, storeTags, subtreeOf, tagsOf } from '../store/projects.ts'
-import { insertRow, updateRow } from '../store/rows.ts'
+import { ancestorsOf, getDomain, getProject, projectByName, projectIds, storeTags, subtreeOf, tagsOf } from '../store/projects.ts'
+import { findRows, insertRow, updateRow } from '../store/rows.ts'
 import type { ProjectRow } from '../store/tables.ts'
 import { getUser } from '../store/users.ts'
 import { projectsOfUser } from './auth/scopes.ts'
@@ -188,7 +188,7 @@ async function assertPlace(house: Keystone, row: ProjectRow, record: Row): Promi
   const { db } = house
   if (row.is_domain === 1) {
     if (record.parent_id || record.domain_id) throw invalid('A project acting as a domain cannot have a parent or a domain.', { field: 'parent_id' })
-    if (await projectNamed(house, row.name)) throw duplicate('project', `it is not permitted to have two projects acting as domains with the same name: ${row.name}`)
+    if (await projectByName(db, '', row.name)) throw duplicate('project', `it is not permitted to have two projects acting as domains with the same name: ${row.name}`)
     row.parent_id = ''
     return
   }
@@ -204,10 +204,6 @@ async function assertPlace(house: Keystone, row: ProjectRow, record: Row): Promi
   if (above.length >= house.config.max_project_tree_depth) throw forbidden(`Max hierarchy depth reached for ${parent.id} branch.`)
 }
 
-async function projectNamed(house: Keystone, wanted: string): Promise<boolean> {
-  return (await house.db.query.selectFrom('keystone_projects').select('id').where('domain_id', '=', '').where('name', '=', wanted).executeTakeFirst()) !== undefined
-}
-
 function subtreeIds(top: string, rows: readonly ProjectRow[]): Row | null {
   const below = Map.groupBy(rows, (row) => row.parent_id)
   const tree = (at: string): Row | null => {
@@ -221,10 +217,10 @@ function subtreeIds(top: string, rows: readonly ProjectRow[]): Row | null {
 async function idsByTags(house: Keystone, rq: Rq): Promise<Condition | undefined> {
   const keys = ['tags', 'tags-any', 'not-tags', 'not-tags-any'].filter((key) => rq.query.has(key))
   if (keys.length === 0) return undefined
-  const rows = await house.db.query.selectFrom('keystone_project_tags').selectAll().execute()
+  const rows = await findRows(house.db, 'keystone_project_tags')
   const has = new Map<string, Set<string>>()
   for (const row of rows) (has.get(row.project_id) ?? has.set(row.project_id, new Set()).get(row.project_id)!).add(row.name)
-  const everyone = (await house.db.query.selectFrom('keystone_projects').select('id').execute()).map((row) => row.id)
+  const everyone = await projectIds(house.db)
   const fits = (project: string): boolean =>
     keys.every((key) => {
       const mine = has.get(project) ?? new Set()

@@ -3,6 +3,7 @@ import { gone, invalid } from '#base/fault.ts'
 import type { Row } from '#stack/resource/resource.ts'
 import type { Reply, Route, Rq } from '#stack/route.ts'
 import { parseInstant, wireInstant } from '../core/instant.ts'
+import { revocationsSince } from '../store/revocations.ts'
 import type { RevocationRow } from '../store/tables.ts'
 import type { Keystone } from './house.ts'
 import { at, enforce, listReply } from './steps.ts'
@@ -13,7 +14,7 @@ export function revocationRoutes(house: Keystone): Route[] {
     const text = rq.query.get('since')
     const since = text === null ? 0 : parseInstant(text)
     if (since === undefined) throw invalid(`Invalid input for field 'since': invalid date format ${text}`, { field: 'since' })
-    const rows = await house.db.query.selectFrom('keystone_revocations').selectAll().where('revoked_at', '>=', since).where('forget_at', '>', house.world.clock.now()).orderBy('revoked_at').execute()
+    const rows = await revocationsSince(house.db, since, house.world.clock.now())
     return listReply(rq, 'events', rows.map(view))
   }
   const goneForGood = (rule: string | undefined) => (rq: Rq): Reply => {

@@ -6,9 +6,9 @@ import type { Reply, Route, Rq } from '#stack/route.ts'
 import { naiveInstantOr, parseInstant } from '../core/instant.ts'
 import { dropUser } from '../store/clean-up.ts'
 import { getDomain, getProject } from '../store/projects.ts'
-import { insertRow, rowsIn, updateRow } from '../store/rows.ts'
+import { findRows, insertRow, rowsIn, updateRow } from '../store/rows.ts'
 import type { FederatedUserRow, UserRow } from '../store/tables.ts'
-import { currentPasswords, getUser } from '../store/users.ts'
+import { currentPasswords, type ExpiryBound, getUser, usersByExpiry } from '../store/users.ts'
 import { assertStrength, changeOwnPassword, isEnabled, killTokensOf, newHash, storePassword } from './auth/password.ts'
 import { callerDomain, defaultDomainOf } from './domain-scope.ts'
 import { id, name, onOff, ref } from './fields.ts'
@@ -83,9 +83,9 @@ export function userRoutes(house: Keystone): Route[] {
     enforce(rq, 'list_users', domain === undefined ? {} : { domain_id: domain })
     const scope = domain === undefined ? [] : [equals('domain_id', domain)]
     const expiry = rq.query.getAll('password_expires_at')
-    if (expiry.length > 0) scope.push({ column: 'id', op: 'in', value: await usersByExpiry(house, expiry) })
-    const unique = ['idp_id', 'protocol_id', 'unique_id'].filter((key) => rq.query.has(key))
-    if (unique.length > 0) scope.push({ column: 'id', op: 'in', value: await federatedIds(house, rq, unique) })
+    if (expiry.length > 0) scope.push({ column: 'id', op: 'in', value: await usersByExpiry(db, expiryBounds(expiry)) })
+    const unique = Object.fromEntries((['idp_id', 'protocol_id', 'unique_id'] as const).filter((key) => rq.query.has(key)).map((key) => [key, rq.query.get(key)!]))
+    if (Object.keys(unique).length > 0) scope.push({ column: 'id', op: 'in', value: (await findRows(db, 'keystone_federated_users', unique)).map((row) => row.user_id) })
     const { rows, ...more } = await page<UserRow>(house, rq, USER, scope)
     return listReply(rq, 'users', await userViews(house, rq, rows), more)
   }
@@ -188,23 +188,12 @@ async function assertDefaultProject(house: Keystone, id: string | null): Promise
   if (project?.is_domain === 1) throw invalid('User’s default project ID cannot be a domain ID: ' + id, { field: 'default_project_id' })
 }
 
-const OPERATORS = { lt: '<', lte: '<=', gt: '>', gte: '>=', eq: '=', neq: '!=' } as const
-
 /** `password_expires_at=lt:2026-11-21T00:00:00Z`. */
-async function usersByExpiry(house: Keystone, filters: readonly string[]): Promise<string[]> {
-  let query = house.db.query.selectFrom('keystone_passwords').select('user_id')
-  for (const filter of filters) {
+function expiryBounds(filters: readonly string[]): ExpiryBound[] {
+  return filters.map((filter) => {
     const [, operator = 'eq', text] = /^(?:(lte?|gte?|n?eq):)?(.*)$/.exec(filter) ?? []
-    const ms = parseInstant(text ?? '')
-    if (ms === undefined) throw invalid(`Invalid input for field 'password_expires_at': ${filter}`, { field: 'password_expires_at' })
-    query = query.where('expires_at', OPERATORS[operator as keyof typeof OPERATORS], ms)
-  }
-  return [...new Set((await query.execute()).map((row) => row.user_id))]
+    const at = parseInstant(text ?? '')
+    if (at === undefined) throw invalid(`Invalid input for field 'password_expires_at': ${filter}`, { field: 'password_expires_at' })
+    return { operator: operator as ExpiryBound['operator'], at }
+  })
 }
-
-async function federatedIds(house: Keystone, rq: Rq, keys: readonly string[]): Promise<string[]> {
-  let query = house.db.query.selectFrom('keystone_federated_users').select('user_id')
-  for (const key of keys) query = query.where(key as 'idp_id', '=', rq.query.get(key)!)
-  return [...new Set((await query.execute()).map((row) => row.user_id))]
-}
-

@@ -20,6 +20,8 @@ const DEFAULT = 'default'
 
 /** True when anything was made or changed. */
 export async function bootstrap(tx: T, wish: BootstrapWish, means: BootstrapMeans): Promise<boolean> {
+  // Holds this row until the end: of several processes that start together, one goes first.
+  await updateRow(tx, 'keystone_epochs', { name: 'tables' }, { name: 'tables' })
   let changed = false
   const insert = async <N extends keyof KeystoneTables>(table: N, row: KeystoneTables[N]): Promise<void> => {
     changed = true

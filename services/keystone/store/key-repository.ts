@@ -2,7 +2,7 @@
  * A folder of Fernet keys, laid out as Keystone's: files named by number, the highest is primary (it encrypts), `0` is staged (it will be
  * the next primary, and every process can already read what it writes), the others only decrypt. Files have mode 0600.
  */
-import { chmod, mkdir, readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises'
+import { chmod, link, mkdir, readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { World } from '#base/world.ts'
 import { type FernetContent, fernetDecrypt, fernetEncrypt, type FernetKey, fernetKey, fernetKeyText } from '../core/fernet.ts'
@@ -29,10 +29,17 @@ export function keyRepository(world: World, dir: string, keep: number): KeyRepos
   let read_at = Number.NEGATIVE_INFINITY
   let reading: Promise<void> | undefined
 
+  /** Puts a new key under a number that is free; of several processes that do it at once, one wins and all read what it wrote. */
   const write = async (number: number): Promise<void> => {
-    const path = join(dir, `.${number}.new`)
+    const path = join(dir, `.${number}.${world.random.uuid()}`)
     await writeFile(path, fernetKeyText(world.random.bytes(32)), { mode: 0o600 })
-    await rename(path, join(dir, String(number)))
+    try {
+      await link(path, join(dir, String(number)))
+    } catch (thrown) {
+      if ((thrown as { code?: string }).code !== 'EEXIST') throw thrown
+    } finally {
+      await unlink(path)
+    }
   }
   const list = async (): Promise<number[]> => (await readdir(dir)).filter((name) => /^\d+$/.test(name)).map(Number).sort((a, b) => a - b)
 

@@ -58,3 +58,7 @@ export async function storeTags(tx: Db, project_id: string, tags: readonly strin
   await deleteRows(tx, 'keystone_project_tags', { project_id })
   for (const name of new Set(tags)) await insertRow(tx, 'keystone_project_tags', { project_id, name })
 }
+
+export async function projectIds(db: Db): Promise<string[]> {
+  return (await db.query.selectFrom('keystone_projects').select('id').execute()).map((row) => row.id)
+}

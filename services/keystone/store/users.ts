@@ -32,3 +32,20 @@ export async function currentPasswords(db: Db, user_ids: readonly string[]): Pro
 export async function dropPasswords(db: Db, user_id: string, below: number): Promise<void> {
   await db.query.deleteFrom('keystone_passwords').where('user_id', '=', user_id).where('generation', '<', below).execute()
 }
+
+export interface ExpiryBound {
+  operator: 'lt' | 'lte' | 'gt' | 'gte' | 'eq' | 'neq'
+  /** Milliseconds. */
+  at: number
+}
+
+const OPERATORS = { lt: '<', lte: '<=', gt: '>', gte: '>=', eq: '=', neq: '!=' } as const
+
+/** Whose password, the one they have now, ends within these bounds. */
+export async function usersByExpiry(db: Db, bounds: readonly ExpiryBound[]): Promise<string[]> {
+  let query = db.query.selectFrom('keystone_passwords').selectAll()
+  for (const { operator, at } of bounds) query = query.where('expires_at', OPERATORS[operator], at)
+  const rows = await query.execute()
+  const current = await currentPasswords(db, [...new Set(rows.map((row) => row.user_id))])
+  return rows.filter((row) => current.get(row.user_id)?.id === row.id).map((row) => row.user_id)
+}

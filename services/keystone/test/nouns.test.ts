@@ -138,6 +138,9 @@ test('bootstrap may run again, and JSON Home names everything', async () => {
   const { Secret } = await import('#base/secret.ts')
   await k.keystone.bootstrap({ region: 'RegionOne', admin: { name: 'admin', password: new Secret('ignored'), project: 'admin' }, services: [], users: [], catalog: [{ name: 'nova', type: 'compute', url: '{public_url}/compute/v2.1/{project_id}' }] })
   assert.equal(await count(), before)
+  const fresh = { region: 'RegionTwo', admin: { name: 'admin', password: new Secret('ignored'), project: 'admin' }, services: [{ name: 'cinder', password: new Secret('c'.repeat(40)) }], users: [], catalog: [{ name: 'cinder', type: 'volumev3', url: '{public_url}/volume/v3' }] }
+  await Promise.all([k.keystone.bootstrap(fresh), k.keystone.bootstrap(fresh), k.keystone.bootstrap(fresh)])
+  assert.equal(await count(), before + 3, 'processes that start together make each thing once')
   assert.equal((await k.login('admin', 'admin-secret')).answer.status, 201, 'a password once set stays')
   const home = await k.ask('GET', '/v3', { headers: { accept: 'application/json-home' } })
   assert.equal(home.json.resources['https://docs.openstack.org/api/openstack-identity/3/rel/users'].href, '/users')

@@ -9,6 +9,7 @@ import { assignmentsAt, groupIdsOf } from '../../store/assignments.ts'
 import { expiringGroupIdsOf } from '../../store/federated-users.ts'
 import type { MemoryTables } from '../../store/memory-tables.ts'
 import { ancestorsOf } from '../../store/projects.ts'
+import { isRevoked } from '../../store/revocations.ts'
 import { type Db, findRow, rowsIn } from '../../store/rows.ts'
 import type { AccessRuleRow, ApplicationCredentialRow, OauthTokenRow, ProjectRow, TrustRow, UserRow } from '../../store/tables.ts'
 import { currentPassword, getUser } from '../../store/users.ts'
@@ -57,7 +58,8 @@ export async function judge(parts: JudgeParts, record: TokenRecord): Promise<Jud
   const user_domain = found.get(user.domain_id) ?? no('The domain of the user is gone')
   live(user, user_domain, record)
   const judged: Judged = { record, user, user_domain, roles: [], password_expires_at: null }
-  if (await isRevoked(db, record)) no('The token was revoked')
+  const [own, chain] = record.audit_ids
+  if (own === undefined || (await isRevoked(db, own, chain ?? own))) no('The token was revoked')
   judged.password_expires_at = user.federated === 1 ? null : ((await currentPassword(db, user.id))?.expires_at ?? null)
 
   if (record.project_id !== undefined) {
@@ -87,18 +89,6 @@ function live(user: UserRow, domain: ProjectRow, record: TokenRecord): void {
   if (user.enabled !== 1) no('The user is disabled')
   if (record.issued_at <= user.revoked_before) no('The user changed after the token was issued')
   if (domain.enabled !== 1 || record.issued_at <= domain.revoked_before) no('The domain of the user is disabled')
-}
-
-async function isRevoked(db: Db, record: TokenRecord): Promise<boolean> {
-  const [own, chain] = record.audit_ids
-  if (own === undefined) return true
-  const row = await db.query
-    .selectFrom('keystone_revocations')
-    .select('id')
-    .where((eb) => eb.or([eb('audit_id', '=', own), eb('audit_chain_id', '=', chain ?? own)]))
-    .limit(1)
-    .executeTakeFirst()
-  return row !== undefined
 }
 
 export type RoleScope = { project: ProjectRow } | { domain_id: string } | { system: true }
