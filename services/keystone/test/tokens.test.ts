@@ -130,3 +130,12 @@ test('system, domain and unscoped tokens', async () => {
   assert.equal(unscoped.answer.status, 201)
   assert.equal(unscoped.answer.json.token.roles, undefined)
 })
+
+test('a revocation holds in a process that was told nothing', async () => {
+  const { controlProcess } = await import('../processes/control.ts')
+  const deaf = controlProcess(k.kit.parts)
+  const { token } = await k.login('demo', 'demo-secret')
+  assert.equal((await deaf.validateToken(token, ''))?.user_name, 'demo')
+  assert.equal((await k.ask('DELETE', '/v3/auth/tokens', { token, headers: { 'x-subject-token': token } })).status, 204)
+  assert.equal(await deaf.validateToken(token, ''), undefined)
+})
