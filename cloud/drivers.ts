@@ -80,7 +80,8 @@ async function onPath(tool: string): Promise<boolean> {
 
 async function installPackages(names: readonly string[]): Promise<void> {
   const options = ['-qq', '-o', 'DPkg::Lock::Timeout=600', 'install', '-y', '--no-install-recommends', ...names]
-  const env = { DEBIAN_FRONTEND: 'noninteractive' }
+  // With run level 1 no package starts the service that it brings.
+  const env = { DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
   const done = await run('apt-get', options, { timeout: 900_000, env }).catch(() => undefined)
   if (done) return
   await run('apt-get', ['-qq', 'update'], { timeout: 600_000, env })

@@ -37,7 +37,7 @@ export async function makeWorkspace(dir: string, cloud: Cloud): Promise<void> {
     identity: { uri_v3: identity, uri: identity, auth_version: 'v3', region, v3_endpoint_type: 'publicURL', default_domain_id: 'default', admin_role: 'admin' },
     'identity-feature-enabled': { api_v2: false, api_v2_admin: false, api_v3: true, trust: true, project_tags: true, application_credentials: true, access_rules: true, security_compliance: false },
     service_available: { nova: has('nova'), glance: true, neutron: has('neutron'), cinder: volume, swift: has('swift'), horizon: false },
-    image: { region, build_timeout: 60 },
+    image: { region, build_timeout: 60, build_interval: 1 },
     'image-feature-enabled': { api_v2: true, api_v1: false, import_image: true, os_glance_reserved: true },
     compute: { region, image_ref: image, image_ref_alt: alt, flavor_ref: flavors[0]!, flavor_ref_alt: flavors[1]!, build_timeout: 60, build_interval: 1, min_compute_nodes: 1, max_microversion: 'latest' },
     'compute-feature-enabled': {
@@ -63,9 +63,9 @@ export async function makeWorkspace(dir: string, cloud: Cloud): Promise<void> {
       nova_cert: false,
     },
     placement: { region, max_microversion: 'latest' },
-    network: { region, public_network_id: networks[0]!.id, floating_network_name: 'public', build_timeout: 60, project_network_cidr: '10.100.0.0/16', project_network_mask_bits: 28 },
+    network: { region, public_network_id: networks[0]!.id, floating_network_name: 'public', build_timeout: 60, build_interval: 1, project_network_cidr: '10.100.0.0/16', project_network_mask_bits: 28 },
     'network-feature-enabled': { ipv6: true, ipv6_subnet_attributes: true, floating_ips: true, port_admin_state_change: true, port_security: true, api_extensions: extensions.join(',') },
-    volume: { region, catalog_type: 'volumev3', build_timeout: 60, max_microversion: 'latest', backend_names: 'fake1,fake2', storage_protocol: 'fake', vendor_name: 'Ondol', manage_volume_ref: 'source-name,volume-%s' },
+    volume: { region, catalog_type: 'volumev3', build_timeout: 60, build_interval: 1, max_microversion: 'latest', backend_names: 'fake1,fake2', storage_protocol: 'fake', vendor_name: 'Ondol', manage_volume_ref: 'source-name,volume-%s' },
     'volume-feature-enabled': { multi_backend: true, backup: true, snapshot: true, clone: true, manage_volume: true, manage_snapshot: false, extend_attached_volume: true, consistency_group: false, volume_revert: true },
     validation: { run_validation: false },
   }
