@@ -27,6 +27,8 @@ import type { AgentProcess, ControlProcess, HouseParts } from '#stack/house.ts'
 import { createEnforcer } from '#stack/policy/enforcer.ts'
 import { tokenDoor } from '#stack/token-door.ts'
 import { type CloudConfig, configSchema } from './config.ts'
+import { consoleDist } from './console-build.ts'
+import { consoleSite, type ConsoleState } from './console.ts'
 import { fetchOf } from './fetch.ts'
 import { frontDoor, type Mount } from './front-door.ts'
 import { type HouseEntry, houses } from './houses.ts'
@@ -58,6 +60,8 @@ export interface CloudOptions {
   flowFaults?: FlowFaults
   /** Builds the image `ondol-guest` and gives its path; runs in the background. Absent: a pretended image with fake drivers, none with real ones. */
   guestImage?: () => Promise<string>
+  /** How far the dashboard's building is; nothing here builds it. */
+  console?: () => ConsoleState
   /** Told what start-up does, with milliseconds. */
   onPhase?: (phase: string, ms: number) => void
 }
@@ -146,6 +150,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     phase('identity')
     const keystone = controls.get('keystone')
     if (keystone) mounts.push({ path: '/v3', handler: keystone.handler, keepPath: true }, { path: '', handler: keystone.handler, keepPath: true })
+    mounts.push({ path: '/console', handler: consoleSite({ dist: consoleDist, state: options.console ?? (() => ({ kind: 'absent' })) }) })
     const handler = frontDoor(mounts)
     if (options.port !== null) {
       listening = await listen(handler, {

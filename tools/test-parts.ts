@@ -4,6 +4,7 @@ import { globSync } from 'node:fs'
 import { run as runTests } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { join, resolve } from 'node:path'
+import { buildConsole } from '#cloud/console-build.ts'
 import { DRIVER_PACKAGES, type HostPackage } from '#cloud/drivers.ts'
 import { HOST_PACKAGES } from '#cloud/guest-image/recipe.ts'
 
@@ -44,6 +45,9 @@ const CLIENT_PACKAGES: readonly HostPackage[] = [
   { package: 'curl', tools: ['curl'], why: 'opens console pages' },
   { package: 'netcat-openbsd', tools: ['nc'], why: 'knocks at closed ports' },
 ]
+const BROWSER_PACKAGES: readonly HostPackage[] = [
+  { package: 'chromium', tools: ['chromium'], why: 'shows the dashboard' },
+]
 const TEMPEST_PACKAGES: readonly HostPackage[] = [
   { package: 'tempest', tools: ['tempest'], why: "OpenStack's own judge" },
   { package: 'python3-stestr', tools: ['stestr'], why: 'runs it' },
@@ -56,6 +60,7 @@ export const parts: readonly TestPart[] = [
   { name: 'types', what: 'the TypeScript compiler over the whole tree', run: () => command(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']) },
   { name: 'lint', what: 'oxlint over the whole tree', run: () => command('node_modules/.bin/oxlint', ['--quiet']) },
   { name: 'unit', what: 'unit tests, flows broken at every step, and wire scenarios against the whole cloud with fake drivers', run: () => nodeTests((file) => !/\.(real|engine|client|browser)\.test\.ts$/.test(file)) },
+  { name: 'browser', what: 'the dashboard in Chromium', packages: BROWSER_PACKAGES, run: browser },
   { name: 'engines', what: 'the same on PostgreSQL, MariaDB and RabbitMQ', packages: ENGINE_PACKAGES, run: engines },
   { name: 'real', what: 'the real drivers: packets, disks and guests', packages: REAL_PACKAGES, run: () => nodeTests((file) => file.endsWith('.real.test.ts'), 1) },
   { name: 'client', what: 'a new user with the openstack command on real machines', packages: [...REAL_PACKAGES, ...CLIENT_PACKAGES], run: () => nodeTests((file) => file.endsWith('.client.test.ts'), 1) },
@@ -68,6 +73,14 @@ async function engines(): Promise<Counts> {
   const { testEngines, touchesDatabase } = await import('./test-engines.ts')
   const houses = await testEngines(touchesDatabase)
   return { passed: own.passed + houses.passed, failed: own.failed + houses.failed, skipped: own.skipped + houses.skipped }
+}
+
+/** The dashboard is built when its sources have changed; then its types, which need its packages. */
+async function browser(): Promise<Counts> {
+  await buildConsole({ env: process.env })
+  const types = await command(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'console'])
+  const tests = await nodeTests((file) => file.endsWith('.browser.test.ts'), 1)
+  return { passed: types.passed + tests.passed, failed: types.failed + tests.failed, skipped: tests.skipped }
 }
 
 /** Runs the tests whose path the filter takes, one process a file. */

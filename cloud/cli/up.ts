@@ -9,6 +9,8 @@ import { createLog, fileSink, type Level, type Log } from '#base/log.ts'
 import { realClock } from '#base/clock.ts'
 import { run } from '#base/process/run.ts'
 import { createTrace } from '#base/trace.ts'
+import { startConsoleBuild } from '../console-build.ts'
+import type { ConsoleState } from '../console.ts'
 import { controlSocket } from '../control-socket.ts'
 import { writeCloudsYaml } from '../credentials.ts'
 import { chooseDrivers, ensurePackages } from '../drivers.ts'
@@ -48,7 +50,9 @@ async function foreground(place: Place, options: UpOptions): Promise<void> {
   const trace = createTrace(realClock, { sink: spans, host: drivers.host })
   await rm(place.socket, { force: true })
 
+  let dashboard: () => ConsoleState = () => ({ kind: 'building' })
   const cloud = await startCloud({
+    console: () => dashboard(),
     dataDir: place.dir,
     drivers: drivers.kind,
     host: drivers.host,
@@ -71,8 +75,13 @@ async function foreground(place: Place, options: UpOptions): Promise<void> {
   await chmod(place.socket, 0o600)
 
   welcome(place, cloud.url, drivers.why, performance.now() - began)
+  const leaving = new AbortController()
+  const build = startConsoleBuild({ env: process.env, signal: leaving.signal })
+  dashboard = build.state
+  void build.done.then((end) => end.kind === 'failed' && !leaving.signal.aborted && log.module('console').warn('Failed to build the dashboard', { reason: end.why }))
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopping!())
   await stop
+  leaving.abort()
   say('Stopping; guests, networks and disks go on.')
   await control.close()
   await cloud.close()

@@ -1,0 +1,67 @@
+/** Requests to the cloud's public APIs, on the origin that served this page. Every failure is an `ApiError`. */
+import type { Operation, OperationInput } from '#stack/contract.ts'
+
+export class ApiError extends Error {
+  /** HTTP status; 0 when there was no answer. */
+  readonly status: number
+  /** Tells the whole story: `ondol trace <request_id>`. */
+  readonly requestId: string | undefined
+  readonly headers: Headers
+
+  constructor(status: number, message: string, headers = new Headers()) {
+    super(message)
+    this.status = status
+    this.headers = headers
+    this.requestId = headers.get('x-openstack-request-id') ?? headers.get('x-compute-request-id') ?? undefined
+  }
+}
+
+export interface Sending {
+  token?: string
+  body?: unknown
+  headers?: Readonly<Record<string, string>>
+  signal?: AbortSignal
+  /** Is sent to its end even when the page goes away. */
+  keepalive?: boolean
+}
+
+export async function send(method: string, path: string, { token, body, headers, signal, keepalive }: Sending = {}): Promise<Response> {
+  const response = await fetch(path, {
+    method,
+    headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...(token ? { 'x-auth-token': token } : {}), ...headers },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(signal ? { signal } : {}),
+    ...(keepalive ? { keepalive } : {}),
+    // A token is the only authority: cookies of other programs on this host go nowhere.
+    credentials: 'omit',
+    redirect: 'error',
+  }).catch((thrown: unknown) => {
+    if (signal?.aborted) throw thrown
+    throw new ApiError(0, thrown instanceof Error ? thrown.message : String(thrown))
+  })
+  if (response.ok) return response
+  const said: unknown = await response.json().catch(() => undefined)
+  throw new ApiError(response.status, messageOf(said) ?? response.statusText, response.headers)
+}
+
+/** Calls an operation of a house's contract; `mount` is where the front door has the house. */
+export async function call<In extends OperationInput, Out>(mount: string, operation: Operation<In, Out>, input: In, sending: Omit<Sending, 'body'>): Promise<Out> {
+  const path = operation.path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(input.params?.[name] ?? ''))
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries(input.query ?? {})) for (const one of [value].flat()) if (one !== undefined) query.append(name, String(one))
+  const headers = operation.version === undefined ? {} : { 'openstack-api-version': operation.version }
+  const response = await send(operation.method, `${mount}${path}${query.size > 0 ? `?${query}` : ''}`, { ...sending, headers, body: input.body })
+  return (response.status === 204 ? undefined : await response.json()) as Out
+}
+
+/** Each service wraps its message otherwise: `{error: {message}}`, `{itemNotFound: {message}}`, `{errors: [{detail}]}` … */
+export function messageOf(said: unknown): string | undefined {
+  if (typeof said !== 'object' || said === null) return undefined
+  const { message, detail, faultstring } = said as Record<string, unknown>
+  for (const text of [message, detail, faultstring]) if (typeof text === 'string') return text
+  for (const inner of Object.values(said)) {
+    const text = messageOf(inner)
+    if (text !== undefined) return text
+  }
+  return undefined
+}

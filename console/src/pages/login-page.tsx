@@ -1,0 +1,92 @@
+/** Name, password and domain for a token of Keystone. */
+import { ActionGroup, Alert, Button, Card, CardBody, CardTitle, Form, FormGroup, InputGroup, InputGroupItem, TextInput, Title } from '@patternfly/react-core'
+import { EyeIcon, EyeSlashIcon } from '@patternfly/react-icons'
+import { useMutation } from '@tanstack/react-query'
+import { Navigate, useRouter, useSearch } from '@tanstack/react-router'
+import { type FormEvent, useEffect, useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { ApiError } from '../api/client.ts'
+import { safeNext, to } from '../paths.ts'
+import { session } from '../session.ts'
+import { Brand } from '../shell/brand.tsx'
+import { LanguageSwitch } from '../shell/language-switch.tsx'
+
+export function LoginPage() {
+  const { t } = useTranslation()
+  const router = useRouter()
+  const { next, ended } = useSearch({ from: '/login' })
+  const [user, setUser] = useState({ name: '', password: '', domain: 'Default' })
+  const [shown, setShown] = useState(false)
+  const login = useMutation({
+    mutationFn: session.login,
+    onSuccess: () => router.history.push(safeNext(next, location.origin)),
+  })
+  useEffect(() => {
+    document.title = `${t('login.submit')} · ${t('brand')}`
+  }, [t])
+
+  if (session.current() && login.isIdle) return <Navigate {...to.home()} replace />
+
+  const complete = user.name !== '' && user.password !== '' && user.domain !== ''
+  const submit = (event: FormEvent): void => {
+    event.preventDefault()
+    if (complete && !login.isPending) login.mutate(user)
+  }
+  const field = (name: keyof typeof user) => ({ id: name, name, value: user[name], isRequired: true, onChange: (_: unknown, value: string) => setUser({ ...user, [name]: value }) })
+
+  return (
+    <main className="login">
+      <Brand />
+      <Card isLarge>
+        <CardTitle>
+          <Title headingLevel="h1" size="xl">
+            {t('login.title')}
+          </Title>
+        </CardTitle>
+        <CardBody>
+          <Form onSubmit={submit}>
+            {login.isError ? (
+              <Alert variant="danger" isInline title={t('login.failed')}>
+                {reasonOf(login.error, t)}
+              </Alert>
+            ) : (
+              ended && <Alert variant="info" isInline title={t('login.ended')} />
+            )}
+            <FormGroup label={t('login.user')} fieldId="name" isRequired>
+              <TextInput {...field('name')} autoComplete="username" autoCapitalize="off" spellCheck={false} autoFocus />
+            </FormGroup>
+            <FormGroup label={t('login.password')} fieldId="password" isRequired>
+              <InputGroup>
+                <InputGroupItem isFill>
+                  <TextInput {...field('password')} type={shown ? 'text' : 'password'} autoComplete="current-password" />
+                </InputGroupItem>
+                <InputGroupItem>
+                  <Button variant="control" icon={shown ? <EyeSlashIcon /> : <EyeIcon />} aria-label={t(shown ? 'login.hide_password' : 'login.show_password')} onClick={() => setShown(!shown)} />
+                </InputGroupItem>
+              </InputGroup>
+            </FormGroup>
+            <FormGroup label={t('login.domain')} fieldId="domain" isRequired>
+              <TextInput {...field('domain')} autoCapitalize="off" spellCheck={false} />
+            </FormGroup>
+            <ActionGroup>
+              <Button type="submit" isBlock isLoading={login.isPending} isDisabled={!complete || login.isPending}>
+                {t('login.submit')}
+              </Button>
+            </ActionGroup>
+          </Form>
+        </CardBody>
+      </Card>
+      <div className="language">
+        <LanguageSwitch />
+      </div>
+    </main>
+  )
+}
+
+function reasonOf(thrown: Error, t: ReturnType<typeof useTranslation>['t']): string {
+  if (!(thrown instanceof ApiError)) return thrown.message
+  if (thrown.status === 0) return t('problem.network')
+  // Keystone asks for more by a receipt: the password was right.
+  if (thrown.status === 401) return t(thrown.headers.has('openstack-auth-receipt') ? 'login.more_factors' : 'login.wrong')
+  return thrown.message
+}

@@ -1,0 +1,91 @@
+/** The pages, in one literal table. A page's code is loaded when it is visited; its data is asked for at the same time. */
+import type { QueryClient } from '@tanstack/react-query'
+import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, notFound, Outlet, redirect } from '@tanstack/react-router'
+import { projectsQuery } from './api/identity.ts'
+import { serversQuery, type ServersSearch } from './api/compute.ts'
+import { CrashPage } from './pages/crash-page.tsx'
+import { NotFoundPage } from './pages/not-found-page.tsx'
+import { BASE, to } from './paths.ts'
+import { lastProject, session } from './session.ts'
+
+interface Context {
+  queryClient: QueryClient
+}
+
+const root = createRootRouteWithContext<Context>()({ component: Outlet, notFoundComponent: () => <NotFoundPage what="title" /> })
+
+const login = createRoute({
+  getParentRoute: () => root,
+  path: '/login',
+  validateSearch: (search): { next?: string; ended?: boolean } => ({ ...(typeof search.next === 'string' ? { next: search.next } : {}), ...(search.ended === true ? { ended: true } : {}) }),
+  component: lazyRouteComponent(() => import('./pages/login-page.tsx'), 'LoginPage'),
+})
+
+/** Everything behind the login. */
+const inside = createRoute({
+  getParentRoute: () => root,
+  id: 'inside',
+  beforeLoad: ({ location }) => {
+    if (!session.current()) throw redirect(to.login(location.pathname === '/' ? {} : { next: location.publicHref }))
+  },
+  loader: ({ context }) => context.queryClient.ensureQueryData(projectsQuery(session.required().user.id)),
+  component: lazyRouteComponent(() => import('./shell/shell.tsx'), 'Shell'),
+})
+
+const home = createRoute({
+  getParentRoute: () => inside,
+  path: '/',
+  loader: async ({ context }) => {
+    const projects = await context.queryClient.ensureQueryData(projectsQuery(session.required().user.id))
+    const project = projects.find(({ id }) => id === lastProject.get()) ?? projects[0]
+    if (project) throw redirect({ ...to.project(project.id), replace: true })
+  },
+  component: () => <NotFoundPage what="none" />,
+})
+
+const project = createRoute({
+  getParentRoute: () => inside,
+  path: '/projects/$project_id',
+  // Before the loaders, which would ask for a token that is not to be had.
+  beforeLoad: async ({ context, params }) => {
+    const projects = await context.queryClient.ensureQueryData(projectsQuery(session.required().user.id))
+    if (!projects.some(({ id }) => id === params.project_id)) throw notFound()
+    lastProject.set(params.project_id)
+  },
+  notFoundComponent: () => <NotFoundPage what="project" />,
+})
+
+const projectHome = createRoute({
+  getParentRoute: () => project,
+  path: '/',
+  beforeLoad: ({ params }) => {
+    throw redirect({ ...to.servers(params.project_id), replace: true })
+  },
+})
+
+const servers = createRoute({
+  getParentRoute: () => project,
+  path: '/servers',
+  validateSearch: (search): ServersSearch => ({
+    ...(typeof search.name === 'string' && search.name !== '' ? { name: search.name } : {}),
+    ...(search.sort === 'display_name' || search.sort === 'created_at' || search.sort === 'vm_state' ? { sort: search.sort } : {}),
+    ...(search.dir === 'asc' || search.dir === 'desc' ? { dir: search.dir } : {}),
+    ...(typeof search.marker === 'string' ? { marker: search.marker } : {}),
+  }),
+  loaderDeps: ({ search }) => search,
+  // Not awaited: the page shows at once that it is loading.
+  loader: ({ context, params, deps }) => void context.queryClient.prefetchQuery(serversQuery(params.project_id, deps)),
+  component: lazyRouteComponent(() => import('./pages/servers-page.tsx'), 'ServersPage'),
+})
+
+const routeTree = root.addChildren([login, inside.addChildren([home, project.addChildren([projectHome, servers])])])
+
+export function makeRouter(queryClient: QueryClient) {
+  return createRouter({ routeTree, basepath: BASE, context: { queryClient }, defaultPreload: 'intent', defaultErrorComponent: CrashPage, scrollRestoration: true })
+}
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: ReturnType<typeof makeRouter>
+  }
+}

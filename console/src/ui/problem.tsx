@@ -1,0 +1,36 @@
+/** An error in the place of what was asked for: what it means, what the service said, and the id under which the log tells more. */
+import { Button, ClipboardCopy, EmptyState, EmptyStateActions, EmptyStateBody, EmptyStateFooter } from '@patternfly/react-core'
+import { useTranslation } from 'react-i18next'
+import { ApiError } from '../api/client.ts'
+
+export function Problem({ error, retry }: { error: Error; retry: () => void }) {
+  const { t } = useTranslation()
+  const api = error instanceof ApiError ? error : undefined
+  return (
+    <EmptyState headingLevel="h2" status="danger" titleText={t(`problem.${kindOf(api)}`)}>
+      <EmptyStateBody className="guest-text">{api?.status === 0 ? t('problem.network_body') : error.message}</EmptyStateBody>
+      <EmptyStateFooter>
+        {api?.requestId && (
+          <EmptyStateBody>
+            <span className="quiet">{t('problem.request_id')}</span>{' '}
+            <ClipboardCopy variant="inline-compact" isCode>
+              {api.requestId}
+            </ClipboardCopy>
+          </EmptyStateBody>
+        )}
+        <EmptyStateActions>
+          <Button variant="secondary" onClick={retry}>
+            {t('problem.retry')}
+          </Button>
+        </EmptyStateActions>
+      </EmptyStateFooter>
+    </EmptyState>
+  )
+}
+
+function kindOf(error: ApiError | undefined): 'unexpected' | 'network' | 'forbidden' | 'missing' | 'failed' {
+  if (!error) return 'unexpected'
+  if (error.status === 0) return 'network'
+  if (error.status === 403) return 'forbidden'
+  return error.status === 404 || error.status === 501 ? 'missing' : 'failed'
+}
