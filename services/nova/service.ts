@@ -2,6 +2,8 @@
 import type { Route } from '#stack/route.ts'
 import type { ServicePlate } from '#stack/service.ts'
 import { computeDialect } from './api/dialect.ts'
+import { flavorAccessRoutes } from './api/flavor-access.ts'
+import { flavorExtraSpecRoutes } from './api/flavor-extra-specs.ts'
 import { flavorRoutes } from './api/flavors.ts'
 import { keypairRoutes } from './api/keypairs.ts'
 import { serverActionRoutes } from './api/server-actions.ts'
@@ -27,6 +29,8 @@ export function routesOf(nova: Nova): Route[] {
     ...serverCreateRoutes(nova),
     ...serverActionRoutes(nova),
     ...flavorRoutes(nova),
+    ...flavorAccessRoutes(nova),
+    ...flavorExtraSpecRoutes(nova),
     ...keypairRoutes(nova),
   ]
 }
