@@ -40,30 +40,28 @@ export function aggregateRoutes(nova: Nova): Route[] {
       handle: (rq) => update(nova, rq),
     }),
     route({ method: 'DELETE', path: one, name: 'aggregates.delete', policy: p('delete'), status: 200, handle: (rq) => remove(nova, rq) }),
-    route<{ add_host: { host: string } }>({
+    route<{ host: string }>({
       method: 'POST', path: `${one}/action`, action: 'add_host', name: 'aggregates.add-host', policy: p('add_host'), status: 200,
       body: envelope('add_host', object({ host }, ['host'])),
       handle: (rq) => addHost(nova, rq),
     }),
-    route<{ remove_host: { host: string } }>({
+    route<{ host: string }>({
       method: 'POST', path: `${one}/action`, action: 'remove_host', name: 'aggregates.remove-host', policy: p('remove_host'), status: 200,
       body: envelope('remove_host', object({ host }, ['host'])),
       async handle(rq) {
         const aggregate = await load(nova, nova.db, rq)
-        const name = rq.body.remove_host.host
+        const name = rq.body.host
         if (!(await deleteAggregateHost(nova.db, aggregate.id, name))) throw notFound(`Cannot remove host ${name} in aggregate ${aggregate.id}: not found`)
         await mirrorAggregates(nova, name)
         hostsChanged(nova)
         return shown(nova, rq, aggregate)
       },
     }),
-    route<{ set_metadata: { metadata: Record<string, string | null> } }>({
+    route<{ metadata: Record<string, string | null> }>({
       method: 'POST', path: `${one}/action`, action: 'set_metadata', name: 'aggregates.set-metadata', policy: p('set_metadata'), status: 200,
       body: envelope('set_metadata', object({ metadata }, ['metadata'])),
       async handle(rq) {
-        const wish = rq.body.set_metadata.metadata
-        const row = await change(nova, rq, {}, wish)
-        return shown(nova, rq, row)
+        return shown(nova, rq, await change(nova, rq, {}, rq.body.metadata))
       },
     }),
     route<{ cache: { id: string }[] }>({
@@ -178,8 +176,8 @@ async function remove(nova: Nova, rq: Rq<unknown>): Promise<Reply> {
   return {}
 }
 
-async function addHost(nova: Nova, rq: Rq<{ add_host: { host: string } }>): Promise<Reply> {
-  const name = rq.body.add_host.host
+async function addHost(nova: Nova, rq: Rq<{ host: string }>): Promise<Reply> {
+  const name = rq.body.host
   let aggregate!: AggregateRow
   try {
     await nova.db.transaction(async (tx) => {

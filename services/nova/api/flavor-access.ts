@@ -21,11 +21,11 @@ export function flavorAccessRoutes(nova: Nova): Route[] {
         return view(flavor.flavorid)
       },
     }),
-    route<{ addTenantAccess: { tenant: string } }>({
+    route<{ tenant: string }>({
       method: 'POST', path: '/v2.1/flavors/{flavor_id}/action', action: 'addTenantAccess', name: 'flavors.add-access', policy: 'os_compute_api:os-flavor-access:add_tenant_access', status: 200,
       body: tenant('addTenantAccess'),
       async handle(rq) {
-        const { tenant: project } = rq.body.addTenantAccess
+        const { tenant: project } = rq.body
         await assertProject(nova, rq, project)
         const flavor = await loadFlavor(nova, rq)
         if (flavor.is_public === 1) throw conflict('Can not add access to a public flavor.')
@@ -38,11 +38,11 @@ export function flavorAccessRoutes(nova: Nova): Route[] {
         return view(flavor.flavorid)
       },
     }),
-    route<{ removeTenantAccess: { tenant: string } }>({
+    route<{ tenant: string }>({
       method: 'POST', path: '/v2.1/flavors/{flavor_id}/action', action: 'removeTenantAccess', name: 'flavors.remove-access', policy: 'os_compute_api:os-flavor-access:remove_tenant_access', status: 200,
       body: tenant('removeTenantAccess'),
       async handle(rq) {
-        const { tenant: project } = rq.body.removeTenantAccess
+        const { tenant: project } = rq.body
         const flavor = await loadFlavor(nova, rq)
         if (!(await deleteFlavorAccess(nova.db, flavor.flavorid, project))) throw notFound(`Flavor access not found for ${flavor.flavorid} / ${project} combination.`)
         return view(flavor.flavorid)
