@@ -1,12 +1,26 @@
 /** Nova's door plate: what it is in the catalog, how it speaks, and every operation it has, noun by noun. */
 import type { Route } from '#stack/route.ts'
 import type { ServicePlate } from '#stack/service.ts'
+import { aggregateRoutes } from './api/aggregates.ts'
+import { availabilityZoneRoutes } from './api/availability-zones.ts'
 import { computeDialect } from './api/dialect.ts'
+import { extensionRoutes } from './api/extensions.ts'
+import { flavorAccessRoutes } from './api/flavor-access.ts'
+import { flavorExtraSpecRoutes } from './api/flavor-extra-specs.ts'
 import { flavorRoutes } from './api/flavors.ts'
+import { hostRoutes } from './api/hosts.ts'
+import { hypervisorRoutes } from './api/hypervisors.ts'
 import { keypairRoutes } from './api/keypairs.ts'
+import { limitRoutes } from './api/limits.ts'
+import { quotaSetRoutes } from './api/quota-sets.ts'
+import { removedRoutes } from './api/removed.ts'
 import { serverActionRoutes } from './api/server-actions.ts'
 import { serverCreateRoutes } from './api/server-create.ts'
+import { serverGroupRoutes } from './api/server-groups.ts'
 import { serverRoutes } from './api/servers.ts'
+import { serviceRoutes } from './api/services.ts'
+import { simpleTenantUsageRoutes } from './api/simple-tenant-usage.ts'
+import { usageAuditLogRoutes } from './api/usage-audit-log.ts'
 import { versionRoutes } from './api/versions.ts'
 import type { Nova } from './house.ts'
 import { initial } from './store/migrations/0001-initial.ts'
@@ -27,6 +41,20 @@ export function routesOf(nova: Nova): Route[] {
     ...serverCreateRoutes(nova),
     ...serverActionRoutes(nova),
     ...flavorRoutes(nova),
+    ...flavorAccessRoutes(nova),
+    ...flavorExtraSpecRoutes(nova),
     ...keypairRoutes(nova),
+    ...aggregateRoutes(nova),
+    ...availabilityZoneRoutes(nova),
+    ...extensionRoutes(),
+    ...hostRoutes(nova),
+    ...hypervisorRoutes(nova),
+    ...limitRoutes(nova),
+    ...quotaSetRoutes(nova),
+    ...removedRoutes(),
+    ...serverGroupRoutes(nova),
+    ...serviceRoutes(nova),
+    ...simpleTenantUsageRoutes(nova),
+    ...usageAuditLogRoutes(nova),
   ]
 }

@@ -2,6 +2,7 @@
 import type { Flow } from '#base/flow/definition.ts'
 import type { Nova } from '../house.ts'
 import { actOnServerFlow } from './act-on-server.ts'
+import { cacheImagesFlow } from './cache-images.ts'
 import { createServerFlow } from './create-server.ts'
 import { deleteServerFlow } from './delete-server.ts'
 import { restoreServerFlow, softDeleteServerFlow } from './soft-delete-server.ts'
@@ -12,6 +13,7 @@ export const makeFlows = (nova: Nova) => ({
   softDeleteServer: softDeleteServerFlow(nova),
   restoreServer: restoreServerFlow(nova),
   actOnServer: actOnServerFlow(nova),
+  cacheImages: cacheImagesFlow(nova),
 })
 
 export type NovaFlows = ReturnType<typeof makeFlows>

@@ -52,3 +52,10 @@ export async function aggregates(sql: NovaSql): Promise<AggregateRow[]> {
 export async function aggregateHosts(sql: NovaSql): Promise<AggregateHostRow[]> {
   return sql.query.selectFrom('nova_aggregate_hosts').selectAll().execute()
 }
+
+/** With its compute nodes and its places in aggregates; in the caller's transaction. */
+export async function deleteService(sql: NovaSql, service: Pick<ServiceRow, 'id' | 'binary' | 'host'>): Promise<void> {
+  await sql.query.deleteFrom('nova_compute_nodes').where('service_id', '=', service.id).execute()
+  if (service.binary === 'nova-compute') await sql.query.deleteFrom('nova_aggregate_hosts').where('host', '=', service.host).execute()
+  await sql.query.deleteFrom('nova_services').where('id', '=', service.id).execute()
+}

@@ -54,3 +54,25 @@ export async function listFlavors(sql: NovaSql, query: FlavorQuery): Promise<Fla
   }
   return q.orderBy(column, dir).orderBy('flavorid', dir).limit(query.limit).execute()
 }
+
+/** Replaces the extra specs by what `to` makes of them, in the caller's transaction; false when there is no such flavor. */
+export async function changeExtraSpecs(sql: NovaSql, flavorid: string, to: (now: Record<string, string>) => Record<string, string>, now: number): Promise<boolean> {
+  // The write comes first and holds the row, so that two changes at once do not lose one of them.
+  if (!(await patchFlavor(sql, flavorid, { updated_at: now }))) return false
+  const row = (await flavorById(sql, flavorid))!
+  return patchFlavor(sql, flavorid, { extra_specs: JSON.stringify(to(JSON.parse(row.extra_specs) as Record<string, string>)) })
+}
+
+/** Projects that may use it. */
+export async function flavorAccess(sql: NovaSql, flavorid: string): Promise<string[]> {
+  const rows = await sql.query.selectFrom('nova_flavor_access').select('project_id').where('flavorid', '=', flavorid).orderBy('project_id').execute()
+  return rows.map((row) => row.project_id)
+}
+
+export async function insertFlavorAccess(sql: NovaSql, flavorid: string, project_id: string): Promise<void> {
+  await sql.query.insertInto('nova_flavor_access').values({ flavorid, project_id }).execute()
+}
+
+export async function deleteFlavorAccess(sql: NovaSql, flavorid: string, project_id: string): Promise<boolean> {
+  return (await sql.query.deleteFrom('nova_flavor_access').where('flavorid', '=', flavorid).where('project_id', '=', project_id).executeTakeFirst()).numDeletedRows === 1n
+}

@@ -6,9 +6,47 @@ import type { NovaSql } from './servers.ts'
 export const DEFAULT_CLASS = 'class:default'
 
 export async function limitsOf(sql: NovaSql, projectId: string, defaults: Readonly<Record<QuotaName, number>>): Promise<Record<QuotaName, number>> {
-  const rows = await sql.query.selectFrom('nova_quotas').selectAll().where('project_id', 'in', [projectId, DEFAULT_CLASS]).where('user_id', '=', '').execute()
+  return layered(sql, [DEFAULT_CLASS, projectId], defaults)
+}
+
+/** The project's limits under those of one user in it. */
+export async function userLimitsOf(sql: NovaSql, projectId: string, userId: string, defaults: Readonly<Record<QuotaName, number>>): Promise<Record<QuotaName, number>> {
+  const limits = await layered(sql, [DEFAULT_CLASS, projectId], defaults)
+  const own = await ownLimits(sql, projectId, userId)
+  for (const [resource, limit] of Object.entries(own)) if (resource in limits) limits[resource as QuotaName] = limit
+  return limits
+}
+
+/** A class that nobody has set has the configured limits. */
+export async function classLimits(sql: NovaSql, name: string, defaults: Readonly<Record<QuotaName, number>>): Promise<Record<QuotaName, number>> {
+  return layered(sql, [`class:${name}`], defaults)
+}
+
+/** Only what was set, of a project (`userId` empty) or a user in it; resources of other houses too, which Nova keeps and does not use. */
+export async function ownLimits(sql: NovaSql, owner: string, userId = ''): Promise<Record<string, number>> {
+  const rows = await sql.query.selectFrom('nova_quotas').selectAll().where('project_id', '=', owner).where('user_id', '=', userId).execute()
+  return Object.fromEntries(rows.map((row) => [row.resource, row.hard_limit]))
+}
+
+/** In the caller's transaction. `owner`: a project, or `class:<name>`. */
+export async function setLimits(sql: NovaSql, owner: string, userId: string, limits: Readonly<Record<string, number>>): Promise<void> {
+  const names = Object.keys(limits)
+  if (names.length === 0) return
+  await sql.query.deleteFrom('nova_quotas').where('project_id', '=', owner).where('user_id', '=', userId).where('resource', 'in', names).execute()
+  await sql.query.insertInto('nova_quotas').values(names.map((resource) => ({ project_id: owner, user_id: userId, resource, hard_limit: limits[resource]! }))).execute()
+}
+
+/** Back to the defaults: of the user, or of the project and every user in it. */
+export async function dropLimits(sql: NovaSql, projectId: string, userId?: string): Promise<void> {
+  let q = sql.query.deleteFrom('nova_quotas').where('project_id', '=', projectId)
+  if (userId !== undefined) q = q.where('user_id', '=', userId)
+  await q.execute()
+}
+
+async function layered(sql: NovaSql, owners: readonly string[], defaults: Readonly<Record<QuotaName, number>>): Promise<Record<QuotaName, number>> {
+  const rows = await sql.query.selectFrom('nova_quotas').selectAll().where('project_id', 'in', owners).where('user_id', '=', '').execute()
   const limits: Record<QuotaName, number> = { ...defaults }
-  for (const owner of [DEFAULT_CLASS, projectId]) {
+  for (const owner of owners) {
     for (const row of rows) if (row.project_id === owner && row.resource in limits) limits[row.resource as QuotaName] = row.hard_limit
   }
   return limits

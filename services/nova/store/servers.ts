@@ -56,12 +56,22 @@ export interface Usage {
 
 /** What a project's live servers use, counted from the rows (S14). */
 export async function usageOf(sql: NovaSql, projectId: string): Promise<Usage> {
-  const row = await sql.query
+  return usageWhere(sql, projectId)
+}
+
+/** The same of one user's servers in it. */
+export async function usageOfUser(sql: NovaSql, projectId: string, userId: string): Promise<Usage> {
+  return usageWhere(sql, projectId, userId)
+}
+
+async function usageWhere(sql: NovaSql, projectId: string, userId?: string): Promise<Usage> {
+  let q = sql.query
     .selectFrom('nova_servers')
     .select((eb) => [eb.fn.countAll<number>().as('instances'), eb.fn.sum<number>('vcpus').as('cores'), eb.fn.sum<number>('memory_mb').as('ram')])
     .where('project_id', '=', projectId)
     .where('deleted', '=', 0)
-    .executeTakeFirstOrThrow()
+  if (userId !== undefined) q = q.where('user_id', '=', userId)
+  const row = await q.executeTakeFirstOrThrow()
   return { instances: Number(row.instances), cores: Number(row.cores ?? 0), ram: Number(row.ram ?? 0) }
 }
 

@@ -49,6 +49,8 @@ export interface NovaKitOptions {
   config?: Partial<NovaConfig>
   clock?: Clock
   faults?: FlowFaults
+  /** More neighbours, or others. */
+  houses?: Readonly<Record<string, HttpHandler>>
 }
 
 export async function novaKit(options: NovaKitOptions = {}): Promise<NovaKit> {
@@ -58,7 +60,7 @@ export async function novaKit(options: NovaKitOptions = {}): Promise<NovaKit> {
   const cinder = new FakeCinder(random)
   neutron.network(NETWORK)
   glance.image(IMAGE)
-  const houses: Record<string, HttpHandler> = { neutron: neutron.handler, glance: glance.handler, cinder: cinder.handler }
+  const houses: Record<string, HttpHandler> = { neutron: neutron.handler, glance: glance.handler, cinder: cinder.handler, ...options.houses }
   const config: NovaConfig = { ...novaDefaults, agent_wait: 200, ...options.config, agent: { ...novaDefaults.agent, hosts: options.hosts ?? 1, ...options.config?.agent } }
   const kit = await houseKit<NovaConfig>({ config, policies: policies as RuleDefault[], houses, ...(options.clock ? { clock: options.clock } : {}) })
   // `NOVA_TEST_LOG=info node --test …` shows what the house says.
