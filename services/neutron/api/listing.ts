@@ -40,7 +40,7 @@ function all(tags: string[]): Where {
 
 export function listAsk(noun: Noun, rq: Rq, special: SpecialFilters = {}): ListAsk {
   const { query } = rq
-  const ask: ListAsk = { where: [], sort: [{ key: 'id' in noun.fields ? 'id' : Object.keys(noun.fields)[0]!, dir: 'asc' }], limit: undefined, marker: undefined, reverse: false, fields: undefined }
+  const ask: ListAsk = { where: [], sort: [{ key: 'id' in noun.fields ? 'id' : Object.keys(noun.fields)[0]!, dir: 'asc' as const }], limit: undefined, marker: undefined, reverse: false, fields: undefined }
   if (rq.http.query === '') return ask
   const strange: string[] = []
   for (const name of new Set(query.keys())) {

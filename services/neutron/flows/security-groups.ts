@@ -67,6 +67,7 @@ export async function deleteGroup(house: Neutron, tx: T, group: SecurityGroupRow
   await tx.query.deleteFrom('neutron_security_group_rules').where((eb) => eb.or([eb('security_group_id', '=', group.id), eb('remote_group_id', '=', group.id)])).execute()
   if (group.is_default) await tx.query.deleteFrom('neutron_default_groups').where('project_id', '=', group.project_id).execute()
   if (group.shared_with !== '[]') await removeRbacOf(tx, 'security_group', group.id)
+  await tx.query.deleteFrom('neutron_logs' as never).where('resource_id' as never, '=', group.id as never).execute()
   await tx.query.deleteFrom('neutron_security_groups').where('id', '=', group.id).execute()
   if (remote.length > 0) await tellPorts(house, tx, [...new Set(remote.map((one) => one.security_group_id))])
 }

@@ -52,3 +52,10 @@ export async function allocationsOfSubnet(db: Q, subnetId: string): Promise<(All
     .where('neutron_ip_allocations.subnet_id', '=', subnetId)
     .execute()
 }
+
+/** How many addresses of each subnet are taken. */
+export async function countsOfSubnets(db: Q, subnetIds: readonly string[]): Promise<Map<string, number>> {
+  if (subnetIds.length === 0) return new Map()
+  const rows = await db.query.selectFrom('neutron_ip_allocations').select((eb) => ['subnet_id', eb.fn.countAll().as('n')]).where('subnet_id', 'in', subnetIds).groupBy('subnet_id').execute()
+  return new Map(rows.map((row) => [row.subnet_id, Number(row.n)]))
+}
