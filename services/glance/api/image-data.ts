@@ -1,13 +1,11 @@
 /** The bytes of an image: upload, staging, download. Nothing is held in memory, everything is inspected as it passes (A1–A6). */
-import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { conflict, Fault, forbidden, invalid, isFault } from '#base/fault.ts'
 import { isStream } from '#base/http/message.ts'
 import { type Reply, type Route, route, type Rq } from '#stack/route.ts'
-import type { Problem } from '../core/formats/inspection.ts'
-import { judgeImage } from '../core/image-judge.ts'
-import { ImageProbe } from '../core/image-probe.ts'
-import type { Glance } from '../house.ts'
+import { limited, NOTHING_KEPT, writeJudged } from '../flows/keep-bytes.ts'
+import { asUpload } from '../flows/uploads.ts'
+import { defaultStore, type Glance, stagedId } from '../house.ts'
 import { imageById, moveImage } from '../store/images.ts'
 import type { ImageRow } from '../store/tables.ts'
 import { loadImage } from './load.ts'
@@ -21,80 +19,45 @@ export const imageDataRoutes = (house: Glance): Route[] => [
 async function upload(house: Glance, rq: Rq<never>): Promise<Reply> {
   insistOnBytes(rq)
   const { row } = await loadImage(house, rq, 'upload_image')
+  const storeId = storeOf(house, rq.http.headers['x-image-meta-store'])
+  const store = house.stores.get(storeId)!
   await beginWriting(house, row, 'saving', 'queued')
-  try {
-    await keepBytes(house, row, row.id, bodyOf(rq))
-  } catch (thrown) {
-    await abandon(house, row.id, 'saving')
-    throw thrown
-  }
+  await asUpload(house, row.id, async () => {
+    try {
+      const kept = await writeJudged(house, row, store, row.id, bodyOf(rq))
+      const done = await moveImage(house.db, row.id, ['saving'], { status: 'active', ...kept, stores: JSON.stringify([storeId]), updated_at: house.world.clock.now() })
+      if (!done) throw new Fault('gone', `Image ${row.id} was deleted while its data was uploaded.`)
+    } catch (thrown) {
+      // The image waits for another upload, as if nothing had come.
+      await store.ensureNo(row.id)
+      await moveImage(house.db, row.id, ['saving'], { status: 'queued', ...NOTHING_KEPT, updated_at: house.world.clock.now() })
+      throw thrown
+    }
+  })
   return { headers: { 'content-type': 'text/html; charset=UTF-8' } }
+}
+
+/** The store that a client names, or the default one. */
+export function storeOf(house: Glance, wanted: string | undefined): string {
+  if (wanted === undefined || wanted === '') return defaultStore(house)
+  if (!house.stores.has(wanted)) throw invalid(`Store for identifier ${wanted.slice(0, 100)} not found`, { field: 'X-Image-Meta-Store' })
+  return wanted
 }
 
 async function stage(house: Glance, rq: Rq<never>): Promise<Reply> {
   insistOnBytes(rq)
   const { row } = await loadImage(house, rq, 'upload_image')
   await beginWriting(house, row, 'uploading', 'queued')
-  try {
-    const size = await house.store.write(`${row.id}.staged`, limited(bodyOf(rq), house.config.image_size_cap))
-    await moveImage(house.db, row.id, ['uploading'], { size, updated_at: house.world.clock.now() })
-  } catch (thrown) {
-    await moveImage(house.db, row.id, ['uploading'], { status: 'queued', updated_at: house.world.clock.now() })
-    throw thrown
-  }
-  return { headers: { 'content-type': 'text/html; charset=UTF-8' } }
-}
-
-/**
- * Writes the bytes under the image's id, judges them, and makes the image active; a problem leaves neither bytes nor an active image.
- * The row must be in `saving` or `importing`.
- */
-export async function keepBytes(house: Glance, row: ImageRow, id: string, source: AsyncIterable<Uint8Array>): Promise<void> {
-  if (row.disk_format === null || row.container_format === null) throw invalid('Disk format and container format must be set before data is uploaded.', { field: 'disk_format' })
-  const claim = { disk_format: row.disk_format, container_format: row.container_format }
-  const limits = { max_virtual_size: house.config.max_virtual_size }
-  const probe = new ImageProbe()
-  const md5 = createHash('md5')
-  const sha512 = createHash('sha512')
-  const refuse = (problem: Problem | undefined): void => {
-    if (problem) throw new Fault('unsupported_media', `The image was refused: ${problem.reason}`, { code: 'image.refused', field: 'disk_format' })
-  }
-  async function* inspected(): AsyncGenerator<Uint8Array> {
-    let judged = false
-    for await (const chunk of limited(source, house.config.image_size_cap)) {
-      md5.update(chunk)
-      sha512.update(chunk)
-      probe.write(chunk)
-      if (!judged && probe.found) {
-        judged = true
-        refuse(judgeImage(probe.found, claim, limits).problem)
-      }
-      yield chunk
+  await asUpload(house, row.id, async () => {
+    try {
+      const size = await house.staging.write(stagedId(row.id), limited(bodyOf(rq), house.config.image_size_cap))
+      await moveImage(house.db, row.id, ['uploading'], { size, updated_at: house.world.clock.now() })
+    } catch (thrown) {
+      await moveImage(house.db, row.id, ['uploading'], { status: 'queued', updated_at: house.world.clock.now() })
+      throw thrown
     }
-  }
-  const size = await house.store.write(id, inspected())
-  const finding = judgeImage(probe.finish(), claim, limits)
-  if (finding.problem) await house.store.ensureNo(id)
-  refuse(finding.problem)
-  const done = await moveImage(house.db, row.id, ['saving', 'importing'], {
-    status: 'active',
-    size,
-    virtual_size: finding.virtual_size ?? (claim.disk_format === 'raw' ? size : null),
-    checksum: md5.digest('hex'),
-    os_hash_algo: 'sha512',
-    os_hash_value: sha512.digest('hex'),
-    updated_at: house.world.clock.now(),
   })
-  if (!done) {
-    await house.store.ensureNo(id)
-    throw new Fault('gone', `Image ${row.id} was deleted while its data was uploaded.`)
-  }
-}
-
-/** After a failed upload the image waits for another one, as if nothing had come. */
-async function abandon(house: Glance, imageId: string, from: string): Promise<void> {
-  await house.store.ensureNo(imageId)
-  await moveImage(house.db, imageId, [from], { status: 'queued', size: null, updated_at: house.world.clock.now() })
+  return { headers: { 'content-type': 'text/html; charset=UTF-8' } }
 }
 
 async function beginWriting(house: Glance, row: ImageRow, to: string, from: string): Promise<void> {
@@ -116,22 +79,15 @@ function bodyOf(rq: Rq<never>): AsyncIterable<Uint8Array> {
   return isStream(body) ? body : Readable.from([Buffer.from(body as Uint8Array)])
 }
 
-async function* limited(source: AsyncIterable<Uint8Array>, limit: number): AsyncGenerator<Uint8Array> {
-  let size = 0
-  for await (const chunk of source) {
-    size += chunk.length
-    if (size > limit) throw new Fault('too_large', `The image is larger than the limit of ${limit} bytes.`)
-    yield chunk
-  }
-}
-
 async function download(house: Glance, rq: Rq<never>): Promise<Reply> {
   const { row } = await loadImage(house, rq, 'download_image')
   if (row.status === 'deactivated' && !rq.allows('context_is_admin', {})) throw forbidden('The requested image has been deactivated. Image data download is forbidden.')
   if (row.status === 'queued' || row.status === 'saving' || row.status === 'uploading' || row.status === 'importing') return { status: 204 }
   const size = row.size ?? 0
   const range = rangeOf(rq.http.headers.range ?? rq.http.headers['content-range'], size)
-  const found = await house.store.read(row.id, range).catch((thrown: unknown) => {
+  const cached = await house.cache.find(row.id)
+  const holder = (JSON.parse(row.stores) as string[]).find((id) => house.stores.has(id)) ?? defaultStore(house)
+  const found = await (cached ?? house.stores.get(holder)!).read(row.id, range).catch((thrown: unknown) => {
     if (isFault(thrown, 'not_found')) throw new Fault('not_found', `No image data found for image ${row.id}`)
     throw thrown
   })

@@ -1,7 +1,6 @@
 /** An image row as it stands on the wire. */
 import { isoSeconds } from '#base/clock.ts'
 import type { Context } from '#stack/context.ts'
-import { STORE_ID } from '../house.ts'
 import type { ImageRow } from '../store/tables.ts'
 
 export function imageView(row: ImageRow): Record<string, unknown> {
@@ -30,9 +29,13 @@ export function imageView(row: ImageRow): Record<string, unknown> {
     self: path,
     file: `${path}/file`,
     schema: '/v2/schemas/image',
-    ...(row.status === 'active' ? { stores: STORE_ID } : {}),
+    ...(row.stores === '[]' ? {} : { stores: listed(row.stores) }),
+    ...(row.importing_to === '[]' ? {} : { os_glance_importing_to_stores: listed(row.importing_to) }),
+    ...(row.failed_import === '[]' ? {} : { os_glance_failed_import: listed(row.failed_import) }),
   }
 }
+
+const listed = (ids: string): string => (JSON.parse(ids) as string[]).join(',')
 
 /** What the policy judges of an image. */
 export function imageTarget(row: ImageRow, context: Context, isMember: boolean): Record<string, unknown> {

@@ -6,7 +6,7 @@ import { type Reply, type Route, route, type Rq } from '#stack/route.ts'
 import { boolFromString } from '#stack/resource/field.ts'
 import type { Image, ImageCreate } from '../contract/images.ts'
 import { imageResource } from '../contract/image-resource.ts'
-import { type Glance, IMPORT_METHODS, STORE_ID } from '../house.ts'
+import { type Glance, IMPORT_METHODS, stagedId } from '../house.ts'
 import { deleteImageRows, insertImage, moveImage, pageOfImages, updateImage } from '../store/images.ts'
 import type { ImageRow } from '../store/tables.ts'
 import { applyFields, checkFormats, createSchema } from './image-fields.ts'
@@ -71,9 +71,27 @@ async function create(house: Glance, rq: Rq<ImageCreate>): Promise<Reply> {
   const { id, ...fields } = rq.body
   const owner = fields.owner ?? rq.context.project_id ?? null
   rq.authorize('add_image', { project_id: owner, owner })
+  const blank = { ...blankImage(house, owner), ...(id === undefined ? {} : { id }) }
+  const row: ImageRow = { ...blank, ...applyFields(fields, blank, house.config), owner }
+  judgeVisibility(rq, row)
+  checkFormats(row)
+  try {
+    await house.db.transaction((tx) => insertImage(tx, row))
+  } catch (thrown) {
+    if (isDuplicate(house.db.engine, thrown)) throw conflict(`Image ID ${row.id} already exists!`, { field: 'id' })
+    throw thrown
+  }
+  return {
+    json: imageView(row) satisfies Partial<Image>,
+    headers: { location: `${rq.base}/v2/images/${row.id}`, 'openstack-image-import-methods': IMPORT_METHODS.join(','), 'openstack-image-store-ids': [...house.stores.keys()].join(',') },
+  }
+}
+
+/** An image of which nothing is known yet. */
+export function blankImage(house: Glance, owner: string | null): ImageRow {
   const now = house.world.clock.now()
-  const blank: ImageRow = {
-    id: id ?? house.world.random.uuid(),
+  return {
+    id: house.world.random.uuid(),
     name: null,
     disk_format: null,
     container_format: null,
@@ -91,21 +109,11 @@ async function create(house: Glance, rq: Rq<ImageCreate>): Promise<Reply> {
     os_hidden: 0,
     properties: '{}',
     tags: '[]',
+    stores: '[]',
+    importing_to: '[]',
+    failed_import: '[]',
     created_at: now,
     updated_at: now,
-  }
-  const row: ImageRow = { ...blank, ...applyFields(fields, blank, house.config), owner }
-  judgeVisibility(rq, row)
-  checkFormats(row)
-  try {
-    await house.db.transaction((tx) => insertImage(tx, row))
-  } catch (thrown) {
-    if (isDuplicate(house.db.engine, thrown)) throw conflict(`Image ID ${row.id} already exists!`, { field: 'id' })
-    throw thrown
-  }
-  return {
-    json: imageView(row) satisfies Partial<Image>,
-    headers: { location: `${rq.base}/v2/images/${row.id}`, 'openstack-image-import-methods': IMPORT_METHODS.join(','), 'openstack-image-store-ids': STORE_ID },
   }
 }
 
@@ -134,9 +142,11 @@ async function remove(house: Glance, rq: Rq<never>): Promise<Reply> {
   const { row } = await loadImage(house, rq, 'delete_image')
   if (row.protected === 1) throw forbidden(`Image ${row.id} is protected and cannot be deleted.`)
   await house.db.transaction((tx) => deleteImageRows(tx, row.id))
+  await house.engine.cancel(house.db as never, 'image', row.id)
   // Rows first: bytes without a row are swept at the next start, a row without bytes would be a lie.
-  await house.store.ensureNo(row.id)
-  await house.store.ensureNo(`${row.id}.staged`)
+  for (const store of house.stores.values()) await store.ensureNo(row.id)
+  await house.staging.ensureNo(stagedId(row.id))
+  await house.cache.drop(row.id)
   return {}
 }
 

@@ -31,3 +31,19 @@ function instant(given: string): number | undefined {
   const ms = Date.parse(given)
   return Number.isNaN(ms) ? undefined : ms
 }
+
+export const taskResource: Resource = {
+  one: 'task',
+  many: 'tasks',
+  path: '/v2/tasks',
+  table: 'glance_tasks',
+  fields: { id: text(), type: text(), status: text(), owner: text(), created_at: { ...integer(), parse: instant }, updated_at: { ...integer(), parse: instant } },
+}
+
+export const namespaceResource: Resource = {
+  one: 'namespace',
+  many: 'namespaces',
+  path: '/v2/metadefs/namespaces',
+  table: 'glance_metadefs',
+  fields: { id: text(), namespace: text(), owner: text(), created_at: { ...integer(), parse: instant }, updated_at: { ...integer(), parse: instant } },
+}

@@ -15,6 +15,10 @@ export interface StoreDriver {
   read(id: string, range?: { start: number; end?: number }): Promise<{ stream: Readable; size: number }>
   size(id: string): Promise<number | undefined>
   ensureNo(id: string): Promise<void>
+  /** Everything there is, and when it was written (milliseconds). */
+  list(): Promise<{ id: string; size: number; written_at: number }[]>
+  /** Takes away what writes that were killed left, when it is older than `before`. */
+  sweep(before: number): Promise<void>
   /** The same bytes under another id, without copying where the store can. */
   move(from: string, to: string): Promise<void>
 }

@@ -1,30 +1,67 @@
 /** Glance's API and worker in one process. */
 import { join } from 'node:path'
+import type { Flow } from '#base/flow/definition.ts'
 import { FlowEngine } from '#base/flow/engine.ts'
+import { isFault } from '#base/fault.ts'
+import { type Reconciler, startReconciler } from '#base/reconcile.ts'
 import { corridor } from '#stack/corridor.ts'
-import { type ControlProcess, engineSettings, type HouseParts } from '#stack/house.ts'
+import type { ControlProcess, HouseParts } from '#stack/house.ts'
 import type { GlanceConfig } from '../config.ts'
 import { fileStore } from '../drivers/file/file-store.ts'
+import { imageCache } from '../flows/image-cache.ts'
+import { bytesOf } from '../flows/import-image.ts'
+import { flowsOf } from '../flows/index.ts'
+import { beat, sweep } from '../flows/uploads.ts'
 import type { Glance } from '../house.ts'
 import { plate, routesOf } from '../service.ts'
 import type { GlanceTables } from '../store/tables.ts'
 
+const HEARTBEAT = 10_000
+
 export function controlProcess(parts: HouseParts<GlanceConfig>): ControlProcess {
+  const { world, config, dataDir } = parts
+  const stores = config.stores.length > 0 ? config.stores : [{ id: 'file' }]
+  let caching: Reconciler | undefined
   const house: Glance = {
-    world: parts.world,
-    config: parts.config,
+    world,
+    config,
     publicUrl: parts.publicUrl,
+    client: parts.client,
+    serviceCaller: parts.serviceCaller,
+    owner: parts.owner,
     db: parts.db.as<GlanceTables>(),
-    store: fileStore(join(parts.dataDir, 'images')),
-    engine: new FlowEngine({ house: 'glance', db: parts.db, world: parts.world, owner: parts.owner, ...engineSettings(parts) }, []),
+    stores: new Map(stores.map(({ id, path }: GlanceConfig['stores'][number], i) => [id, fileStore(path ?? join(dataDir, i === 0 ? 'images' : `images-${id}`))])),
+    staging: fileStore(join(dataDir, 'staging')),
+    cache: imageCache(fileStore(join(dataDir, 'cache')), world),
+    wakeCache: () => caching?.wake(),
+    engine: undefined as never,
+    flows: undefined as never,
   }
+  house.flows = flowsOf(house)
+  house.engine = new FlowEngine({ house: 'glance', db: parts.db, world, owner: parts.owner }, Object.values(house.flows) as unknown as Flow<never>[])
   const routes = routesOf(house)
-  const handler = corridor({ world: parts.world, dialect: plate.dialect, routes, tokens: parts.tokens, authorizer: parts.authorizer, identityUrl: parts.identityUrl })
+  const handler = corridor({ world, dialect: plate.dialect, routes, tokens: parts.tokens, authorizer: parts.authorizer, identityUrl: parts.identityUrl })
+  const reconcilers: Reconciler[] = []
   return {
     plate,
     routes,
     handler,
-    start: async () => house.engine.open(),
-    close: (grace) => house.engine.close(grace),
+    async start() {
+      house.engine.open()
+      reconcilers.push(startReconciler({ name: 'glance.uploads', every: HEARTBEAT, world, run: () => beat(house) }))
+      const sweeper = startReconciler({ name: 'glance.sweep', every: config.sweep_interval, world, run: () => sweep(house) })
+      sweeper.wake()
+      const read = (imageId: string) =>
+        bytesOf(house, imageId).catch((thrown: unknown) => {
+          if (isFault(thrown, 'not_found')) return undefined
+          throw thrown
+        })
+      caching = startReconciler({ name: 'glance.cache', every: config.sweep_interval, world, run: () => house.cache.fill(read) })
+      reconcilers.push(sweeper, caching)
+    },
+    async close(grace) {
+      await house.engine.close(grace)
+      for (const one of reconcilers) await one.close()
+    },
   }
 }

@@ -1,7 +1,7 @@
 /** Queries on images, their tags and properties, and who may see them. */
-import type { ExpressionBuilder } from 'kysely'
+import { type ExpressionBuilder, sql } from 'kysely'
 import { conflict, notFound } from '#base/fault.ts'
-import type { Sql, Tx } from '#base/sql/database.ts'
+import type { Database, Sql, Tx } from '#base/sql/database.ts'
 import { type ListPlan, selectPage } from '#stack/resource/listing.ts'
 import { imageResource } from '../contract/image-resource.ts'
 import type { GlanceTables, ImageRow } from './tables.ts'
@@ -39,6 +39,7 @@ export async function deleteImageRows(tx: Tx<GlanceTables>, imageId: string): Pr
   await tx.query.deleteFrom('glance_images').where('id', '=', imageId).execute()
   await tx.query.deleteFrom('glance_image_facts').where('image_id', '=', imageId).execute()
   await tx.query.deleteFrom('glance_members').where('image_id', '=', imageId).execute()
+  await tx.query.deleteFrom('glance_tasks').where('image_id', '=', imageId).execute()
 }
 
 async function writeFacts(tx: Tx<GlanceTables>, row: ImageRow): Promise<void> {
@@ -48,6 +49,53 @@ async function writeFacts(tx: Tx<GlanceTables>, row: ImageRow): Promise<void> {
     ...Object.entries(JSON.parse(row.properties) as Record<string, string>).map(([name, value]) => ({ image_id: row.id, kind: 'property', name, value })),
   ]
   if (facts.length > 0) await tx.query.insertInto('glance_image_facts').values(facts).execute()
+}
+
+/** Images in the middle of an upload that nobody is at any more, as far as heartbeats since `before` tell. */
+export async function imagesStuck(db: Db, before: number): Promise<ImageRow[]> {
+  const rows = await db.query
+    .selectFrom('glance_images')
+    .leftJoin('glance_uploads', 'glance_uploads.image_id', 'glance_images.id')
+    .selectAll('glance_images')
+    .where('glance_images.status', 'in', ['saving', 'uploading'])
+    .where('glance_images.updated_at', '<', before)
+    .where((eb) => eb.or([eb('glance_uploads.beat_at', 'is', null), eb('glance_uploads.beat_at', '<', before)]))
+    .execute()
+  // Bytes that were staged to their end wait for an import, however long.
+  return rows.filter((row) => row.status === 'saving' || row.size === null)
+}
+
+/** Which of these ids are images. */
+export async function imageIdsAmong(db: Db, ids: readonly string[]): Promise<Set<string>> {
+  if (ids.length === 0) return new Set()
+  const rows = await db.query.selectFrom('glance_images').select('id').where('id', 'in', ids).execute()
+  return new Set(rows.map((row) => row.id))
+}
+
+export interface ImageUsage {
+  count: number
+  uploading: number
+  /** Bytes. */
+  size: number
+  staged: number
+}
+
+export async function usageOf(db: Db, owner: string): Promise<ImageUsage> {
+  const rows = await db.query
+    .selectFrom('glance_images')
+    .select(['status', 'stores', sql<number>`count(*)`.as('count'), sql<number>`coalesce(sum(size), 0)`.as('size')])
+    .where('owner', '=', owner)
+    .groupBy(['status', 'stores'])
+    .execute()
+  const usage: ImageUsage = { count: 0, uploading: 0, size: 0, staged: 0 }
+  for (const row of rows) {
+    const held = ['saving', 'uploading', 'importing'].includes(row.status)
+    usage.count += Number(row.count)
+    if (held) usage.uploading += Number(row.count)
+    if (row.status === 'uploading' || row.status === 'importing') usage.staged += Number(row.size)
+    else usage.size += Number(row.size) * Math.max(1, (JSON.parse(row.stores) as string[]).length)
+  }
+  return usage
 }
 
 export interface Visible {
@@ -109,4 +157,25 @@ export async function pageOfImages(db: Db, plan: ListPlan, visible: Visible): Pr
     return query
   })
   return page as unknown as { rows: ImageRow[]; more: boolean }
+}
+
+interface StoreLists {
+  stores: string[]
+  importing_to: string[]
+  failed_import: string[]
+}
+
+/** Changes which stores have, get or lack the bytes, read and written in one transaction. */
+export async function setStores(db: Database<GlanceTables>, imageId: string, change: (now: StoreLists) => Partial<StoreLists>, updated_at: number): Promise<void> {
+  await db.transaction(async (tx) => {
+    const row = await imageById(tx, imageId)
+    if (!row) return
+    const lists: StoreLists = { stores: JSON.parse(row.stores) as string[], importing_to: JSON.parse(row.importing_to) as string[], failed_import: JSON.parse(row.failed_import) as string[] }
+    const next = { ...lists, ...change(lists) }
+    await tx.query
+      .updateTable('glance_images')
+      .set({ stores: JSON.stringify(next.stores), importing_to: JSON.stringify(next.importing_to), failed_import: JSON.stringify(next.failed_import), updated_at })
+      .where('id', '=', imageId)
+      .execute()
+  })
 }

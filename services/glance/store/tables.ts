@@ -18,8 +18,19 @@ export interface ImageRow {
   os_hidden: number
   properties: string
   tags: string
+  /** JSON: ids of the stores that have the bytes; then of those an import still writes to, and of those it could not. */
+  stores: string
+  importing_to: string
+  failed_import: string
   created_at: number
   updated_at: number
+}
+
+/** An upload that a process is at; one whose heart stopped left a row that must not wait for it. */
+export interface UploadRow {
+  image_id: string
+  owner: string
+  beat_at: number
 }
 
 /** Tags and properties once more, for filters: `kind` is `tag` or `property`. */
@@ -69,6 +80,7 @@ export interface MetadefRow {
 }
 
 export interface GlanceTables {
+  glance_uploads: UploadRow
   glance_images: ImageRow
   glance_image_facts: ImageFactRow
   glance_members: MemberRow

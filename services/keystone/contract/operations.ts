@@ -26,3 +26,6 @@ export const validateEc2 = operation<
   { body: { ec2Credentials: { access: string; signature: string; host?: string; verb?: string; path?: string; params?: Readonly<Record<string, string>>; headers?: Readonly<Record<string, string>>; body_hash?: string } } },
   { token: TokenBody }
 >('POST', '/v3/ec2tokens')
+
+export const listServices = operation<{ query?: { type?: string; name?: string } }, { services: { id: string; type: string; name: string; enabled: boolean }[] }>('GET', '/v3/services')
+export const listEndpoints = operation<{ query?: { interface?: string; service_id?: string; region_id?: string } }, { endpoints: { id: string; service_id: string; interface: string; region_id: string | null; url: string }[] }>('GET', '/v3/endpoints')

@@ -1,6 +1,6 @@
 /** Image bytes as files: written to a temporary name, synced, renamed. */
 import { createReadStream } from 'node:fs'
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { invalid, notFound } from '#base/fault.ts'
 import { isUuid } from '#base/ids.ts'
@@ -53,6 +53,22 @@ export function fileStore(dir: string): StoreDriver {
       ),
     async ensureNo(id) {
       await rm(pathOf(id), { force: true })
+    },
+    async list() {
+      const found: { id: string; size: number; written_at: number }[] = []
+      for (const id of await readdir(dir).catch(() => [])) {
+        if (id.includes('.part-')) continue
+        const facts = await stat(join(dir, id)).catch(() => undefined)
+        if (facts?.isFile()) found.push({ id, size: facts.size, written_at: facts.mtimeMs })
+      }
+      return found
+    },
+    async sweep(before) {
+      for (const name of await readdir(dir).catch(() => [])) {
+        if (!name.includes('.part-')) continue
+        const facts = await stat(join(dir, name)).catch(() => undefined)
+        if (facts && facts.mtimeMs < before) await rm(join(dir, name), { force: true })
+      }
     },
     async move(from, to) {
       await rename(pathOf(from), pathOf(to))

@@ -24,11 +24,15 @@ export const initial: Migration = {
         os_hidden: flag(),
         properties: json(),
         tags: json(),
+        stores: json(),
+        importing_to: json(),
+        failed_import: json(),
         created_at: big(),
         updated_at: big(),
       },
       { primary: ['id'], index: [['created_at', 'id'], ['owner'], ['visibility']] },
     )
+    await m.createTable('glance_uploads', { image_id: id(), owner: string(128), beat_at: big() }, { primary: ['image_id'] })
     await m.createTable('glance_image_facts', { image_id: id(), kind: string(16), name: string(255), value: text() }, { primary: ['image_id', 'kind', 'name'] })
     await m.createTable(
       'glance_members',
