@@ -21,6 +21,24 @@ import { serverRoutes } from './api/servers.ts'
 import { serviceRoutes } from './api/services.ts'
 import { simpleTenantUsageRoutes } from './api/simple-tenant-usage.ts'
 import { usageAuditLogRoutes } from './api/usage-audit-log.ts'
+import { externalEventRoutes } from './api/external-events.ts'
+import { instanceActionRoutes } from './api/instance-actions.ts'
+import { interfaceRoutes } from './api/interfaces.ts'
+import { metadataServiceRoutes } from './api/metadata-service.ts'
+import { migrationRoutes } from './api/migrations.ts'
+import { remoteConsoleRoutes } from './api/remote-consoles.ts'
+import { serverDiagnosticsRoutes } from './api/server-diagnostics.ts'
+import { serverImageRoutes } from './api/server-images.ts'
+import { serverIpRoutes } from './api/server-ips.ts'
+import { serverMetadataRoutes } from './api/server-metadata.ts'
+import { serverMoveRoutes } from './api/server-moves.ts'
+import { serverPasswordRoutes } from './api/server-password.ts'
+import { serverRebuildRoutes } from './api/server-rebuild.ts'
+import { serverSecurityGroupRoutes } from './api/server-security-groups.ts'
+import { serverShelveRoutes } from './api/server-shelve.ts'
+import { serverTagRoutes } from './api/server-tags.ts'
+import { serverTopologyRoutes } from './api/server-topology.ts'
+import { volumeAttachmentRoutes } from './api/volume-attachments.ts'
 import { versionRoutes } from './api/versions.ts'
 import type { Nova } from './house.ts'
 import { initial } from './store/migrations/0001-initial.ts'
@@ -40,6 +58,24 @@ export function routesOf(nova: Nova): Route[] {
     ...serverRoutes(nova),
     ...serverCreateRoutes(nova),
     ...serverActionRoutes(nova),
+    ...externalEventRoutes(nova),
+    ...instanceActionRoutes(nova),
+    ...interfaceRoutes(nova),
+    ...metadataServiceRoutes(nova),
+    ...migrationRoutes(nova),
+    ...remoteConsoleRoutes(nova),
+    ...serverDiagnosticsRoutes(nova),
+    ...serverImageRoutes(nova),
+    ...serverIpRoutes(nova),
+    ...serverMetadataRoutes(nova),
+    ...serverMoveRoutes(nova),
+    ...serverPasswordRoutes(nova),
+    ...serverRebuildRoutes(nova),
+    ...serverSecurityGroupRoutes(nova),
+    ...serverShelveRoutes(nova),
+    ...serverTagRoutes(nova),
+    ...serverTopologyRoutes(nova),
+    ...volumeAttachmentRoutes(nova),
     ...flavorRoutes(nova),
     ...flavorAccessRoutes(nova),
     ...flavorExtraSpecRoutes(nova),

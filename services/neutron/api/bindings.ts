@@ -130,7 +130,7 @@ async function create(house: Neutron, rq: Rq, portOf: PortOf, all: (db: T, port:
     const rows = await all(tx, port)
     if (rows.some((one) => one.host === host)) throw conflict(`Binding for port ${port.id} on host ${host} already exists.`, { code: 'PortBindingAlreadyExists' })
     const vnic_type = (values.vnic_type as string | undefined) ?? port['binding:vnic_type']
-    const bound = await bind(house, tx, host, vnic_type)
+    const bound = await bind(house, tx, host, vnic_type, port.id)
     if (bound['binding:vif_type'] === 'binding_failed') throw conflict(`Binding for port ${port.id} on host ${host} could not be created.`, { code: 'PortBindingError' })
     const row: BindingRow = { port_id: port.id, host, status: rows.length > 0 ? 'INACTIVE' : 'ACTIVE', vif_type: bound['binding:vif_type'], vif_details: bound['binding:vif_details'], vnic_type, profile: JSON.stringify(values.profile ?? {}) }
     if (row.status === 'ACTIVE') {

@@ -13,6 +13,7 @@ import { beatServices, computeNodeById, insertComputeNode, insertService, patchC
 import { patchMigration, unburiedEvacuationsFrom } from '../store/server-migrations.ts'
 import { bury, patchServer, serversByIds, serversOnHost, unburiedOn } from '../store/servers.ts'
 import type { FlavorSnapshot, NicInfo, ServerRow } from '../store/tables.ts'
+import { release } from './claims.ts'
 import { callCompute } from './computes.ts'
 import { guestWish } from './guest.ts'
 import { moveServer } from './state.ts'
@@ -59,7 +60,10 @@ export function hostReports(nova: Nova): ControlRpc {
       await bury(nova.db, host_id, server_ids)
       const now = nova.world.clock.now()
       for (const move of await unburiedEvacuationsFrom(nova.db, host_id)) {
-        if (server_ids.includes(move.server_id)) await patchMigration(nova.db, move.uuid, { buried: 1, status: 'completed', updated_at: now })
+        if (server_ids.includes(move.server_id)) {
+          await release(nova, move.uuid)
+          await patchMigration(nova.db, move.uuid, { buried: 1, status: 'completed', updated_at: now })
+        }
       }
     },
   }

@@ -25,12 +25,15 @@ export interface PortsAsk {
   security_group_ids?: readonly string[]
   /** No port of this server can exist yet. */
   known_new: boolean
+  /** Ports that belong to other wishes. */
+  except?: readonly string[]
 }
 
 /** Every wish has its port, bound to the host. Asked again it finds the ports made before. */
 export async function ensurePorts(nova: Nova, ask: PortsAsk): Promise<{ nics: NicInfo[]; ports: Port[] }> {
   const caller = await nova.service()
-  const there = ask.known_new ? [] : (await nova.client.call(caller, 'neutron', listPorts, { query: { device_id: ask.server_id } })).ports
+  const all = ask.known_new ? [] : (await nova.client.call(caller, 'neutron', listPorts, { query: { device_id: ask.server_id } })).ports
+  const there = all.filter((port) => !ask.except?.includes(port.id))
   const binding = { device_id: ask.server_id, device_owner: `compute:${ask.zone}`, 'binding:host_id': ask.host }
   const used = new Set<string>()
   const found = ask.wishes.map((wish): Port | undefined => {

@@ -40,27 +40,28 @@ function fromText({ vm_state, task_state }: Expected): string {
   return `${vm_state ?? 'any'}/${task}`
 }
 
-/** The good end of a flow: the state it brought about, the lock let go, the action closed. Twice is once. */
-export async function settle(nova: Nova, work: ServerWork, locks: readonly string[], patch: StatePatch, host?: string | null): Promise<void> {
+/** The good end of a flow: the state it brought about, the lock let go, the action closed. Twice is once. Without locks it changes no state. */
+export async function settle(nova: Nova, work: ServerWork, locks: readonly string[], patch: StatePatch, host?: string | null, also?: (tx: Tx<NovaTables>) => Promise<unknown>): Promise<void> {
   await nova.db.transaction(async (tx) => {
-    await moveServer(nova, tx, work.server_id, { task_state: locks }, { task_state: null, ...patch })
+    if (locks.length > 0) await moveServer(nova, tx, work.server_id, { task_state: locks }, { task_state: null, ...patch })
+    await also?.(tx)
     const now = nova.world.clock.now()
     await finishAction(tx, work.action_id, [{ event: work.event, start: work.started_at, finish: now, result: 'Success', ...(host ? { host } : {}) }], null, now)
   })
-  nova.wakes.wake(work.server_id)
+  nova.wakes.ended(work.action_id, work.server_id, 'well')
 }
 
 /** The bad end: the lock let go, the reason kept. When a delete cancelled the flow, the state is the delete's. */
 export async function letGo(nova: Nova, work: ServerWork, locks: readonly string[], fault: FaultData, cancelled: boolean, patch: StatePatch = {}): Promise<void> {
   await nova.db.transaction(async (tx) => {
     const now = nova.world.clock.now()
-    if (!cancelled) {
+    if (!cancelled && locks.length > 0) {
       const more = patch.vm_state === 'error' ? { fault: JSON.stringify(faultInfo(fault, now)) } : {}
       await moveServer(nova, tx, work.server_id, { task_state: locks }, { task_state: null, ...more, ...patch })
     }
     await finishAction(tx, work.action_id, [{ event: work.event, start: work.started_at, finish: now, result: 'Error', details: fault.message }], cancelled ? 'cancelled' : 'Error', now)
   })
-  nova.wakes.wake(work.server_id)
+  nova.wakes.ended(work.action_id, work.server_id, fault)
 }
 
 const CODES: Partial<Record<FaultKind, number>> = { invalid: 400, forbidden: 403, over_quota: 403, not_found: 404, conflict: 409 }

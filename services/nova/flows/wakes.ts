@@ -1,5 +1,6 @@
 /** Whoever waits for something about a server is woken here; the wake carries no news (S10): look for yourself. */
 import type { Clock } from '#base/clock.ts'
+import { type FaultData, faultFromData } from '#base/fault.ts'
 
 export class Wakes {
   readonly #waiting = new Map<string, Set<() => void>>()
@@ -7,6 +8,7 @@ export class Wakes {
   /** Servers that this process inserted a moment ago: nothing of them can exist elsewhere yet, so nothing need be looked for. */
   readonly #newClaims = new Set<string>()
   readonly #newPorts = new Set<string>()
+  readonly #outcomes = new Map<string, FaultData | 'well' | undefined>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -24,6 +26,30 @@ export class Wakes {
 
   portsFresh(serverId: string): boolean {
     return this.#newPorts.delete(serverId)
+  }
+
+  /** Whoever asks for an action's end, asks before it begins. */
+  expect(actionId: string): void {
+    this.#outcomes.set(actionId, undefined)
+  }
+
+  ended(actionId: string, serverId: string, outcome: FaultData | 'well'): void {
+    if (this.#outcomes.has(actionId)) this.#outcomes.set(actionId, outcome)
+    this.wake(serverId)
+  }
+
+  /** The end of an expected action; throws the fault it ended with. */
+  async outcome(actionId: string, serverId: string, signal: AbortSignal): Promise<void> {
+    try {
+      for (;;) {
+        const known = this.#outcomes.get(actionId)
+        if (known === 'well') return
+        if (known) throw faultFromData(known)
+        await this.wait(serverId, 1_000, signal)
+      }
+    } finally {
+      this.#outcomes.delete(actionId)
+    }
   }
 
   wake(serverId: string): void {

@@ -4,7 +4,7 @@ import type { Serving } from '#base/bus/interface.ts'
 import { FlowEngine } from '#base/flow/engine.ts'
 import { type Reconciler, startReconciler } from '#base/reconcile.ts'
 import { corridor } from '#stack/corridor.ts'
-import type { ControlProcess, HouseParts } from '#stack/house.ts'
+import { type ControlProcess, engineSettings, type HouseParts } from '#stack/house.ts'
 import { withLegacyPaths } from '../api/legacy-paths.ts'
 import type { NovaConfig } from '../config.ts'
 import { controlTopic, wakeTopic } from '../contract/control-rpc.ts'
@@ -15,6 +15,7 @@ import { housekeeping } from '../flows/housekeeping.ts'
 import { Wakes } from '../flows/wakes.ts'
 import type { Nova } from '../house.ts'
 import { plate, routesOf } from '../service.ts'
+import { consoleProxy } from './console-proxy.ts'
 import type { NovaTables } from '../store/tables.ts'
 
 /** For tests: faults of flows. */
@@ -36,7 +37,7 @@ export function controlProcess(parts: HouseParts<NovaConfig>, options: ControlOp
     publicUrl: parts.publicUrl,
   }
   nova.flows = makeFlows(nova)
-  nova.engine = new FlowEngine({ house: 'nova', db: parts.db, world, owner: parts.owner, announce: () => void bus.fanout('nova.wake', 'look', null), ...(options.faults ? { faults: options.faults } : {}) }, flowList(nova.flows))
+  nova.engine = new FlowEngine({ house: 'nova', db: parts.db, world, owner: parts.owner, announce: () => void bus.fanout('nova.wake', 'look', null), ...engineSettings(parts), ...(options.faults ? { faults: options.faults } : {}) }, flowList(nova.flows))
   options.onHouse?.(nova)
   const routes = routesOf(nova)
   const serving: Serving[] = []
@@ -45,6 +46,7 @@ export function controlProcess(parts: HouseParts<NovaConfig>, options: ControlOp
     plate,
     routes,
     handler: withLegacyPaths(corridor({ world, dialect: plate.dialect, routes, tokens, authorizer, identityUrl })),
+    onUpgrade: consoleProxy(nova),
     async start() {
       serving.push(
         await serverOf(bus, controlTopic, hostReports(nova)),

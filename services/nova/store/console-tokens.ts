@@ -14,3 +14,9 @@ export async function dropConsoleTokens(sql: NovaSql, by: { server_id: string } 
   const q = sql.query.deleteFrom('nova_console_tokens')
   await ('server_id' in by ? q.where('server_id', '=', by.server_id) : q.where('expires_at', '<=', by.expired_at)).execute()
 }
+
+/** Uses a token: it is good once. */
+export async function takeConsoleToken(sql: NovaSql, hash: string, now: number): Promise<ConsoleTokenRow | undefined> {
+  const done = await sql.query.updateTable('nova_console_tokens').set({ used: 1 }).where('token_hash', '=', hash).where('used', '=', 0).where('expires_at', '>', now).executeTakeFirst()
+  return done.numUpdatedRows === 1n ? consoleToken(sql, hash, now) : undefined
+}

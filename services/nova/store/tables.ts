@@ -118,6 +118,8 @@ export interface ServerPrivate {
   /** Encrypted by the guest for its owner; kept as it came. */
   password?: string
   injected_files?: { path: string; contents: string }[]
+  /** Cinder attachments on the host that a moved server may go back to: block device → attachment. */
+  old_attachments?: Record<string, string>
   /** Groups asked for, as ids. */
   security_group_ids?: string[]
 }

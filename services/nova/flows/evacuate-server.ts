@@ -1,0 +1,97 @@
+/**
+ * evacuate-server: the host is dead, the server is brought about on another one from its image or its volumes. The migration keeps the claim
+ * on the dead host, and is the tombstone by which its agent ends the old guest when it comes back (S15).
+ */
+import { isFault } from '#base/fault.ts'
+import { defineFlow, type Flow } from '#base/flow/definition.ts'
+import { POWER_NUMBER } from '../core/states.ts'
+import type { Nova } from '../house.ts'
+import { blockDevicesOf } from '../store/block-devices.ts'
+import { patchMigration } from '../store/server-migrations.ts'
+import type { FlavorSnapshot, NicInfo } from '../store/tables.ts'
+import { moveClaim, type Owner, returnClaim } from './claims.ts'
+import { callCompute } from './computes.ts'
+import { guestWish } from './guest.ts'
+import { adoptAttachments, attachmentsOf, connectElsewhere, letGo as letAttachmentsGo } from './moving-volumes.ts'
+import { awaitWires, rebindPorts } from './ports.ts'
+import { type Place, placeServer } from './scheduling.ts'
+import { letGo, liveServer, moveServer, type ServerWork, settle } from './state.ts'
+import { isOnVolume } from './volumes.ts'
+
+export interface EvacuateServer extends ServerWork {
+  migration: string
+  source_host_id: string
+  owner: Owner
+  /** How it ends: from 2.95 always stopped. */
+  power: 'running' | 'shutdown'
+  was: string
+  zone?: string
+  requested_host?: string
+  force_host?: string
+  admin_pass?: string
+}
+
+const LOCKS = ['rebuilding', 'rebuild_block_device_mapping', 'rebuild_spawning'] as const
+
+export const evacuateServerFlow = (nova: Nova): Flow<EvacuateServer> =>
+  defineFlow<EvacuateServer>(
+    'evacuate-server',
+    {
+      deadline: nova.config.action_deadline,
+      failed: async (p, fault, cancelled) => {
+        await patchMigration(nova.db, p.migration, { status: 'failed', buried: 1, updated_at: nova.world.clock.now() })
+        await letGo(nova, p, LOCKS, fault, cancelled, { vm_state: 'error' })
+      },
+    },
+    async (f, p) => {
+      const place = await f.step(
+        'claim',
+        async () => {
+          const server = await liveServer(nova, p.server_id)
+          const flavor = JSON.parse(server.flavor) as FlavorSnapshot
+          const ask = { server, flavor, on_volume: isOnVolume(await blockDevicesOf(nova.db, server.id)), ignore: [p.source_host_id], zone: p.zone, requested_host: p.requested_host, force_host: p.force_host }
+          const at = await placeServer(nova, ask, (_at, allocations) => moveClaim(nova, server.id, p.migration, server, allocations))
+          await patchMigration(nova.db, p.migration, { status: 'pre-migrating', dest_compute: at.host, dest_node: at.node, dest_host_id: at.host_id, dest_host: at.host_ip, updated_at: nova.world.clock.now() })
+          return at
+        },
+        () => returnClaim(nova, p.server_id, p.migration, p.owner),
+      )
+      const built = await f.step(
+        'build',
+        (signal) => build(nova, p, place, signal),
+        () => callCompute(nova, place.host_id, 'ensureNoGuest', { server_id: p.server_id, host_id: place.host_id }),
+      )
+      await f.step('settle', async () => {
+        const now = nova.world.clock.now()
+        const running = built.power_state === 'running'
+        await settle(
+          nova, p, LOCKS,
+          { vm_state: running ? 'active' : 'stopped', power_state: POWER_NUMBER[built.power_state], host: place.host, node: place.node, host_id: place.host_id, availability_zone: place.zone, network_info: JSON.stringify(built.nics), launched_at: now, fault: null },
+          place.host,
+          (tx) => patchMigration(tx, p.migration, { status: 'done', updated_at: now }),
+        )
+      })
+    },
+  )
+
+async function build(nova: Nova, p: EvacuateServer, place: Place, signal: AbortSignal) {
+  try {
+    const server = await liveServer(nova, p.server_id)
+    await moveServer(nova, nova.db, server.id, { task_state: LOCKS }, { task_state: 'rebuild_spawning' })
+    const before = await blockDevicesOf(nova.db, server.id)
+    const old = attachmentsOf(before)
+    // The dead host's connections are cut first: two hosts must not write to one volume.
+    const devices = await connectElsewhere(nova, server.id, before, place)
+    await adoptAttachments(nova, devices)
+    const fresh = attachmentsOf(devices)
+    await letAttachmentsGo(nova, Object.fromEntries(Object.entries(old).filter(([device, attachment]) => fresh[device] !== attachment)))
+    const { nics, ports } = await rebindPorts(nova, server, place.host)
+    await awaitWires(nova, server.id, ports, signal)
+    const guest = await guestWish(nova, { server: { ...server, availability_zone: place.zone }, flavor: JSON.parse(server.flavor) as FlavorSnapshot, devices, nics, admin_pass: p.admin_pass })
+    const { power_state } = await callCompute(nova, place.host_id, 'ensureGuest', { guest, power: p.power }, { signal })
+    return { power_state, nics: nics satisfies NicInfo[] }
+  } catch (thrown) {
+    if (!signal.aborted || isFault(signal.reason)) await callCompute(nova, place.host_id, 'ensureNoGuest', { server_id: p.server_id, host_id: place.host_id }, { wait: 0 }).catch(() => {})
+    throw thrown
+  }
+}

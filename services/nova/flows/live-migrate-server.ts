@@ -1,0 +1,163 @@
+/**
+ * live-migrate-server: claim (+) → prepare (+) → migrate → arrive → clean. Until the guest runs at the destination everything can be undone;
+ * from then on there is only forward.
+ */
+import { isFault } from '#base/fault.ts'
+import { defineFlow, type Flow } from '#base/flow/definition.ts'
+import type { MigrationTarget } from '#nova/drivers/interface.ts'
+import { activatePortBinding, createPortBinding, deletePortBinding, listPorts } from '#neutron/contract/network.ts'
+import { POWER_NUMBER } from '../core/states.ts'
+import type { Nova } from '../house.ts'
+import { blockDevicesOf } from '../store/block-devices.ts'
+import { migrationByUuid, patchMigration } from '../store/server-migrations.ts'
+import type { BlockDeviceRow, FlavorSnapshot, MigrationRow, NicInfo } from '../store/tables.ts'
+import { moveClaim, type Owner, release, returnClaim } from './claims.ts'
+import { callCompute } from './computes.ts'
+import { persist } from './delete-server.ts'
+import { guestWish } from './guest.ts'
+import { adoptAttachments, attachmentsOf, connectElsewhere, letGo as letAttachmentsGo } from './moving-volumes.ts'
+import { nicOf } from './ports.ts'
+import { type Place, placeServer } from './scheduling.ts'
+import { letGo, liveServer, type ServerWork, settle } from './state.ts'
+import { isOnVolume } from './volumes.ts'
+
+export interface LiveMigrateServer extends ServerWork {
+  migration: string
+  was: string
+  source: { host_id: string; host: string }
+  owner: Owner
+  zone?: string
+  requested_host?: string
+  /** The host was named and is not to be judged. */
+  force_host?: string
+}
+
+interface Prepared {
+  target: MigrationTarget
+  devices: BlockDeviceRow[]
+}
+
+const LOCKS = ['migrating'] as const
+
+export const liveMigrateServerFlow = (nova: Nova): Flow<LiveMigrateServer> => {
+  const mark = (p: LiveMigrateServer, status: string, more: Partial<MigrationRow> = {}): Promise<void> => patchMigration(nova.db, p.migration, { status, ...more, updated_at: nova.world.clock.now() })
+  return defineFlow<LiveMigrateServer>(
+    'live-migrate-server',
+    {
+      deadline: nova.config.action_deadline,
+      failed: async (p, fault, cancelled) => {
+        const move = await migrationByUuid(nova.db, p.migration)
+        await mark(p, move?.status === 'cancelled' ? 'cancelled' : 'failed')
+        await letGo(nova, p, LOCKS, fault, cancelled, { vm_state: p.was })
+      },
+    },
+    async (f, p) => {
+      const place = await f.step(
+        'claim',
+        async () => {
+          const server = await liveServer(nova, p.server_id)
+          const flavor = JSON.parse(server.flavor) as FlavorSnapshot
+          const ask = { server, flavor, on_volume: isOnVolume(await blockDevicesOf(nova.db, server.id)), ignore: [p.source.host_id], zone: p.zone, requested_host: p.requested_host, force_host: p.force_host }
+          const at = await placeServer(nova, ask, (_at, allocations) => moveClaim(nova, server.id, p.migration, server, allocations))
+          await mark(p, 'preparing', { dest_compute: at.host, dest_node: at.node, dest_host_id: at.host_id, dest_host: at.host_ip })
+          return at
+        },
+        () => returnClaim(nova, p.server_id, p.migration, p.owner),
+      )
+      const prepared = await f.step(
+        'prepare',
+        () => prepare(nova, p, place),
+        (result) => unprepare(nova, p, place, result),
+      )
+      await f.step('migrate', async (signal) => {
+        await mark(p, 'running')
+        // Hours may pass with a busy guest; the deadline of the flow ends it.
+        await callCompute(nova, p.source.host_id, 'migrateOut', { server_id: p.server_id, target: prepared.target }, { signal, timeout: nova.config.action_deadline })
+        await mark(p, 'post-migrating')
+      })
+      const power = await f.step('arrive', (signal) => persist(nova, signal, () => arrive(nova, p, place, prepared)))
+      await f.step('clean', (signal) => persist(nova, signal, () => clean(nova, p)))
+      await f.step('settle', async () => {
+        const now = nova.world.clock.now()
+        const server = await liveServer(nova, p.server_id)
+        const ports = (await nova.client.call(await nova.service(), 'neutron', listPorts, { query: { device_id: server.id } })).ports
+        const nics = (JSON.parse(server.network_info) as NicInfo[]).map((nic) => {
+          const port = ports.find((one) => one.id === nic.port_id)
+          return port ? nicOf(port, nic, nic.own) : nic
+        })
+        await settle(nova, p, LOCKS, { vm_state: power === 'paused' ? 'paused' : 'active', power_state: POWER_NUMBER[power], host: place.host, node: place.node, host_id: place.host_id, availability_zone: place.zone, network_info: JSON.stringify(nics), progress: 0 }, place.host, (tx) =>
+          patchMigration(tx, p.migration, { status: 'completed', updated_at: now }),
+        )
+      })
+    },
+  )
+}
+
+async function prepare(nova: Nova, p: LiveMigrateServer, place: Place): Promise<Prepared> {
+  const server = await liveServer(nova, p.server_id)
+  const nics = JSON.parse(server.network_info) as NicInfo[]
+  const caller = await nova.service()
+  let devices: BlockDeviceRow[] = []
+  try {
+    devices = await connectElsewhere(nova, server.id, await blockDevicesOf(nova.db, server.id), place)
+    const there: NicInfo[] = []
+    for (const nic of nics) {
+      const { binding } = await nova.client.call(caller, 'neutron', createPortBinding, { params: { id: nic.port_id }, body: { binding: { host: place.host } } }).catch((thrown: unknown) => {
+        // Asked a second time after a crash: it is there.
+        if (isFault(thrown, 'conflict')) return { binding: undefined }
+        throw thrown
+      })
+      const tap = binding?.vif_details.tap_name ?? nic.tap
+      there.push({ ...nic, ...(tap === undefined ? {} : { tap }) })
+    }
+    const guest = await guestWish(nova, { server, flavor: JSON.parse(server.flavor) as FlavorSnapshot, devices, nics: there })
+    const layout = await callCompute(nova, server.host_id!, 'layout', { server_id: server.id })
+    return { target: await callCompute(nova, place.host_id, 'prepareIncoming', { guest, layout }), devices }
+  } catch (thrown) {
+    await unprepare(nova, p, place, { devices }).catch((again: unknown) => nova.world.log.module('nova.migrate').warn('Failed to undo a preparation', { server: p.server_id, error: again }))
+    throw thrown
+  }
+}
+
+async function unprepare(nova: Nova, p: LiveMigrateServer, place: Place, { devices }: Pick<Prepared, 'devices'>): Promise<void> {
+  // Once the guest runs at the destination nothing may end it there.
+  if ((await migrationByUuid(nova.db, p.migration))?.status === 'post-migrating') return
+  await callCompute(nova, place.host_id, 'ensureNoGuest', { server_id: p.server_id, host_id: place.host_id })
+  const server = await liveServer(nova, p.server_id)
+  const caller = await nova.service()
+  for (const nic of JSON.parse(server.network_info) as NicInfo[]) {
+    await nova.client.call(caller, 'neutron', deletePortBinding, { params: { id: nic.port_id, host: place.host } }).catch((thrown: unknown) => {
+      if (!isFault(thrown, 'not_found')) throw thrown
+    })
+  }
+  const now = attachmentsOf(await blockDevicesOf(nova.db, server.id))
+  await letAttachmentsGo(nova, Object.fromEntries(Object.entries(attachmentsOf(devices)).filter(([device, attachment]) => now[device] !== attachment)))
+}
+
+async function arrive(nova: Nova, p: LiveMigrateServer, place: Place, prepared: Prepared) {
+  const server = await liveServer(nova, p.server_id)
+  const caller = await nova.service()
+  for (const nic of JSON.parse(server.network_info) as NicInfo[]) {
+    await nova.client.call(caller, 'neutron', activatePortBinding, { params: { id: nic.port_id, host: place.host } }).catch((thrown: unknown) => {
+      if (!isFault(thrown, 'conflict')) throw thrown
+    })
+  }
+  const old = attachmentsOf(await blockDevicesOf(nova.db, server.id))
+  const { power_state } = await callCompute(nova, place.host_id, 'finishIncoming', { server_id: server.id })
+  await adoptAttachments(nova, prepared.devices)
+  const fresh = attachmentsOf(prepared.devices)
+  await letAttachmentsGo(nova, Object.fromEntries(Object.entries(old).filter(([device, attachment]) => fresh[device] !== attachment)))
+  return power_state
+}
+
+async function clean(nova: Nova, p: LiveMigrateServer): Promise<void> {
+  await callCompute(nova, p.source.host_id, 'ensureNoGuest', { server_id: p.server_id, host_id: p.source.host_id })
+  await release(nova, p.migration)
+  const server = await liveServer(nova, p.server_id)
+  const caller = await nova.service()
+  for (const nic of JSON.parse(server.network_info) as NicInfo[]) {
+    await nova.client.call(caller, 'neutron', deletePortBinding, { params: { id: nic.port_id, host: p.source.host } }).catch((thrown: unknown) => {
+      if (!isFault(thrown, 'not_found')) throw thrown
+    })
+  }
+}

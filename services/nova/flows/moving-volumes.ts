@@ -1,0 +1,67 @@
+/** A server's volumes while it moves: connected to both hosts, until the move is settled and one side is let go. */
+import { isFault } from '#base/fault.ts'
+import { createAttachment, deleteAttachment, updateAttachment } from '#cinder/contract/attachments.ts'
+import type { Nova } from '../house.ts'
+import { patchBlockDevice } from '../store/block-devices.ts'
+import type { BlockDeviceRow } from '../store/tables.ts'
+import { completeVolumes, connectionOf, connectorOf, isVolume } from './volumes.ts'
+
+/** Block device id → attachment. */
+export type Attachments = Record<string, string>
+
+export const attachmentsOf = (devices: readonly BlockDeviceRow[]): Attachments => Object.fromEntries(devices.flatMap((device) => (isVolume(device) && device.attachment_id !== null ? [[device.id, device.attachment_id]] : [])))
+
+/** Second attachments, connected to the destination; nothing of the rows changes yet. What was made is taken away when one fails. */
+export async function connectElsewhere(nova: Nova, serverId: string, devices: readonly BlockDeviceRow[], place: { host: string; host_ip: string }): Promise<BlockDeviceRow[]> {
+  const caller = await nova.service()
+  const made: BlockDeviceRow[] = []
+  const moved: BlockDeviceRow[] = []
+  try {
+    for (const device of devices) {
+      if (!isVolume(device)) {
+        moved.push(device)
+        continue
+      }
+      const { attachment } = await nova.client.call(caller, 'cinder', createAttachment, { body: { attachment: { volume_uuid: device.volume_id!, instance_uuid: serverId, connector: connectorOf(place, device.device_name) } } })
+      const there = { ...device, attachment_id: attachment.id, connection_info: JSON.stringify(connectionOf(attachment.connection_info)) }
+      made.push(there)
+      moved.push(there)
+    }
+    return moved
+  } catch (thrown) {
+    await letGo(nova, attachmentsOf(made))
+    throw thrown
+  }
+}
+
+/** The rows name the new attachments from now on. */
+export async function adoptAttachments(nova: Nova, devices: readonly BlockDeviceRow[]): Promise<void> {
+  for (const device of devices) if (isVolume(device)) await patchBlockDevice(nova.db, device.id, { attachment_id: device.attachment_id, connection_info: device.connection_info })
+  await completeVolumes(nova, devices)
+}
+
+/** Back to attachments that are still there: connected to this host again, and the rows name them. */
+export async function returnTo(nova: Nova, devices: readonly BlockDeviceRow[], old: Attachments, place: { host: string; host_ip: string }): Promise<BlockDeviceRow[]> {
+  const caller = await nova.service()
+  const back: BlockDeviceRow[] = []
+  for (const device of devices) {
+    const attachment_id = old[device.id]
+    if (attachment_id === undefined) {
+      back.push(device)
+      continue
+    }
+    const { attachment } = await nova.client.call(caller, 'cinder', updateAttachment, { params: { attachment_id }, body: { attachment: { connector: connectorOf(place, device.device_name) } } })
+    back.push({ ...device, attachment_id, connection_info: JSON.stringify(connectionOf(attachment.connection_info)) })
+  }
+  await adoptAttachments(nova, back)
+  return back
+}
+
+export async function letGo(nova: Nova, attachments: Attachments): Promise<void> {
+  const caller = await nova.service()
+  for (const attachment_id of Object.values(attachments)) {
+    await nova.client.call(caller, 'cinder', deleteAttachment, { params: { attachment_id } }).catch((thrown: unknown) => {
+      if (!isFault(thrown, 'not_found')) throw thrown
+    })
+  }
+}

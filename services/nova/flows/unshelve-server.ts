@@ -1,0 +1,83 @@
+/** unshelve-server: back on where it still is, or claim (+) → build (+) on any host, from the image that shelving made. */
+import { isFault } from '#base/fault.ts'
+import { defineFlow, type Flow } from '#base/flow/definition.ts'
+import { POWER_NUMBER } from '../core/states.ts'
+import type { Nova } from '../house.ts'
+import { blockDevicesOf } from '../store/block-devices.ts'
+import type { FlavorSnapshot, NicInfo, ServerPrivate, ServerRow } from '../store/tables.ts'
+import { claim, release } from './claims.ts'
+import { callCompute } from './computes.ts'
+import { guestWish } from './guest.ts'
+import { awaitWires, rebindPorts } from './ports.ts'
+import { type Place, placeServer } from './scheduling.ts'
+import { dropImage } from './snapshot-server.ts'
+import { letGo, liveServer, moveServer, type ServerWork, settle } from './state.ts'
+import { completeVolumes, connectVolumes, isOnVolume } from './volumes.ts'
+
+export interface UnshelveServer extends ServerWork {
+  offloaded: boolean
+  zone?: string
+  requested_host?: string
+}
+
+const LOCKS = ['unshelving', 'spawning'] as const
+
+export const unshelveServerFlow = (nova: Nova): Flow<UnshelveServer> =>
+  defineFlow<UnshelveServer>('unshelve-server', { deadline: nova.config.action_deadline, failed: (p, fault, cancelled) => letGo(nova, p, LOCKS, fault, cancelled) }, async (f, p) => {
+    let place: Place | undefined
+    let nics: NicInfo[] | undefined
+    if (p.offloaded) {
+      const at = await f.step(
+        'claim',
+        async () => {
+          const server = await liveServer(nova, p.server_id)
+          const ask = { server, flavor: JSON.parse(server.flavor) as FlavorSnapshot, on_volume: isOnVolume(await blockDevicesOf(nova.db, server.id)), ignore: [], zone: p.zone, requested_host: p.requested_host }
+          return placeServer(nova, ask, (_at, allocations) => claim(nova, server.id, server, allocations, false))
+        },
+        () => release(nova, p.server_id),
+      )
+      place = at
+      nics = await f.step(
+        'build',
+        (signal) => build(nova, p, at, signal),
+        () => callCompute(nova, at.host_id, 'ensureNoGuest', { server_id: p.server_id, host_id: at.host_id }),
+      )
+    } else {
+      await f.step('on', async (signal) => {
+        const server = await liveServer(nova, p.server_id)
+        await callCompute(nova, server.host_id!, 'powerOn', { server_id: server.id }, { signal })
+      })
+    }
+    await f.step('settle', () => back(nova, p, place, nics))
+    await f.step('image', async () => {
+      const server = await liveServer(nova, p.server_id)
+      const { shelved_image_id } = JSON.parse(server.private) as ServerPrivate
+      if (shelved_image_id !== undefined) await dropImage(nova, shelved_image_id).catch((thrown: unknown) => nova.world.log.module('nova.shelve').warn('Left the image of a shelved server', { image_id: shelved_image_id, error: thrown }))
+    })
+  })
+
+async function build(nova: Nova, p: UnshelveServer, place: Place, signal: AbortSignal): Promise<NicInfo[]> {
+  try {
+    const server = await liveServer(nova, p.server_id)
+    await moveServer(nova, nova.db, server.id, { task_state: LOCKS }, { task_state: 'spawning' })
+    const own = JSON.parse(server.private) as ServerPrivate
+    const devices = await connectVolumes(nova, await blockDevicesOf(nova.db, server.id), place)
+    const { nics, ports } = await rebindPorts(nova, server, place.host)
+    await awaitWires(nova, server.id, ports, signal)
+    const from: ServerRow = { ...server, availability_zone: place.zone, ...(own.shelved_image_id === undefined ? {} : { image_id: own.shelved_image_id }) }
+    const guest = await guestWish(nova, { server: from, flavor: JSON.parse(server.flavor) as FlavorSnapshot, devices, nics })
+    await callCompute(nova, place.host_id, 'ensureGuest', { guest, power: 'running' }, { signal })
+    await completeVolumes(nova, devices)
+    return nics
+  } catch (thrown) {
+    if (!signal.aborted || isFault(signal.reason)) await callCompute(nova, place.host_id, 'ensureNoGuest', { server_id: p.server_id, host_id: place.host_id }, { wait: 0 }).catch(() => {})
+    throw thrown
+  }
+}
+
+async function back(nova: Nova, p: UnshelveServer, place: Place | undefined, nics: NicInfo[] | undefined): Promise<void> {
+  const server = await liveServer(nova, p.server_id)
+  const { shelved_at: _at, ...own } = JSON.parse(server.private) as ServerPrivate
+  const there = place ? { host: place.host, node: place.node, host_id: place.host_id, availability_zone: place.zone } : {}
+  await settle(nova, p, LOCKS, { vm_state: 'active', power_state: POWER_NUMBER.running, private: JSON.stringify(own), ...there, ...(nics ? { network_info: JSON.stringify(nics), launched_at: nova.world.clock.now() } : {}) }, place?.host ?? server.host)
+}
