@@ -5,7 +5,10 @@
  *     node conformance/tempest/run.ts 'tempest\.api\.identity' ['smoke' …]      --keep DIR   --workers N   --update
  */
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startCloud } from '#cloud/start-cloud.ts'
@@ -22,9 +25,10 @@ const LIST = new URL('expected-failures.tsv', import.meta.url)
 
 export async function runTempest(patterns: readonly string[], options: { workers?: number; keep?: string; update?: boolean } = {}): Promise<Counts> {
   const dir = options.keep ?? (await mkdtemp(join(tmpdir(), 'ondol-tempest-')))
-  const cloud = await startCloud({ env: process.env })
+  const images = await serveImage()
+  const cloud = await startCloud({ env: process.env, config: { 'glance.web_download_allow_private': [new URL(images.url).host], 'glance.stores': [{ id: 'file' }, { id: 'second' }] } })
   try {
-    await makeWorkspace(dir, cloud)
+    await makeWorkspace(dir, cloud, images.url)
     const env = { ...process.env, TEMPEST_CONFIG_DIR: join(dir, 'etc'), TEMPEST_CONFIG: 'tempest.conf', PYTHONWARNINGS: 'ignore', PATH: '/usr/bin:/bin', OS_TEST_TIMEOUT: '300' }
     await capture('stestr', ['init'], dir, env)
     const listed = (await capture('stestr', ['list'], dir, env)).split('\n').filter((line) => /^tempest\.|^[a-z_]+_tempest/.test(line))
@@ -38,8 +42,17 @@ export async function runTempest(patterns: readonly string[], options: { workers
     return judge(results, options.update ?? false, dir)
   } finally {
     await cloud.close()
+    images.close()
     if (!options.keep) await rm(dir, { recursive: true, force: true })
   }
+}
+
+/** A small image on the web. */
+async function serveImage(): Promise<{ url: string; close(): void }> {
+  const server = createServer((_request, answer) => answer.end(Buffer.alloc(4096, 'image')))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/image.raw`, close: () => server.close() }
 }
 
 export function parseResults(csv: string): TempestResult[] {

@@ -7,7 +7,8 @@ type Sections = Record<string, Record<string, string | number | boolean>>
 
 const TEMPEST = '/usr/lib/python3/dist-packages/tempest'
 
-export async function makeWorkspace(dir: string, cloud: Cloud): Promise<void> {
+/** `httpImage` is a URL from which images may be imported. */
+export async function makeWorkspace(dir: string, cloud: Cloud, httpImage?: string): Promise<void> {
   for (const folder of ['etc', 'logs', 'lock']) await mkdir(join(dir, folder), { recursive: true })
   const admin = await login(cloud)
   const has = (service: string): boolean => cloud.controls.has(service)
@@ -37,7 +38,7 @@ export async function makeWorkspace(dir: string, cloud: Cloud): Promise<void> {
     identity: { uri_v3: identity, uri: identity, auth_version: 'v3', region, v3_endpoint_type: 'publicURL', default_domain_id: 'default', admin_role: 'admin' },
     'identity-feature-enabled': { api_v2: false, api_v2_admin: false, api_v3: true, trust: true, project_tags: true, application_credentials: true, access_rules: true, security_compliance: false },
     service_available: { nova: has('nova'), glance: true, neutron: has('neutron'), cinder: volume, swift: has('swift'), horizon: false },
-    image: { region, build_timeout: 60, build_interval: 1 },
+    image: { region, disk_formats: 'raw', container_formats: 'bare,ovf,ova', image_caching_enabled: true, ...(httpImage ? { http_image: httpImage } : {}), build_timeout: 60, build_interval: 1 },
     'image-feature-enabled': { api_v2: true, api_v1: false, import_image: true, os_glance_reserved: true },
     compute: { region, image_ref: image, image_ref_alt: alt, flavor_ref: flavors[0]!, flavor_ref_alt: flavors[1]!, build_timeout: 60, build_interval: 1, min_compute_nodes: 1, max_microversion: 'latest' },
     'compute-feature-enabled': {

@@ -6,9 +6,9 @@ import { FlowEngine } from '#base/flow/engine.ts'
 import { type Reconciler, startReconciler } from '#base/reconcile.ts'
 import { isDuplicate } from '#base/sql/engine-error.ts'
 import { corridor } from '#stack/corridor.ts'
-import type { ControlProcess, HouseParts } from '#stack/house.ts'
+import { emptyIds } from '#stack/empty-id.ts'
+import { type ControlProcess, engineSettings, type HouseParts } from '#stack/house.ts'
 import { adminAware } from '../api/admin.ts'
-import { emptyIds } from '../api/empty-id.ts'
 import type { CinderConfig } from '../config.ts'
 import { controlTopic } from '../contract/volume-rpc.ts'
 import { flowsOf } from '../flows/index.ts'
@@ -34,7 +34,7 @@ export function controlProcess(parts: HouseParts<CinderConfig>): ControlProcess 
     flows: undefined as never,
   }
   house.flows = flowsOf(house)
-  house.engine = new FlowEngine({ house: 'cinder', db: parts.db, world, owner: parts.owner }, Object.values(house.flows) as unknown as Flow<never>[])
+  house.engine = new FlowEngine({ house: 'cinder', db: parts.db, world, owner: parts.owner, ...engineSettings(parts) }, Object.values(house.flows) as unknown as Flow<never>[])
   const routes = routesOf(house)
   const handler = emptyIds(corridor({ world, dialect: plate.dialect, routes, tokens: parts.tokens, authorizer: adminAware(parts.authorizer), identityUrl: parts.identityUrl }))
   let serving: Serving | undefined

@@ -30,8 +30,8 @@ export function imageView(row: ImageRow): Record<string, unknown> {
     file: `${path}/file`,
     schema: '/v2/schemas/image',
     ...(row.stores === '[]' ? {} : { stores: listed(row.stores) }),
-    ...(row.importing_to === '[]' ? {} : { os_glance_importing_to_stores: listed(row.importing_to) }),
-    ...(row.failed_import === '[]' ? {} : { os_glance_failed_import: listed(row.failed_import) }),
+    ...(row.importing_to === null ? {} : { os_glance_importing_to_stores: listed(row.importing_to) }),
+    ...(row.failed_import === null ? {} : { os_glance_failed_import: listed(row.failed_import) }),
   }
 }
 

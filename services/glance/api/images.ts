@@ -110,8 +110,8 @@ export function blankImage(house: Glance, owner: string | null): ImageRow {
     properties: '{}',
     tags: '[]',
     stores: '[]',
-    importing_to: '[]',
-    failed_import: '[]',
+    importing_to: null,
+    failed_import: null,
     created_at: now,
     updated_at: now,
   }

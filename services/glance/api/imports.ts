@@ -94,7 +94,7 @@ export async function start(house: Glance, rq: Pick<Rq, 'context'>, row: ImageRo
   await house.db.transaction(async (tx) => {
     if (Object.keys(copied).length > 0) await updateImage(tx, row, copied)
     if (wish.method === 'copy-image') {
-      if (row.importing_to !== '[]') throw conflict(`Image ${row.id} is being copied already.`)
+      if ((row.importing_to ?? '[]') !== '[]') throw conflict(`Image ${row.id} is being copied already.`)
       if (!(await moveImage(tx, row.id, ['active'], { importing_to: JSON.stringify(wish.stores), failed_import: '[]', updated_at: now }))) refuse(row.status)
     } else if (!(await moveImage(tx, row.id, [from], { status: 'importing', importing_to: JSON.stringify(wish.stores), failed_import: '[]', updated_at: Math.max(now, row.updated_at + 1) }))) {
       refuse((await imageById(tx, row.id))?.status ?? 'deleted')
@@ -175,7 +175,7 @@ async function removeFromStore(house: Glance, rq: Rq<never>): Promise<Reply> {
   if (row.status !== 'active') throw conflict(`It's not allowed to remove image data from store if image status is not 'active'`)
   if (!has.includes(store)) throw notFound(`Image ${row.id} is not stored in store ${store}.`)
   if (has.length === 1) throw forbidden(`Cannot delete image data from the only store containing it. Consider deleting the image instead.`)
-  if (row.importing_to !== '[]') throw conflict(`Image ${row.id} is being copied.`)
+  if ((row.importing_to ?? '[]') !== '[]') throw conflict(`Image ${row.id} is being copied.`)
   await setStores(house.db, row.id, (now) => ({ stores: now.stores.filter((id) => id !== store) }), house.world.clock.now())
   await house.stores.get(store)!.ensureNo(row.id)
   return {}

@@ -1,6 +1,6 @@
 /** Brings bytes into an image: from staging, from the web, from another image, or from one store to others. */
 import { defineFlow, type Flow } from '#base/flow/definition.ts'
-import { Fault, invalid } from '#base/fault.ts'
+import { Fault, type FaultData, invalid } from '#base/fault.ts'
 import { fetchOutbound } from '#base/http/outbound.ts'
 import type { Glance, ImportMethod } from '../house.ts'
 import { stagedId } from '../house.ts'
@@ -29,16 +29,11 @@ export const importImage = (house: Glance): Flow<ImportImage> =>
       deadline: 12 * 3_600_000,
       async failed(p, fault, cancelled) {
         const now = house.world.clock.now()
-        await setTask(house.db, p.task_id, { status: 'failure', message: cancelled ? 'The import was cancelled.' : fault.kind === 'internal' ? 'The import failed.' : fault.message, updated_at: now, expires_at: now + house.config.task_time_to_live * 1000 })
         if (p.method === 'copy-image') {
           await setStores(house.db, p.image_id, (row) => ({ importing_to: [], failed_import: [...new Set([...row.failed_import, ...row.importing_to])] }), now)
-          return
-        }
-        // What was refused must not be tried again as it is; what only failed waits where it was staged.
-        const staged = p.method === 'glance-direct' && fault.code !== 'image.refused' && (await house.staging.size(stagedId(p.image_id))) !== undefined
-        if (!staged) await house.staging.ensureNo(stagedId(p.image_id))
-        const back = { ...NOTHING_KEPT, stores: '[]', importing_to: '[]', failed_import: JSON.stringify(p.stores), updated_at: now }
-        await moveImage(house.db, p.image_id, ['importing'], staged ? { ...back, size: (await house.staging.size(stagedId(p.image_id))) ?? null, status: 'uploading' } : { ...back, status: 'queued' })
+        } else await giveBack(house, p, fault, now)
+        // Last: whoever sees that it failed finds the image as it was.
+        await setTask(house.db, p.task_id, { status: 'failure', message: cancelled ? 'The import was cancelled.' : fault.kind === 'internal' ? 'The import failed.' : fault.message, updated_at: now, expires_at: now + house.config.task_time_to_live * 1000 })
       },
     },
     async (f, p) => {
@@ -69,6 +64,14 @@ export const importImage = (house: Glance): Flow<ImportImage> =>
       })
     },
   )
+
+async function giveBack(house: Glance, p: ImportImage, fault: FaultData, now: number): Promise<void> {
+  // What was refused must not be tried again as it is; what only failed waits where it was staged.
+  const staged = p.method === 'glance-direct' && fault.code !== 'image.refused' && (await house.staging.size(stagedId(p.image_id))) !== undefined
+  if (!staged) await house.staging.ensureNo(stagedId(p.image_id))
+  const back = { ...NOTHING_KEPT, stores: '[]', importing_to: '[]', failed_import: JSON.stringify(p.stores), updated_at: now }
+  await moveImage(house.db, p.image_id, ['importing'], staged ? { ...back, size: (await house.staging.size(stagedId(p.image_id))) ?? null, status: 'uploading' } : { ...back, status: 'queued' })
+}
 
 /** The first store gets the bytes from outside, judged on the way. */
 async function keep(house: Glance, p: ImportImage, signal: AbortSignal): Promise<Kept> {

@@ -5,7 +5,8 @@ import { FlowEngine } from '#base/flow/engine.ts'
 import { isFault } from '#base/fault.ts'
 import { type Reconciler, startReconciler } from '#base/reconcile.ts'
 import { corridor } from '#stack/corridor.ts'
-import type { ControlProcess, HouseParts } from '#stack/house.ts'
+import { emptyIds } from '#stack/empty-id.ts'
+import { type ControlProcess, engineSettings, type HouseParts } from '#stack/house.ts'
 import type { GlanceConfig } from '../config.ts'
 import { fileStore } from '../drivers/file/file-store.ts'
 import { imageCache } from '../flows/image-cache.ts'
@@ -38,9 +39,9 @@ export function controlProcess(parts: HouseParts<GlanceConfig>): ControlProcess 
     flows: undefined as never,
   }
   house.flows = flowsOf(house)
-  house.engine = new FlowEngine({ house: 'glance', db: parts.db, world, owner: parts.owner }, Object.values(house.flows) as unknown as Flow<never>[])
+  house.engine = new FlowEngine({ house: 'glance', db: parts.db, world, owner: parts.owner, ...engineSettings(parts) }, Object.values(house.flows) as unknown as Flow<never>[])
   const routes = routesOf(house)
-  const handler = corridor({ world, dialect: plate.dialect, routes, tokens: parts.tokens, authorizer: parts.authorizer, identityUrl: parts.identityUrl })
+  const handler = emptyIds(corridor({ world, dialect: plate.dialect, routes, tokens: parts.tokens, authorizer: parts.authorizer, identityUrl: parts.identityUrl }))
   const reconcilers: Reconciler[] = []
   return {
     plate,

@@ -170,7 +170,7 @@ export async function setStores(db: Database<GlanceTables>, imageId: string, cha
   await db.transaction(async (tx) => {
     const row = await imageById(tx, imageId)
     if (!row) return
-    const lists: StoreLists = { stores: JSON.parse(row.stores) as string[], importing_to: JSON.parse(row.importing_to) as string[], failed_import: JSON.parse(row.failed_import) as string[] }
+    const lists: StoreLists = { stores: JSON.parse(row.stores) as string[], importing_to: JSON.parse(row.importing_to ?? '[]') as string[], failed_import: JSON.parse(row.failed_import ?? '[]') as string[] }
     const next = { ...lists, ...change(lists) }
     await tx.query
       .updateTable('glance_images')

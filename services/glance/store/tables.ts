@@ -18,10 +18,10 @@ export interface ImageRow {
   os_hidden: number
   properties: string
   tags: string
-  /** JSON: ids of the stores that have the bytes; then of those an import still writes to, and of those it could not. */
+  /** JSON: ids of the stores that have the bytes; then of those an import still writes to, and of those it could not (null until there was one). */
   stores: string
-  importing_to: string
-  failed_import: string
+  importing_to: string | null
+  failed_import: string | null
   created_at: number
   updated_at: number
 }
