@@ -47,6 +47,14 @@ const ALLOWED: ReadonlySet<string> = new Set(['services/nova/agent/host-identity
 /** Rooms where queries stood outside `store/` when the wall was drawn. */
 const SPEAKS_SQL: ReadonlySet<string> = new Set([
   'services/neutron/api/about.ts',
+  'services/neutron/api/administration.ts',
+  'services/neutron/api/bindings.ts',
+  'services/neutron/api/forwarding.ts',
+  'services/neutron/api/local-ips.ts',
+  'services/neutron/api/qos.ts',
+  'services/neutron/api/segments.ts',
+  'services/neutron/api/topology.ts',
+  'services/neutron/api/trunks.ts',
   'services/neutron/api/agents.ts',
   'services/neutron/api/floatingips.ts',
   'services/neutron/api/pools.ts',

@@ -119,8 +119,8 @@ test('rename, events, image, console', async () => {
   assert.ok(events.some((one) => one.Action === 'create'))
   assert.ok(events.every((one) => /^req-/.test(one['Request ID'])))
   const url = ((await os('console url show renamed')) as Json).url as string
-  const page = await cloud.inHost('curl', ['-s', '-o', '/dev/null', '-w', '%{http_code}', url])
-  assert.equal(page.out, '200', url)
+  // The dashboard is built in the background at the first start.
+  await until('the console page', async () => (await cloud.inHost('curl', ['-s', '-o', '/dev/null', '-w', '%{http_code}', url])).out === '200')
   await osText('server image create --wait --name shot renamed')
   assert.equal(((await os('image show shot')) as Json).status, 'active')
   const trace = await cloud.ondol(['trace', events.find((one) => one.Action === 'create')!['Request ID']])
