@@ -7,7 +7,7 @@ import type { Noun } from '#neutron/core/noun.ts'
 import { conntrackHelper, ndpProxy, portForwarding } from '#neutron/core/nouns/router.ts'
 import { routerFor } from '#neutron/flows/floatingips.ts'
 import type { Neutron } from '#neutron/house.ts'
-import { portsOfRouter } from '#neutron/store/routers.ts'
+import { outsideScope, portsOfRouter } from '#neutron/store/routers.ts'
 import type { FloatingIpRow, PortForwardingRow, PortRow, RouterRow, Row, T } from '#neutron/store/tables.ts'
 import { type Below, childCreate, childDelete, childDesk, type ChildVerbs, childUpdate, demandRead, parentRow, scopeOf } from './child.ts'
 import { derivedRoutes } from './derive.ts'
@@ -113,14 +113,6 @@ async function checkProxy(house: Neutron, tx: T, rq: Rq, row: Row): Promise<void
   const same = await tx.query.selectFrom('neutron_ndp_proxies').select('id').where('router_id', '=', router.id).where('ip_address', '=', fixed.ip_address).executeTakeFirst()
   if (same) throw conflict(`An NDP proxy for ${fixed.ip_address} on router ${router.id} already exists: ${same.id}.`, { code: 'NDPProxyDuplicate' })
   row.ip_address = fixed.ip_address
-}
-
-/** Address scope of IPv6 on the router's external network. */
-export async function outsideScope(tx: T, router: Pick<RouterRow, 'external_gateway_info'>): Promise<string | null> {
-  const info = JSON.parse(router.external_gateway_info) as { network_id: string } | null
-  if (!info) return null
-  const found = await tx.query.selectFrom('neutron_subnets').innerJoin('neutron_subnetpools', 'neutron_subnetpools.id', 'subnetpool_id').select('address_scope_id').where('network_id', '=', info.network_id).where('neutron_subnets.ip_version', '=', 6).execute()
-  return found.find((one) => one.address_scope_id !== null)?.address_scope_id ?? null
 }
 
 export function forwardingRoutes(house: Neutron): Route[] {

@@ -1,5 +1,6 @@
 /** What a port shows beside its columns: names in DNS, what it asks of placement, and the trunk it leads. */
 import type { Values } from '#neutron/core/body.ts'
+import { rawJson } from '#neutron/core/view.ts'
 import type { Neutron } from '#neutron/house.ts'
 import { minimumRulesOf } from '#neutron/store/qos.ts'
 import type { PortRow, Q, QosRuleRow } from '#neutron/store/tables.ts'
@@ -9,22 +10,27 @@ export async function portValues(house: Neutron, db: Q, rows: readonly PortRow[]
   const policies = wanted('resource_request') ? [...new Set(rows.flatMap((row) => row.qos_policy_id ?? row.qos_network_policy_id ?? []))] : []
   const rules = Map.groupBy(policies.length > 0 ? await minimumRulesOf(db, policies) : [], (rule) => rule.qos_policy_id)
   const trunks = wanted('trunk_details') ? await trunkDetails(db, rows.map((row) => row.id)) : undefined
-  const domain = house.config.dns_domain
+  const domain = house.config.dns_domain.replace(/\.?$/, '.')
   return (row) => ({
-    ...(wanted('dns_assignment') ? { dns_assignment: dnsAssignment(row, domain) } : {}),
+    ...(wanted('dns_assignment') ? { dns_assignment: rawJson(dnsAssignment(row, domain)) } : {}),
     resource_request: resourceRequest(row, rules.get(row.qos_policy_id ?? row.qos_network_policy_id ?? '')),
     trunk_details: trunks?.get(row.id),
   })
 }
 
-export function dnsAssignment(row: Pick<PortRow, 'fixed_ips' | 'dns_name'>, domain: string): { ip_address: string; hostname: string; fqdn: string }[] {
-  if (row.fixed_ips === '[]') return []
-  const ends = domain.endsWith('.') ? domain : `${domain}.`
-  return (JSON.parse(row.fixed_ips) as { ip_address: string }[]).map(({ ip_address }) => {
-    const hostname = row.dns_name || `host-${ip_address.replaceAll(/[.:]/g, '-')}`
-    return { ip_address, hostname, fqdn: hostname.endsWith('.') ? hostname : `${hostname}.${ends}` }
-  })
+/** As JSON text: names and addresses hold nothing that JSON would escape. */
+function dnsAssignment(row: Pick<PortRow, 'fixed_ips' | 'dns_name'>, domain: string): string {
+  if (row.fixed_ips === '[]') return '[]'
+  let text = ''
+  for (const [, address] of row.fixed_ips.matchAll(ADDRESS)) {
+    const hostname = row.dns_name || `host-${address!.replaceAll('.', '-').replaceAll(':', '-')}`
+    const fqdn = hostname.endsWith('.') ? hostname : `${hostname}.${domain}`
+    text += `${text === '' ? '' : ','}{"ip_address":"${address!}","hostname":"${hostname}","fqdn":"${fqdn}"}`
+  }
+  return `[${text}]`
 }
+
+const ADDRESS = /"ip_address":"([^"]+)"/g
 
 /** Resource classes by direction, as placement knows them. */
 function resourceRequest(row: PortRow, rules: readonly QosRuleRow[] | undefined): object | null {

@@ -10,7 +10,7 @@ import { born, changed } from '#neutron/flows/standard.ts'
 import { useQosPolicy } from '#neutron/flows/qos.ts'
 import type { Neutron } from '#neutron/house.ts'
 import { spend } from '#neutron/store/quotas.ts'
-import { portsOfRouter } from '#neutron/store/routers.ts'
+import { outsideScope, portsOfRouter } from '#neutron/store/routers.ts'
 import { changeRow, insertRow, rowsIn } from '#neutron/store/rows.ts'
 import type { PortRow, RouterRow, SubnetRow, T } from '#neutron/store/tables.ts'
 import { actorOf } from './actor.ts'
@@ -73,6 +73,7 @@ async function create(house: Neutron, rq: Rq): Promise<Reply> {
       await insertRow(tx as never, noun.table, row as never)
       const info = values.external_gateway_info as GatewayAsk | null | undefined
       if (info) await gateway(house, tx, rq, row, info)
+      await ndpPossible(tx, row)
       if (info) house.notices.changed(tx, { routers: [row.id] })
       made.push(row)
     }
@@ -80,6 +81,14 @@ async function create(house: Neutron, rq: Rq): Promise<Reply> {
   })
   if (!wish.bulk) return rowReply(routerDesk, house, rq, rows[0] as never)
   return textReply(`{"routers":[${(await shownRows(routerDesk, house, house.db, rows as never, actorOf(rq))).join(',')}]}`)
+}
+
+/** NDP proxy needs a way out whose addresses are of an address scope. */
+async function ndpPossible(tx: T, row: RouterRow): Promise<void> {
+  if (!row.enable_ndp_proxy) return
+  const refuse = (reason: string): Error => conflict(`The gateway of router ${row.id} is invalid, reason: ${reason}.`, { code: 'RouterGatewayNotValid' })
+  if (row.external_gateway_info === 'null') throw refuse('the router has no external gateway')
+  if ((await outsideScope(tx, row)) === null) throw refuse('the external network has no IPv6 address scope')
 }
 
 async function flavorThere(tx: T, id: string): Promise<void> {
@@ -98,6 +107,7 @@ async function update(house: Neutron, rq: Rq): Promise<Reply> {
     await changeRow(tx as never, noun.table, before.id, next as never)
     const info = given.values.external_gateway_info as GatewayAsk | null | undefined
     if (info !== undefined) await gateway(house, tx, rq, next, info)
+    if (given.values.enable_ndp_proxy === true) await ndpPossible(tx, next)
     house.notices.changed(tx, { routers: [before.id] })
     return next
   })

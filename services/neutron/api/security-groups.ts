@@ -12,7 +12,7 @@ import { changed } from '#neutron/flows/standard.ts'
 import type { Neutron } from '#neutron/house.ts'
 import { spend } from '#neutron/store/quotas.ts'
 import { changeRow, rowsIn } from '#neutron/store/rows.ts'
-import { rulesOf } from '#neutron/store/security-groups.ts'
+import { rulesOf, statefulByDefault } from '#neutron/store/security-groups.ts'
 import type { Row, SecurityGroupRow, SecurityGroupRuleRow } from '#neutron/store/tables.ts'
 import { anyOf, not, owned, parentIn, sharedVia, sharedWith } from '#neutron/store/where.ts'
 import { type Actor, actorOf } from './actor.ts'
@@ -95,12 +95,12 @@ async function createGroups(house: Neutron, rq: Rq): Promise<Reply> {
   for (const item of wish.items) demandCreate(noun, rq, item)
   const rows = await house.db.transaction(async (tx) => {
     const made: SecurityGroupRow[] = []
-    for (const { values } of wish.items) {
+    for (const { values, named } of wish.items) {
       const project = values.project_id as string
       if ((values.name as string).toLowerCase() === 'default') throw conflict('Default security group already exists.', { code: 'SecurityGroupDefaultAlreadyExists' })
       await ensureDefaultGroup(house, tx, project)
       await spend(tx, project, { security_group: 1, security_group_rule: 2 }, house.config.default_quotas)
-      made.push(await insertGroup(house, tx, { id: house.world.random.uuid(), project_id: project, name: values.name as string, description: (values.description as string | undefined) ?? '', is_default: 0, stateful: values.stateful === false ? 0 : 1 }))
+      made.push(await insertGroup(house, tx, { id: house.world.random.uuid(), project_id: project, name: values.name as string, description: (values.description as string | undefined) ?? '', is_default: 0, stateful: (named.has('stateful') ? values.stateful !== false : await statefulByDefault(tx, project)) ? 1 : 0 }))
     }
     return made
   })

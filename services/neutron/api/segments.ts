@@ -120,7 +120,7 @@ async function create(house: Neutron, rq: Rq): Promise<Reply> {
   const row = await house.db.transaction(async (tx) => {
     const network = await networkSeen(tx, actorOf(rq), values.network_id as string)
     const there = await segmentsOf(tx, [network.id])
-    const ask = await providerSegment(house, tx, { network_type: values.network_type as string, physical_network: (values.physical_network as string | null | undefined) ?? null, segmentation_id: (values.segmentation_id as number | null | undefined) ?? null })
+    const ask = await providerSegment(house, tx, { network_type: values.network_type as string, physical_network: (values.physical_network as string | null | undefined) ?? null, segmentation_id: (values.segmentation_id as number | null | undefined) ?? null }, network.project_id)
     const made = await insertSegment(tx, { id: house.world.random.uuid(), network_id: network.id, name: (values.name as string | null | undefined) ?? null, description: (values.description as string | undefined) ?? '', ...ask, position: Math.max(-1, ...there.map((one) => one.position)) + 1, tags: '[]', ...born(house) })
     // From two segments on, the network says its segments and no longer one provider network.
     await tx.query.updateTable('neutron_networks').set({ 'provider:network_type': '', 'provider:physical_network': null, 'provider:segmentation_id': null }).where('id', '=', network.id).execute()

@@ -8,7 +8,7 @@ import type { Neutron } from '#neutron/house.ts'
 import { spend } from '#neutron/store/quotas.ts'
 import { rowOf, rowsIn, type Where } from '#neutron/store/rows.ts'
 import type { NetworkRow, Q, Row, SubnetRow } from '#neutron/store/tables.ts'
-import { anyOf, equals, not, owned, parentIn, sharedVia, sharedWith } from '#neutron/store/where.ts'
+import { anyOf, not, owned, parentIn, sharedVia, sharedWith } from '#neutron/store/where.ts'
 import { type Actor, actorOf, missing } from './actor.ts'
 import { type Desk, readRoutes, rowReply, shownRows, textReply } from './desk.ts'
 import { isShared } from './lens.ts'
@@ -39,16 +39,16 @@ export async function networkSeen(db: Q, actor: Actor, id: string): Promise<Netw
   return row as unknown as NetworkRow
 }
 
+/** Subnets of an external network are its owner's alone: a floating IP or a gateway names the network. */
 export const subnetDesk: Desk = {
   noun,
-  visible: (actor) => (actor.sees_all ? undefined : anyOf(owned(actor.project), parentIn('network_id', 'neutron_networks', [visibleNetworks(actor)!]))),
+  visible: (actor) => (actor.sees_all ? undefined : anyOf(owned(actor.project), parentIn('network_id', 'neutron_networks', [anyOf(owned(actor.project), sharedVia('network', actor.project, 'access_as_shared'))]))),
   targets: (_house, db, rows, actor) => networkTargets(db, rows, actor),
   filters: {
     shared: (values, rq) => {
       const via = parentIn('network_id', 'neutron_networks', [sharedVia('network', actorOf(rq).project, 'access_as_shared')])
       return boolFromString(values.at(-1)!) === false ? not(via) : via
     },
-    'router:external': (values) => parentIn('network_id', 'neutron_networks', [equals('router:external', [boolFromString(values.at(-1)!) ? 1 : 0])]),
   },
 }
 

@@ -103,7 +103,6 @@ const FACTS: readonly (readonly [alias: string, name: string, updated: string])[
   ['standard-attr-timestamp', 'Resource timestamps', '2016-09-12'],
   ['stateful-security-group', 'Stateful security group', '2019-11-26'],
   ['subnet-dns-publish-fixed-ip', 'Subnet DNS publish fixed IP', '2019-05-24'],
-  ['subnet-external-network', 'Subnet belongs to an external network', '2023-06-01'],
   ['subnet-segmentid-writable', 'Subnet SegmentID (writable)', '2018-03-12'],
   ['subnet-service-types', 'Subnet service types', '2016-03-15'],
   ['subnet_allocation', 'Subnet Allocation', '2015-03-30'],

@@ -53,9 +53,18 @@ function wire(value: unknown): string | undefined {
   return JSON.stringify(value) as string | undefined
 }
 
+/** Rows of one list were often made in the same second. */
+let lastInstant = { second: Number.NaN, text: '' }
+
+function instantText(ms: number): string {
+  const second = Math.floor(ms / 1000)
+  if (second !== lastInstant.second) lastInstant = { second, text: `"${isoSeconds(ms)}"` }
+  return lastInstant.text
+}
+
 function ownPart(field: Attribute, column: string): (row: Values) => string {
   if (field.stored === 'flag') return (row) => (row[column] === 1 ? 'true' : 'false')
-  if (field.instant) return (row) => `"${isoSeconds(row[column] as number)}"`
+  if (field.instant) return (row) => instantText(row[column] as number)
   if (field.stored === 'json') return (row) => (row[column] as string | null | undefined) ?? 'null'
   return (row) => {
     const value = row[column]

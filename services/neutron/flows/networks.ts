@@ -7,7 +7,7 @@ import { checkSegment, maxMtu, type SegmentAsk } from '#neutron/core/segments.ts
 import type { Neutron } from '#neutron/house.ts'
 import { insertRbac, refreshShared, removeRbacOf, removeWildcard } from '#neutron/store/rbac.ts'
 import { changeRow, insertRow, removeRow } from '#neutron/store/rows.ts'
-import { freeNumber, insertSegment, noneFree, segmentsOf } from '#neutron/store/segments.ts'
+import { freeNumber, insertSegment, noneFree, rangesFor, segmentsOf } from '#neutron/store/segments.ts'
 import type { NetworkRow, SegmentRow, T } from '#neutron/store/tables.ts'
 import { born, changed } from './standard.ts'
 import { deletePortRows } from './port-removal.ts'
@@ -18,8 +18,9 @@ export async function createNetwork(house: Neutron, tx: T, values: Values): Prom
   const id = house.world.random.uuid()
   const asked = asksOf(values)
   const segments: SegmentAsk[] = []
-  if (asked.length === 0) segments.push(await tenantSegment(house, tx))
-  else for (const one of asked) segments.push(await providerSegment(house, tx, one))
+  const owner = values.project_id as string
+  if (asked.length === 0) segments.push(await tenantSegment(house, tx, owner))
+  else for (const one of asked) segments.push(await providerSegment(house, tx, one, owner))
   const first = segments[0]!
   const limit = Math.min(...segments.map((one) => maxMtu(one.network_type, house.config)))
   const mtu = (values.mtu as number) || limit
@@ -70,32 +71,30 @@ function asksOf(values: Values): SegmentAsk[] {
   return [ask]
 }
 
-export async function providerSegment(house: Neutron, tx: T, ask: SegmentAsk): Promise<SegmentAsk> {
+export async function providerSegment(house: Neutron, tx: T, ask: SegmentAsk, owner: string): Promise<SegmentAsk> {
   checkSegment(ask, house.config)
   if (ask.segmentation_id !== null || ask.network_type === 'local' || ask.network_type === 'flat') return ask
-  const found = await allocate(house, tx, ask.network_type, ask.physical_network)
+  const found = await allocate(house, tx, ask.network_type, ask.physical_network, owner)
   if (!found) throw noneFree()
   return found
 }
 
-async function tenantSegment(house: Neutron, tx: T): Promise<SegmentAsk> {
+async function tenantSegment(house: Neutron, tx: T, owner: string): Promise<SegmentAsk> {
   for (const type of house.config.tenant_network_types) {
     if (type === 'local') return { network_type: 'local', physical_network: null, segmentation_id: null }
-    const found = await allocate(house, tx, type, null)
+    const found = await allocate(house, tx, type, null, owner)
     if (found) return found
   }
   throw noneFree()
 }
 
-async function allocate(house: Neutron, tx: T, type: string, physical: string | null): Promise<SegmentAsk | undefined> {
-  if (type === 'vxlan') {
-    const number = await freeNumber(tx, type, null, house.config.vni_range, house.world.random)
-    return number === undefined ? undefined : { network_type: type, physical_network: null, segmentation_id: number }
-  }
-  for (const [name, range] of Object.entries(house.config.vlan_ranges)) {
-    if (physical !== null && physical !== name) continue
-    const number = await freeNumber(tx, type, name, range, house.world.random)
-    if (number !== undefined) return { network_type: type, physical_network: name, segmentation_id: number }
+/** From the project's own ranges when it has some, else from those for all. */
+async function allocate(house: Neutron, tx: T, type: string, physical: string | null, owner: string): Promise<SegmentAsk | undefined> {
+  const ranges = await rangesFor(tx, type, owner)
+  for (const range of ranges) {
+    if (physical !== null && physical !== range.physical_network) continue
+    const number = await freeNumber(tx, type, range.physical_network, { min: range.minimum, max: range.maximum }, house.world.random)
+    if (number !== undefined) return { network_type: type, physical_network: range.physical_network, segmentation_id: number }
   }
   return undefined
 }
@@ -158,7 +157,8 @@ export async function strangersGone(tx: T, row: NetworkRow, target: string | und
 
 export async function deleteNetwork(house: Neutron, tx: T, row: NetworkRow): Promise<void> {
   const ports = await tx.query.selectFrom('neutron_ports').select(['id', 'device_owner', 'binding:host_id', 'device_id']).where('network_id', '=', row.id).execute()
-  const others = ports.filter((port) => port.device_owner !== 'network:dhcp')
+  const idle = new Set(row['router:external'] ? await dropIdleFloatingIps(tx, row.id) : [])
+  const others = ports.filter((port) => port.device_owner !== 'network:dhcp' && !idle.has(port.id))
   if (others.length > 0) throw inUse(row.id, others.map((port) => port.id))
   const topology = await tx.query.selectFrom('neutron_auto_topologies').select('project_id').where('network_id', '=', row.id).executeTakeFirst()
   if (topology) await tx.query.deleteFrom('neutron_auto_topologies').where('network_id', '=', row.id).execute()
@@ -169,6 +169,13 @@ export async function deleteNetwork(house: Neutron, tx: T, row: NetworkRow): Pro
   if (row.shared_with !== '[]' || row['router:external']) await removeRbacOf(tx, 'network', row.id)
   await removeRow(tx as never, 'neutron_networks', row.id)
   if (ports.length > 0) house.notices.everybody(tx, 'network')
+}
+
+/** Floating IPs that lead nowhere go with their network; their ports are named. */
+async function dropIdleFloatingIps(tx: T, networkId: string): Promise<string[]> {
+  const idle = await tx.query.selectFrom('neutron_floatingips').select(['id', 'floating_port_id']).where('floating_network_id', '=', networkId).where('port_id', 'is', null).where('router_id', 'is', null).execute()
+  if (idle.length > 0) await tx.query.deleteFrom('neutron_floatingips').where('id', 'in', idle.map((one) => one.id)).execute()
+  return idle.map((one) => one.floating_port_id)
 }
 
 function inUse(id: string, ports: readonly string[]): Fault {

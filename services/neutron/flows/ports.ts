@@ -200,10 +200,12 @@ export async function updatePort(house: Neutron, tx: T, row: PortRow, wish: Port
 
 async function nextGroups(tx: T, row: PortRow, next: PortRow, values: Values, secure: boolean): Promise<string[]> {
   const before = JSON.parse(row.security_groups) as string[]
-  const asked = values.security_groups as string[] | null | undefined
-  if (asked === undefined && !(values.port_security_enabled === false && before.length > 0)) return before
-  if (asked === undefined) throw conflict('Port has security group associated. Cannot disable port security or IP address until security group is removed.', { code: 'PortSecurityPortHasSecurityGroup' })
-  if (isNetworkOwner(next.device_owner)) return []
+  const device = isNetworkOwner(next.device_owner)
+  const asked = device ? [] : (values.security_groups as string[] | null | undefined)
+  if (asked === undefined) {
+    if (values.port_security_enabled === false && before.length > 0) throw conflict('Port has security group associated. Cannot disable port security or IP address until security group is removed.', { code: 'PortSecurityPortHasSecurityGroup' })
+    return before
+  }
   const wanted = asked ?? []
   if (wanted.length > 0 && !secure) throw invalid('Port security must be enabled and port must have an IP address in order to use security groups.', { code: 'PortSecurityAndIPRequiredForSecurityGroups' })
   const groups = wanted.length > 0 ? await checkGroups(tx, wanted, row.project_id) : []

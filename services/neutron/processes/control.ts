@@ -9,6 +9,7 @@ import { notices } from '../flows/notices.ts'
 import type { Neutron } from '../house.ts'
 import { plate, routesOf } from '../service.ts'
 import { planOf, wishesOf } from '../store/plan-facts.ts'
+import { keepDefaultRanges } from '../store/segments.ts'
 import type { Tables } from '../store/tables.ts'
 
 export function controlProcess(parts: HouseParts<NeutronConfig>): ControlProcess {
@@ -39,6 +40,7 @@ export function controlProcess(parts: HouseParts<NeutronConfig>): ControlProcess
     // Old clients name the format of the answer in the path.
     handler: (request) => door(request.path.endsWith('.json') ? { ...request, path: request.path.slice(0, -5) } : request),
     async start() {
+      await keepDefaultRanges(house.db, house.config, () => parts.world.random.uuid(), house.now())
       serving = await parts.bus.serve(CONTROL_TOPIC, rpc as never)
     },
     async close() {

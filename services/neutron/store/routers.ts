@@ -29,3 +29,11 @@ export async function routerBetween(db: Q, subnetId: string, gatewayIp: string |
 export async function routerRow(db: Q, id: string): Promise<RouterRow | undefined> {
   return db.query.selectFrom('neutron_routers').selectAll().where('id', '=', id).executeTakeFirst()
 }
+
+/** Address scope of IPv6 on the router's external network. */
+export async function outsideScope(db: Q, router: Pick<RouterRow, 'external_gateway_info'>): Promise<string | null> {
+  const info = JSON.parse(router.external_gateway_info) as { network_id: string } | null
+  if (!info) return null
+  const found = await db.query.selectFrom('neutron_subnets').innerJoin('neutron_subnetpools', 'neutron_subnetpools.id', 'subnetpool_id').select('address_scope_id').where('network_id', '=', info.network_id).where('neutron_subnets.ip_version', '=', 6).execute()
+  return found.find((one) => one.address_scope_id !== null)?.address_scope_id ?? null
+}

@@ -25,3 +25,8 @@ export async function boundPorts(db: Q, groupIds: readonly string[]): Promise<Ma
 export async function groupInUse(db: Q, groupId: string): Promise<boolean> {
   return (await db.query.selectFrom('neutron_port_security_groups').select('port_id').where('security_group_id', '=', groupId).executeTakeFirst()) !== undefined
 }
+
+/** What a project said of groups that say nothing themselves. */
+export async function statefulByDefault(db: Q, project: string): Promise<boolean> {
+  return (await db.query.selectFrom('neutron_sg_statefulness').select('stateful').where('project_id', '=', project).executeTakeFirst())?.stateful !== 0
+}

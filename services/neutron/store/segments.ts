@@ -1,8 +1,9 @@
 /** Segments: the unique column `place` makes sure that no two networks meet. */
 import type { Random } from '#base/random.ts'
 import { Fault } from '#base/fault.ts'
-import { candidates, firstGap, placeOf, placeTaken, type SegmentAsk } from '#neutron/core/segments.ts'
-import type { Q, SegmentRow, T } from './tables.ts'
+import { candidates, firstGap, placeOf, placeTaken } from '#neutron/core/segments.ts'
+import type { NeutronConfig } from '#neutron/config.ts'
+import type { Db, Q, SegmentRow, T, Tables } from './tables.ts'
 
 export async function segmentsOf(db: Q, networkIds: readonly string[]): Promise<SegmentRow[]> {
   if (networkIds.length === 0) return []
@@ -40,8 +41,30 @@ export async function insertSegment(tx: T, row: Omit<SegmentRow, 'place'>): Prom
   return full
 }
 
+/** Ranges that a project's networks take their numbers from. */
+export async function rangesFor(db: Q, type: string, owner: string): Promise<Tables['neutron_segment_ranges'][]> {
+  const rows = await db.query.selectFrom('neutron_segment_ranges').selectAll().where('network_type', '=', type).where((eb) => eb.or([eb('shared', '=', 1), eb('project_id', '=', owner)])).execute()
+  const own = rows.filter((row) => row.shared === 0)
+  return own.length > 0 ? own : rows
+}
+
+/** Writes what the configuration says as the ranges for all, once and after it changed. */
+export async function keepDefaultRanges(db: Db, config: Pick<NeutronConfig, 'vni_range' | 'vlan_ranges'>, newId: () => string, now: number): Promise<void> {
+  const wanted = [
+    { network_type: 'vxlan', physical_network: null as string | null, minimum: config.vni_range.min, maximum: config.vni_range.max },
+    ...Object.entries(config.vlan_ranges).map(([physical_network, range]) => ({ network_type: 'vlan', physical_network, minimum: range.min, maximum: range.max })),
+  ]
+  const same = (a: (typeof wanted)[number], b: (typeof wanted)[number]): boolean => a.network_type === b.network_type && a.physical_network === b.physical_network && a.minimum === b.minimum && a.maximum === b.maximum
+  await db.transaction(async (tx) => {
+    const there = await tx.query.selectFrom('neutron_segment_ranges').selectAll().where('default', '=', 1).execute()
+    for (const row of there) if (!wanted.some((one) => same(one, row))) await tx.query.deleteFrom('neutron_segment_ranges').where('id', '=', row.id).execute()
+    for (const one of wanted) {
+      if (there.some((row) => same(one, row))) continue
+      await tx.query.insertInto('neutron_segment_ranges').values({ ...one, id: newId(), name: '', description: '', project_id: null, default: 1, shared: 1, tags: '[]', created_at: now, updated_at: now, revision_number: 1 }).execute()
+    }
+  })
+}
+
 export function noneFree(): Fault {
   return new Fault('unavailable', 'Unable to create the network. No tenant network is available for allocation.', { code: 'NoNetworkAvailable' })
 }
-
-export type Wanted = SegmentAsk

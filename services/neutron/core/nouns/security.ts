@@ -1,5 +1,5 @@
 /** Security groups, their rules, and the rules that every new group begins with. */
-import { bad, cidr, computed, flag, good, integer, name, oneOf, orNull, takeBoolean, takeText, text, uuid, type Take } from '../attribute.ts'
+import { bad, cidr, computed, flag, good, integer, name, oneOf, takeBoolean, takeText, text, uuid, type Take } from '../attribute.ts'
 import { described, fact, id, type Noun, project, standard, tags } from '../noun.ts'
 import { parseCidr, parseIp, formatCidr } from '../address.ts'
 
@@ -39,8 +39,9 @@ export const ruleFields = {
   port_range_min: { ...integer({ null: true }, { post: 'optional' }), take: portNumber },
   port_range_max: { ...integer({ null: true }, { post: 'optional' }), take: portNumber },
   remote_ip_prefix: { ...cidr({ post: 'optional', null: true }), take: remotePrefix },
-  remote_group_id: uuid({ post: 'optional', null: true }),
-  remote_address_group_id: uuid({ post: 'optional', null: true }),
+  // A name that is no id is simply not found.
+  remote_group_id: text(255, { post: 'optional', null: true }),
+  remote_address_group_id: text(255, { post: 'optional', null: true }),
 } as const
 
 export const securityGroup: Noun = {
@@ -95,7 +96,6 @@ export const defaultSecurityGroupRule: Noun = {
     id: id(),
     description: text(255, { post: 'optional', default: '' }),
     ...ruleFields,
-    remote_group_id: { ...text(255, { post: 'optional', null: true }), take: orNull(takeText(255)) },
     used_in_default_sg: flag({ post: 'optional', default: false }),
     used_in_non_default_sg: flag({ post: 'optional', default: true }),
   },
