@@ -5,6 +5,7 @@ import { route } from '#stack/route.ts'
 import { EXTENSIONS } from '#neutron/core/extensions.ts'
 import { alive } from '#neutron/core/agents.ts'
 import type { Neutron } from '#neutron/house.ts'
+import { store } from '#neutron/store/store.ts'
 
 /** Names of collections for the list below `/v2.0/`. */
 const RESOURCES = ['network', 'subnet', 'subnetpool', 'port', 'router', 'floatingip', 'security-group'] as const
@@ -50,7 +51,7 @@ export function aboutRoutes(house: Neutron): Route[] {
 
 /** Zones of DHCP agents are for networks, those of L3 agents for routers. */
 async function zones(house: Neutron, rq: Rq): Promise<Reply> {
-  const agents = await house.db.query.selectFrom('neutron_agents').select(['agent_type', 'availability_zone', 'admin_state_up', 'heartbeat_timestamp']).where('agent_type', 'in', ['DHCP agent', 'L3 agent']).execute()
+  const agents = await store.agents.all(house.db, { agent_type: ['DHCP agent', 'L3 agent'] }, ['agent_type', 'availability_zone', 'admin_state_up', 'heartbeat_timestamp'])
   const found = new Map<string, { name: string; resource: string; state: string }>()
   for (const agent of agents) {
     const resource = agent.agent_type === 'L3 agent' ? 'router' : 'network'

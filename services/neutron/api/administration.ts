@@ -13,6 +13,7 @@ import type { Row, T } from '#neutron/store/tables.ts'
 import { actorOf, missing } from './actor.ts'
 import { derivedRoutes } from './derive.ts'
 import { type Desk, readRoutes, rowFor } from './desk.ts'
+import { store } from '#neutron/store/store.ts'
 
 const everybody: Pick<Desk, 'visible' | 'targets'> = { visible: () => undefined, targets: async () => () => ({}) }
 const flavorDesk: Desk = { noun: flavor, ...everybody }
@@ -31,7 +32,7 @@ export function administrationRoutes(house: Neutron): Route[] {
     ...readRoutes(profileDesk, house),
     ...derivedRoutes(profileDesk, house, { create: profileSays, delete: profileUnused }),
     ...readRoutes(labelDesk, house),
-    ...derivedRoutes(labelDesk, house, { update: false, delete: async (tx, _rq, row) => void (await tx.query.deleteFrom('neutron_metering_rules' as never).where('metering_label_id' as never, '=', row.id as never).execute()) }),
+    ...derivedRoutes(labelDesk, house, { update: false, delete: async (tx, _rq, row) => void (await store.meteringRules.drop(tx, { metering_label_id: row.id as string })) }),
     ...readRoutes(labelRuleDesk, house),
     ...derivedRoutes(labelRuleDesk, house, { update: false, create: (tx, rq, row) => labelRule(house, tx, rq, row) }),
     route({ method: 'GET', path: '/v2.0/log/loggable-resources', name: 'loggable_resources.list', status: 200, policy: 'get_loggable_resource', handle: () => ({ json: { loggable_resources: [{ type: 'security_group' }] } }) }),
@@ -51,7 +52,7 @@ async function flavorKind(_tx: T, _rq: Rq, row: Row): Promise<void> {
 }
 
 async function flavorUnused(tx: T, _rq: Rq, row: Row): Promise<void> {
-  const user = await tx.query.selectFrom('neutron_routers').select('id').where('flavor_id', '=', row.id as string).executeTakeFirst()
+  const user = await store.routers.one(tx, { flavor_id: row.id as string }, ['id'])
   if (user) throw conflict(`Flavor ${String(row.id)} is used by some service instance.`, { code: 'FlavorInUse' })
 }
 

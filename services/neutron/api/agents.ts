@@ -17,6 +17,7 @@ import { type Desk, readRoutes, rowReply, shownRows, textReply } from './desk.ts
 import { networkDesk } from './networks.ts'
 import { routerDesk } from './routers.ts'
 import { rowToChange, updateWish } from './writing.ts'
+import { store } from '#neutron/store/store.ts'
 
 export function agentDesk(house: Neutron): Desk {
   const alive_since = (): number => house.now() - house.config.agent_down_time * 1000
@@ -35,7 +36,7 @@ export function agentRoutes(house: Neutron): Route[] {
   const desk = agentDesk(house)
   const path = `${noun.path}/{id}`
   const kept = (kind: 'dhcp' | 'l3'): Route[] => {
-    const { collection, table, key, rule, type } = KINDS[kind]
+    const { collection, key, rule, type } = KINDS[kind]
     return [
       route({ method: 'GET', path: `${path}/${collection}`, name: `agents.${collection}`, status: 200, policy: `get_${collection}`, handle: (rq) => serves(house, rq, kind) }),
       route({ method: 'POST', path: `${path}/${collection}`, name: `agents.add_${rule}`, status: 201, policy: `create_${rule}`, handle: (rq) => assign(house, rq, kind) }),
@@ -48,9 +49,9 @@ export function agentRoutes(house: Neutron): Route[] {
         handle: async (rq) => {
           await house.db.transaction(async (tx) => {
             const agent = await agentOf(tx, rq.params.id!, type)
-            const done = await tx.query.deleteFrom(table as never).where(key as never, '=', rq.params[key] as never).where('agent_id' as never, '=', agent.id as never).executeTakeFirst()
-            if (Number((done as { numDeletedRows: bigint }).numDeletedRows) === 0) throw conflict(KINDS[kind].notHosted(rq.params[key]!, agent.id), { code: kind === 'dhcp' ? 'NetworkNotHostedByDhcpAgent' : 'RouterNotHostedByL3Agent' })
-            if (kind === 'dhcp') await tx.query.updateTable('neutron_networks').set({ availability_zones: '[]' }).where('id', '=', rq.params[key]!).execute()
+            const gone = kind === 'dhcp' ? await store.dhcpNetworks.drop(tx, { network_id: rq.params[key]!, agent_id: agent.id }) : await store.l3Routers.drop(tx, { router_id: rq.params[key]!, agent_id: agent.id })
+            if (gone === 0) throw conflict(KINDS[kind].notHosted(rq.params[key]!, agent.id), { code: kind === 'dhcp' ? 'NetworkNotHostedByDhcpAgent' : 'RouterNotHostedByL3Agent' })
+            if (kind === 'dhcp') await store.networks.change(tx, { id: rq.params[key]! }, { availability_zones: '[]' })
             house.notices.everybody(tx, collection)
           })
           return {}
@@ -84,8 +85,9 @@ export function agentRoutes(house: Neutron): Route[] {
       handle: async (rq) => {
         await house.db.transaction(async (tx) => {
           const row = await rowToChange(tx, { desk, house, rq, id: rq.params.id!, rules: ['delete_agent'] })
-          for (const table of ['neutron_dhcp_networks', 'neutron_l3_routers'] as const) await tx.query.deleteFrom(table).where('agent_id', '=', row.id as string).execute()
-          await tx.query.deleteFrom('neutron_agents').where('id', '=', row.id as string).execute()
+          await store.dhcpNetworks.drop(tx, { agent_id: row.id as string })
+          await store.l3Routers.drop(tx, { agent_id: row.id as string })
+          await store.agents.drop(tx, { id: row.id as string })
         })
         return {}
       },
@@ -152,7 +154,8 @@ async function assign(house: Neutron, rq: Rq, kind: 'dhcp' | 'l3'): Promise<Repl
       return
     }
     if (kind === 'l3' && there.length > 0) throw conflict(`The router ${id} has been already hosted by the L3 Agent ${there[0]!.agent_id}.`, { code: 'RouterHostedByL3Agent' })
-    await tx.query.insertInto(table as never).values({ [key]: id, agent_id: agent.id } as never).execute()
+    if (kind === 'dhcp') await store.dhcpNetworks.add(tx, { network_id: id, agent_id: agent.id })
+    else await store.l3Routers.add(tx, { router_id: id, agent_id: agent.id })
     const zone = JSON.stringify([agent.availability_zone ?? house.config.availability_zone])
     await changeRow(tx as never, kind === 'dhcp' ? 'neutron_networks' : 'neutron_routers', id, { availability_zones: zone })
     if (kind === 'l3') await moveRouter(tx, id, agent.host)
@@ -163,8 +166,8 @@ async function assign(house: Neutron, rq: Rq, kind: 'dhcp' | 'l3'): Promise<Repl
 
 /** A router's ports are bound where it runs. */
 async function moveRouter(tx: T, routerId: string, host: string): Promise<void> {
-  const links = await tx.query.selectFrom('neutron_router_ports').select('port_id').where('router_id', '=', routerId).execute()
-  for (const { port_id } of links) await tx.query.updateTable('neutron_ports').set({ 'binding:host_id': host, status: 'DOWN' }).where('id', '=', port_id).execute()
+  const links = await store.routerPorts.all(tx, { router_id: routerId }, ['port_id'])
+  for (const { port_id } of links) await store.ports.change(tx, { id: port_id }, { 'binding:host_id': host, status: 'DOWN' })
 }
 
 async function servedBy(house: Neutron, rq: Rq, kind: 'dhcp' | 'l3'): Promise<Reply> {

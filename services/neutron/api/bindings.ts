@@ -11,6 +11,7 @@ import type { Neutron } from '#neutron/house.ts'
 import type { BindingRow, PortRow, T } from '#neutron/store/tables.ts'
 import { rowFor } from './desk.ts'
 import { portDesk } from './ports.ts'
+import { store } from '#neutron/store/store.ts'
 
 const PATH = '/v2.0/ports/{port_id}/bindings'
 const noun = { one: 'binding', many: 'bindings' }
@@ -27,7 +28,7 @@ export function bindingRoutes(house: Neutron): Route[] {
   const portOf = async (db: T | Neutron['db'], rq: Rq): Promise<PortRow> => (await rowFor(portDesk, house, db, rq, rq.params.port_id!)) as unknown as PortRow
   const all = async (db: T | Neutron['db'], port: PortRow): Promise<BindingRow[]> => {
     const active = activeOf(port)
-    return [...(active ? [active] : []), ...(await db.query.selectFrom('neutron_port_bindings').selectAll().where('port_id', '=', port.id).execute())]
+    return [...(active ? [active] : []), ...(await store.portBindings.all(db, { port_id: port.id }))]
   }
   const missing = (port: string, host: string): Error => notFound(`Binding for port ${port} on host ${host} could not be found.`, { code: 'PortBindingNotFound' })
   return [
@@ -70,8 +71,8 @@ export function bindingRoutes(house: Neutron): Route[] {
           const row = (await all(tx, port)).find((one) => one.host === rq.params.host)
           if (!row) throw missing(port.id, rq.params.host!)
           const next: BindingRow = { ...row, vnic_type: (values.vnic_type as string | undefined) ?? row.vnic_type, profile: values.profile === undefined ? row.profile : JSON.stringify(values.profile) }
-          if (row.status === 'ACTIVE') await tx.query.updateTable('neutron_ports').set({ 'binding:vnic_type': next.vnic_type, 'binding:profile': next.profile, ...changed(house, port as never) }).where('id', '=', port.id).execute()
-          else await tx.query.updateTable('neutron_port_bindings').set({ vnic_type: next.vnic_type, profile: next.profile }).where('port_id', '=', port.id).where('host', '=', row.host).execute()
+          if (row.status === 'ACTIVE') await store.ports.change(tx, { id: port.id }, { 'binding:vnic_type': next.vnic_type, 'binding:profile': next.profile, ...changed(house, port as never) })
+          else await store.portBindings.change(tx, { port_id: port.id, host: row.host }, { vnic_type: next.vnic_type, profile: next.profile })
           return { json: { binding: shown(next, port) } }
         })
       },
@@ -87,10 +88,10 @@ export function bindingRoutes(house: Neutron): Route[] {
           const port = await portOf(tx, rq)
           const host = rq.params.host!
           if (port['binding:host_id'] === host) {
-            await tx.query.updateTable('neutron_ports').set({ 'binding:host_id': '', 'binding:vif_type': 'unbound', 'binding:vif_details': '{}', status: 'DOWN', ...changed(house, port as never) }).where('id', '=', port.id).execute()
+            await store.ports.change(tx, { id: port.id }, { 'binding:host_id': '', 'binding:vif_type': 'unbound', 'binding:vif_details': '{}', status: 'DOWN', ...changed(house, port as never) })
           } else {
-            const done = await tx.query.deleteFrom('neutron_port_bindings').where('port_id', '=', port.id).where('host', '=', host).executeTakeFirst()
-            if (done.numDeletedRows === 0n) throw missing(port.id, host)
+            const gone = await store.portBindings.drop(tx, { port_id: port.id, host })
+          if (gone === 0) throw missing(port.id, host)
           }
           house.notices.changed(tx, { ports: [port.id] }, host)
         })
@@ -134,9 +135,9 @@ async function create(house: Neutron, rq: Rq, portOf: PortOf, all: (db: T, port:
     if (bound['binding:vif_type'] === 'binding_failed') throw conflict(`Binding for port ${port.id} on host ${host} could not be created.`, { code: 'PortBindingError' })
     const row: BindingRow = { port_id: port.id, host, status: rows.length > 0 ? 'INACTIVE' : 'ACTIVE', vif_type: bound['binding:vif_type'], vif_details: bound['binding:vif_details'], vnic_type, profile: JSON.stringify(values.profile ?? {}) }
     if (row.status === 'ACTIVE') {
-      await tx.query.updateTable('neutron_ports').set({ 'binding:host_id': host, ...bound, 'binding:vnic_type': vnic_type, 'binding:profile': row.profile, ...changed(house, port as never) }).where('id', '=', port.id).execute()
+      await store.ports.change(tx, { id: port.id }, { 'binding:host_id': host, ...bound, 'binding:vnic_type': vnic_type, 'binding:profile': row.profile, ...changed(house, port as never) })
       house.notices.changed(tx, { ports: [port.id], networks: [port.network_id] }, host)
-    } else await tx.query.insertInto('neutron_port_bindings').values(row).execute()
+    } else await store.portBindings.add(tx, row)
     return { json: { binding: shown(row, port) } }
   })
 }
@@ -148,13 +149,13 @@ async function activate(house: Neutron, rq: Rq, portOf: PortOf): Promise<Reply> 
     const port = await portOf(tx, rq)
     const host = rq.params.host!
     if (port['binding:host_id'] === host) throw conflict(`Binding for port ${port.id} on host ${host} is already active.`, { code: 'PortBindingAlreadyActive' })
-    const row = await tx.query.selectFrom('neutron_port_bindings').selectAll().where('port_id', '=', port.id).where('host', '=', host).executeTakeFirst()
+    const row = await store.portBindings.one(tx, { port_id: port.id, host })
     if (!row) throw notFound(`Binding for port ${port.id} on host ${host} could not be found.`, { code: 'PortBindingNotFound' })
-    await tx.query.deleteFrom('neutron_port_bindings').where('port_id', '=', port.id).where('host', '=', host).execute()
+    await store.portBindings.drop(tx, { port_id: port.id, host })
     const before = activeOf(port)
-    if (before) await tx.query.insertInto('neutron_port_bindings').values({ ...before, status: 'INACTIVE' }).execute()
+    if (before) await store.portBindings.add(tx, { ...before, status: 'INACTIVE' })
     const next: PortRow = { ...port, 'binding:host_id': host, 'binding:vif_type': row.vif_type, 'binding:vif_details': row.vif_details, 'binding:vnic_type': row.vnic_type, 'binding:profile': row.profile, status: 'DOWN', ...changed(house, port as never) }
-    await tx.query.updateTable('neutron_ports').set(next).where('id', '=', port.id).execute()
+    await store.ports.change(tx, { id: port.id }, next)
     house.notices.changed(tx, { ports: [port.id], networks: [port.network_id] }, host)
     if (before) house.notices.changed(tx, { ports: [port.id], networks: [port.network_id] }, before.host)
     return { json: { port_binding: shown({ ...row, status: 'ACTIVE' }, next) } }

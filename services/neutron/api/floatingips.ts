@@ -18,6 +18,7 @@ import { type Desk, readRoutes, rowFor, rowReply, shownRows, textReply } from '.
 import { portDesk } from './ports.ts'
 import { networkSeen, visibleNetworks } from './subnets.ts'
 import { createWish, demandCreate, rowToChange, rulesOf, updateWish } from './writing.ts'
+import { store } from '#neutron/store/store.ts'
 
 const SHOWN_OF_PORT = ['name', 'network_id', 'mac_address', 'status', 'device_id', 'device_owner'] as const
 
@@ -61,7 +62,7 @@ async function create(house: Neutron, rq: Rq): Promise<Reply> {
       if (values.qos_policy_id) await useQosPolicy(tx, values.qos_policy_id as string, actor)
       const outside = await outsidePort(house, tx, id, network, { address: (values.floating_ip_address as string | undefined) ?? null, subnet_id: (values.subnet_id as string | undefined) ?? null })
       // Nobody wires it: its router answers for the address.
-      await tx.query.updateTable('neutron_ports').set({ status: 'N/A' }).where('id', '=', outside.id).execute()
+      await store.ports.change(tx, { id: outside.id }, { status: 'N/A' })
       const base = { id, floating_network_id: network.id, floating_ip_address: (JSON.parse(outside.fixed_ips) as { ip_address: string }[])[0]!.ip_address }
       const inside = values.port_id ? await associate(tx, base, (await rowFor(portDesk, house, tx, rq, values.port_id as string)) as unknown as PortRow, values.fixed_ip_address as string | null) : undefined
       const row = {
@@ -105,7 +106,7 @@ async function update(house: Neutron, rq: Rq): Promise<Reply> {
     if (values.fixed_ip_address && !portId) throw badFloating('fixed_ip_address cannot be specified without a port_id')
     if (portId === null) Object.assign(next, { port_id: null, fixed_ip_address: null, router_id: null, status: 'DOWN' })
     else if (portId !== undefined) {
-      const forwarded = await tx.query.selectFrom('neutron_port_forwardings').select('id').where('floatingip_id', '=', before.id).executeTakeFirst()
+      const forwarded = await store.forwardings.one(tx, { floatingip_id: before.id }, ['id'])
       if (forwarded) throw conflict(`Floating IP ${before.id} in use by port forwarding ${forwarded.id}.`, { code: 'FipInUseByPortForwarding' })
       const port = (await rowFor(portDesk, house, tx, rq, portId)) as unknown as PortRow
       Object.assign(next, await associate(tx, before, port, values.fixed_ip_address as string | null | undefined))
@@ -121,9 +122,9 @@ async function update(house: Neutron, rq: Rq): Promise<Reply> {
 async function remove(house: Neutron, rq: Rq): Promise<Reply> {
   await house.db.transaction(async (tx) => {
     const row = (await rowToChange(tx, { desk: floatingDesk, house, rq, id: rq.params.id!, rules: ['delete_floatingip'] })) as unknown as FloatingIpRow
-    const port = await tx.query.selectFrom('neutron_ports').selectAll().where('id', '=', row.floating_port_id).executeTakeFirst()
-    await tx.query.deleteFrom('neutron_port_forwardings').where('floatingip_id', '=', row.id).execute()
-    await tx.query.deleteFrom('neutron_floatingips').where('id', '=', row.id).execute()
+    const port = await store.ports.one(tx, { id: row.floating_port_id })
+    await store.forwardings.drop(tx, { floatingip_id: row.id })
+    await store.floatingIps.drop(tx, { id: row.id })
     if (port) await deletePortRows(house, tx, [port])
     await tell(house, tx, row)
   })

@@ -15,6 +15,8 @@ import { type Desk, listReply, readRoutes, rowFor, showReply } from './desk.ts'
 import { floatingDesk } from './floatingips.ts'
 import { portDesk } from './ports.ts'
 import { routerDesk } from './routers.ts'
+import { but, store } from '#neutron/store/store.ts'
+import { scopeOfSubnet } from '#neutron/store/addresses.ts'
 
 /** Every verb of a noun below a parent. */
 function childRoutes(house: Neutron, noun: Noun, below: Below, verbs: ChildVerbs): Route[] {
@@ -47,9 +49,9 @@ async function checkForwarding(house: Neutron, tx: T, rq: Rq, fip: FloatingIpRow
   if (!fixed) throw wrong(`Port ${port.id} does not have ip address ${row.internal_ip_address}`)
   const router = await routerFor(tx, fixed.subnet_id, port.id, fip.floating_network_id)
   if (fip.router_id !== null && fip.router_id !== router) throw wrong(`Floating IP ${fip.id} is served by another router`)
-  const associated = await tx.query.selectFrom('neutron_floatingips').select('id').where('port_id', '=', port.id).where('fixed_ip_address', '=', row.internal_ip_address).executeTakeFirst()
+  const associated = await store.floatingIps.one(tx, { port_id: port.id, fixed_ip_address: row.internal_ip_address }, ['id'])
   if (associated) throw conflict(`Port ${port.id} is already associated with floating IP ${associated.id}.`, { code: 'PortHasBindingFloatingIP' })
-  const others = (await tx.query.selectFrom('neutron_port_forwardings').selectAll().where('floatingip_id', '=', fip.id).where('protocol', '=', row.protocol).execute()).filter((one) => one.id !== row.id)
+  const others = (await store.forwardings.all(tx, { floatingip_id: fip.id, protocol: row.protocol })).filter((one) => one.id !== row.id)
   const twice = others.find((one) => one.external_port === row.external_port || (one.internal_port_id === row.internal_port_id && one.internal_ip_address === row.internal_ip_address && one.internal_port === row.internal_port))
   if (twice) throw conflict(`Bad port_forwarding request: A duplicate port forwarding entry with same attributes already exists, conflicting values are ${twice.id}.`, { code: 'BadRequest' })
   return router
@@ -57,7 +59,7 @@ async function checkForwarding(house: Neutron, tx: T, rq: Rq, fip: FloatingIpRow
 
 function forwardingVerbs(house: Neutron): ChildVerbs {
   const serve = async (tx: T, fip: FloatingIpRow, router: string): Promise<void> => {
-    if (fip.router_id !== router) await tx.query.updateTable('neutron_floatingips').set({ router_id: router }).where('id', '=', fip.id).execute()
+    if (fip.router_id !== router) await store.floatingIps.change(tx, { id: fip.id }, { router_id: router })
     house.notices.changed(tx, { routers: [router] })
   }
   return {
@@ -69,8 +71,8 @@ function forwardingVerbs(house: Neutron): ChildVerbs {
     },
     async remove(tx, _rq, parent, row) {
       const fip = parent as unknown as FloatingIpRow
-      const rest = await tx.query.selectFrom('neutron_port_forwardings').select('id').where('floatingip_id', '=', fip.id).where('id', '!=', row.id as string).executeTakeFirst()
-      if (!rest) await tx.query.updateTable('neutron_floatingips').set({ router_id: null, status: 'DOWN' }).where('id', '=', fip.id).execute()
+      const rest = await store.forwardings.one(tx, { floatingip_id: fip.id, id: but(row.id as string) }, ['id'])
+      if (!rest) await store.floatingIps.change(tx, { id: fip.id }, { router_id: null, status: 'DOWN' })
       if (fip.router_id) house.notices.changed(tx, { routers: [fip.router_id] })
     },
   }
@@ -85,7 +87,7 @@ function helperVerbs(): ChildVerbs {
   const check = async (tx: T, parent: Row, row: Row): Promise<void> => {
     const protocols = HELPERS[row.helper as string]
     if (!protocols?.includes(row.protocol as string)) throw invalid(`Specified conntrack helper ${String(row.helper)} with protocol ${String(row.protocol)} is not allowed.`, { code: 'InvalidProtocolForHelper' })
-    const same = await tx.query.selectFrom('neutron_conntrack_helpers').select('id').where('router_id', '=', parent.id as string).where('protocol', '=', row.protocol as string).where('port', '=', row.port as number).where('helper', '=', row.helper as string).where('id', '!=', row.id as string).executeTakeFirst()
+    const same = await store.helpers.one(tx, { router_id: parent.id as string, protocol: row.protocol as string, port: row.port as number, helper: row.helper as string, id: but(row.id as string) }, ['id'])
     if (same) throw invalid(`Bad conntrack_helper request: A duplicate conntrack helper entry with same attributes already exists, conflicting values are ${same.id}.`, { code: 'BadRequest' })
   }
   return { create: (tx, _rq, parent, row) => check(tx, parent, row), update: (tx, _rq, parent, next) => check(tx, parent, next) }
@@ -106,11 +108,10 @@ async function checkProxy(house: Neutron, tx: T, rq: Rq, row: Row): Promise<void
   if (!fixed) throw refuse('InvalidAddress', `The address '${asked!}' is invalid, reason: it is not an address of port ${port.id}`)
   const reached = (await portsOfRouter(tx, router.id, 'network:router_interface')).some((one) => (JSON.parse(one.fixed_ips) as { subnet_id: string }[]).some((each) => each.subnet_id === fixed.subnet_id))
   if (!reached) throw refuse('PortUnreachableRouter', `The port ${port.id} cannot reach the router ${router.id} by IPv6 subnet.`)
-  const scope = async (subnetId: string): Promise<string | null> => (await tx.query.selectFrom('neutron_subnets').innerJoin('neutron_subnetpools', 'neutron_subnetpools.id', 'subnetpool_id').select('address_scope_id').where('neutron_subnets.id', '=', subnetId).executeTakeFirst())?.address_scope_id ?? null
-  const inside = await scope(fixed.subnet_id)
+  const inside = await scopeOfSubnet(tx, fixed.subnet_id)
   const outside = await outsideScope(tx, router)
   if (inside === null || inside !== outside) throw refuse('AddressScopeConflict', `The IPv6 address scope ${String(outside)} of external network conflict with internal network's IPv6 address scope ${String(inside)}.`)
-  const same = await tx.query.selectFrom('neutron_ndp_proxies').select('id').where('router_id', '=', router.id).where('ip_address', '=', fixed.ip_address).executeTakeFirst()
+  const same = await store.ndpProxies.one(tx, { router_id: router.id, ip_address: fixed.ip_address }, ['id'])
   if (same) throw conflict(`An NDP proxy for ${fixed.ip_address} on router ${router.id} already exists: ${same.id}.`, { code: 'NDPProxyDuplicate' })
   row.ip_address = fixed.ip_address
 }

@@ -17,6 +17,7 @@ import { type Desk, listReply, readRoutes, rowFor, rowReply, showReply } from '.
 import { portDesk } from './ports.ts'
 import { networkSeen } from './subnets.ts'
 import { createWish, demandCreate, rowToChange } from './writing.ts'
+import { store } from '#neutron/store/store.ts'
 
 const desk: Desk = { noun }
 const below: Below = { parent: desk, parentKey: 'local_ip_id' }
@@ -41,9 +42,9 @@ async function place(house: Neutron, tx: T, rq: Rq, row: Row): Promise<void> {
 }
 
 async function leave(house: Neutron, tx: T, row: Row): Promise<void> {
-  const used = await tx.query.selectFrom('neutron_local_ip_associations').select('fixed_port_id').where('local_ip_id', '=', row.id as string).executeTakeFirst()
+  const used = await store.localIpLinks.one(tx, { local_ip_id: row.id as string }, ['fixed_port_id'])
   if (used) throw conflict(`Local IP ${String(row.id)} is still associated with ports.`, { code: 'LocalIPInUse' })
-  const port = await tx.query.selectFrom('neutron_ports').selectAll().where('id', '=', row.local_port_id as string).where('device_owner', '=', 'network:local_ip').executeTakeFirst()
+  const port = await store.ports.one(tx, { id: row.local_port_id as string, device_owner: 'network:local_ip' })
   if (port) await deletePortRows(house, tx, [port])
 }
 
@@ -71,7 +72,7 @@ export function localIpRoutes(house: Neutron): Route[] {
         await house.db.transaction(async (tx) => {
           const parent = await parentRow(below, house, tx, rq)
           await rowToChange(tx, { desk: linkDesk(parent), house, rq, id: rq.params.fixed_port_id!, rules: [`delete_${link.policy!}`], scope: [equals('local_ip_id', [parent.id as string])] })
-          await tx.query.deleteFrom('neutron_local_ip_associations').where('local_ip_id', '=', parent.id as string).where('fixed_port_id', '=', rq.params.fixed_port_id!).execute()
+          await store.localIpLinks.drop(tx, { local_ip_id: parent.id as string, fixed_port_id: rq.params.fixed_port_id! })
         })
         return {}
       },
@@ -90,7 +91,7 @@ async function associate(house: Neutron, rq: Rq, linkDesk: (parent: Row) => Desk
     if (!asked && addresses.length > 1) throw invalid(`Port ${port.id} has several addresses: fixed_ip must be given.`, { code: 'LocalIPAssociationNoRequestedIP' })
     const fixed_ip = asked ?? addresses[0]
     if (fixed_ip === undefined || !addresses.includes(fixed_ip)) throw notFound(`Port ${port.id} has no address ${String(asked)}.`, { code: 'LocalIPRequestedIPNotFound' })
-    const same = await tx.query.selectFrom('neutron_local_ip_associations').select('fixed_port_id').where('local_ip_id', '=', above.id as string).where('fixed_port_id', '=', port.id).executeTakeFirst()
+    const same = await store.localIpLinks.one(tx, { local_ip_id: above.id as string, fixed_port_id: port.id }, ['fixed_port_id'])
     if (same) throw conflict(`Port ${port.id} is associated with Local IP ${String(above.id)} already.`, { code: 'LocalIPAssociationAlreadyExists' })
     const made = { local_ip_id: above.id as string, fixed_port_id: port.id, fixed_ip, local_ip_address: above.local_ip_address as string, host: port['binding:host_id'], project_id: above.project_id as string }
     await insertRow(tx as never, link.table, made)

@@ -22,6 +22,7 @@ import { type Desk, readRoutes, rowReply } from './desk.ts'
 import { isShared, sharedTarget } from './lens.ts'
 import { networkSeen } from './subnets.ts'
 import { createWish, demandCreate, rowToChange, rulesOf, updateWish } from './writing.ts'
+import { but, store } from '#neutron/store/store.ts'
 
 /** Reading of a noun that can be shared by RBAC. */
 export function sharedDesk(noun: Noun, compute?: Desk['compute']): Desk {
@@ -73,7 +74,7 @@ export function subnetpoolRoutes(house: Neutron): Route[] {
       handle: async (rq) => {
         await house.db.transaction(async (tx) => {
           const row = await rowToChange(tx, { desk: poolDesk, house, rq, id: rq.params.id!, rules: ['delete_subnetpool'] })
-          const used = await tx.query.selectFrom('neutron_subnets').select('id').where('subnetpool_id', '=', row.id as string).executeTakeFirst()
+          const used = await store.subnets.one(tx, { subnetpool_id: row.id as string }, ['id'])
           if (used) throw conflict(`Unable to delete subnet pool: Subnet pool has existing allocations.`, { code: 'SubnetPoolDeleteError' })
           await removeRbacOf(tx, 'subnetpool', row.id as string)
           await removeRow(tx as never, subnetpool.table, row.id as string)
@@ -92,7 +93,7 @@ export function subnetpoolRoutes(house: Neutron): Route[] {
       const leaving = sent(rq).map((one) => parseCidr(one)!)
       const before = (JSON.parse(row.prefixes) as string[]).map((one) => parseCidr(one)!)
       const prefixes = compact(freeBlocks(before, leaving)).map(formatCidr)
-      const used = await tx.query.selectFrom('neutron_subnets').select('cidr').where('subnetpool_id', '=', row.id).execute()
+      const used = await store.subnets.all(tx, { subnetpool_id: row.id }, ['cidr'])
       if (used.some((one) => leaving.some((gone) => overlap(gone, parseCidr(one.cidr)!)))) throw conflict(`One or more removed prefixes are in use by subnets of pool ${row.id}.`, { code: 'IllegalSubnetPoolPrefixUpdate' })
       await setPrefixes(tx, row, prefixes)
       return { json: { prefixes } }
@@ -101,21 +102,21 @@ export function subnetpoolRoutes(house: Neutron): Route[] {
       const id = (rq.body as Values | undefined)?.network_id
       if (typeof id !== 'string') throw invalid('network_id is required', { code: 'HTTPBadRequest', field: 'network_id' })
       const network = await networkSeen(tx, actorOf(rq), id)
-      const subnets = (await tx.query.selectFrom('neutron_subnets').selectAll().where('network_id', '=', network.id).execute()).filter((one) => one.ip_version === row.ip_version)
+      const subnets = (await store.subnets.all(tx, { network_id: network.id })).filter((one) => one.ip_version === row.ip_version)
       if (subnets.length === 0) return { json: { subnets: [] } }
       if (subnets.some((one) => one.subnetpool_id !== null)) throw conflict(`Subnets of network ${network.id} are allocated from a subnet pool already.`, { code: 'IllegalSubnetPoolUpdate' })
-      const pooled = await tx.query.selectFrom('neutron_subnets').select('cidr').where('subnetpool_id', '=', row.id).execute()
+      const pooled = await store.subnets.all(tx, { subnetpool_id: row.id }, ['cidr'])
       const prefixes = poolFacts([...(JSON.parse(row.prefixes) as string[]), ...subnets.map((one) => one.cidr)], {}, row).prefixes
       if (subnets.some((one) => pooled.some((other) => overlap(parseCidr(one.cidr)!, parseCidr(other.cidr)!)))) throw conflict('A subnet to onboard overlaps with one of the pool.', { code: 'IllegalSubnetPoolUpdate' })
       await setPrefixes(tx, row, prefixes)
-      await tx.query.updateTable('neutron_subnets').set({ subnetpool_id: row.id }).where('id', 'in', subnets.map((one) => one.id)).execute()
+      await store.subnets.change(tx, { id: subnets.map((one) => one.id) }, { subnetpool_id: row.id })
       return { json: { subnets: subnets.map((one) => ({ id: one.id, cidr: one.cidr })) } }
     }),
   ]
 }
 
 async function onlyDefaultPool(tx: T, version: number, id: string): Promise<void> {
-  const other = await tx.query.selectFrom('neutron_subnetpools').select('id').where('is_default', '=', 1).where('ip_version', '=', version as 4).where('id', '!=', id).executeTakeFirst()
+  const other = await store.subnetpools.one(tx, { is_default: 1, ip_version: version as 4, id: but(id) }, ['id'])
   if (other) throw invalid(`Invalid input for operation: A default subnetpool for this IP family has already been set. Only one default may exist per IP family.`, { code: 'InvalidInput', field: 'is_default' })
 }
 
@@ -218,7 +219,7 @@ export function addressScopeRoutes(house: Neutron): Route[] {
       handle: async (rq) => {
         await house.db.transaction(async (tx) => {
           const row = await rowToChange(tx, { desk: scopeDesk, house, rq, id: rq.params.id!, rules: ['delete_address_scope'] })
-          const used = await tx.query.selectFrom('neutron_subnetpools').select('id').where('address_scope_id', '=', row.id as string).executeTakeFirst()
+          const used = await store.subnetpools.one(tx, { address_scope_id: row.id as string }, ['id'])
           if (used) throw conflict(`Unable to complete operation on address scope ${String(row.id)}. There are one or more subnet pools in use on the address scope`, { code: 'AddressScopeInUse' })
           await removeRbacOf(tx, 'address_scope', row.id as string)
           await removeRow(tx as never, addressScope.table, row.id as string)
@@ -281,7 +282,7 @@ export function addressGroupRoutes(house: Neutron): Route[] {
       handle: async (rq) => {
         await house.db.transaction(async (tx) => {
           const row = await rowToChange(tx, { desk: addressGroupDesk, house, rq, id: rq.params.id!, rules: ['delete_address_group'] })
-          const used = await tx.query.selectFrom('neutron_security_group_rules').select('id').where('remote_address_group_id', '=', row.id as string).execute()
+          const used = await store.groupRules.all(tx, { remote_address_group_id: row.id as string }, ['id'])
           if (used.length > 0) throw conflict(`Address group ${String(row.id)} is in use on one or more security group rules.`, { code: 'AddressGroupInUse' })
           await removeRbacOf(tx, 'address_group', row.id as string)
           await removeRow(tx as never, addressGroup.table, row.id as string)

@@ -21,6 +21,7 @@ import { type Desk, readRoutes, rowReply, shownRows, textReply } from './desk.ts
 import { portValues } from './port-view.ts'
 import { networkFacts, networkSeen, networkTargets } from './subnets.ts'
 import { createWish, demandCreate, rowToChange, rulesOf, updateWish } from './writing.ts'
+import { store } from '#neutron/store/store.ts'
 
 /** `fixed_ips=ip_address=…`, `subnet_id=…`, `ip_address_substr=…`; of one kind any will do, all kinds must hold. */
 function byAddress(values: string[]): Where {
@@ -101,7 +102,7 @@ async function ownedByRouter(tx: T, row: PortRow, values: Values): Promise<void>
   if (!['network:router_interface', 'network:router_gateway', 'network:floatingip'].includes(row.device_owner)) return
   const moved = (values.device_id !== undefined && values.device_id !== row.device_id) || (values.device_owner !== undefined && values.device_owner !== row.device_owner)
   if (!moved) return
-  const held = await tx.query.selectFrom('neutron_router_ports').select('router_id').where('port_id', '=', row.id).executeTakeFirst()
+  const held = await store.routerPorts.one(tx, { port_id: row.id }, ['router_id'])
   if (held) throw conflict(`Cannot update device of port ${row.id}: it belongs to router ${held.router_id}.`, { code: 'PortInUse' })
 }
 
@@ -117,8 +118,8 @@ async function remove(house: Neutron, rq: Rq): Promise<Reply> {
 
 async function notHeld(tx: T, row: PortRow): Promise<void> {
   if (['network:router_interface', 'network:router_gateway', 'network:floatingip', 'network:ha_router_replicated_interface', 'network:router_interface_distributed'].includes(row.device_owner)) {
-    const router = await tx.query.selectFrom('neutron_router_ports').select('router_id').where('port_id', '=', row.id).executeTakeFirst()
-    const floating = row.device_owner === 'network:floatingip' ? await tx.query.selectFrom('neutron_floatingips').select('id').where('floating_port_id', '=', row.id).executeTakeFirst() : undefined
+    const router = await store.routerPorts.one(tx, { port_id: row.id }, ['router_id'])
+    const floating = row.device_owner === 'network:floatingip' ? await store.floatingIps.one(tx, { floating_port_id: row.id }, ['id']) : undefined
     if (router || floating) throw conflict(`Port ${row.id} cannot be deleted directly via the port API: has device owner ${row.device_owner}.`, { code: 'ServicePortInUse' })
   }
   const trunk = await trunkOf(tx, row.id)

@@ -8,7 +8,7 @@ import type { Noun } from '#neutron/core/noun.ts'
 import { setShared, shareWithAll } from '#neutron/flows/sharing.ts'
 import { born, changed, touch } from '#neutron/flows/standard.ts'
 import type { Neutron } from '#neutron/house.ts'
-import { qosRulesOf } from '#neutron/store/qos.ts'
+import { boundBelow, qosRulesOf } from '#neutron/store/qos.ts'
 import { removeRbacOf } from '#neutron/store/rbac.ts'
 import { changeRow, insertRow, removeRow, rowOf } from '#neutron/store/rows.ts'
 import type { QosRuleRow, Row, T } from '#neutron/store/tables.ts'
@@ -19,6 +19,7 @@ import { type Desk, listReply, readRoutes, rowReply, showReply } from './desk.ts
 import { isShared } from './lens.ts'
 import { sharedDesk } from './pools.ts'
 import { createWish, demandCreate, rowToChange, rulesOf, updateWish } from './writing.ts'
+import { but, store } from '#neutron/store/store.ts'
 
 const shownRule = (rule: QosRuleRow): Row => ({ ...Object.fromEntries(ruleFieldsOf(rule.type).map((key) => [key, (rule as unknown as Row)[key]])), type: rule.type, qos_policy_id: rule.qos_policy_id })
 
@@ -43,7 +44,7 @@ export function qosRoutes(house: Neutron): Route[] {
         await house.db.transaction(async (tx) => {
           const row = await rowToChange(tx, { desk: qosDesk, house, rq, id: rq.params.id!, rules: ['delete_policy'] })
           await unused(tx, row.id as string)
-          await tx.query.deleteFrom('neutron_qos_rules').where('qos_policy_id', '=', row.id as string).execute()
+          await store.qosRules.drop(tx, { qos_policy_id: row.id as string })
           await removeRbacOf(tx, 'qos_policy', row.id as string)
           await removeRow(tx as never, noun.table, row.id as string)
         })
@@ -80,7 +81,7 @@ const PARAMETERS: Readonly<Record<string, object[]>> = {
 }
 
 async function onlyDefault(tx: T, project: string, id: string): Promise<void> {
-  const other = await tx.query.selectFrom('neutron_qos_policies').select('id').where('project_id', '=', project).where('is_default', '=', 1).where('id', '!=', id).executeTakeFirst()
+  const other = await store.qosPolicies.one(tx, { project_id: project, is_default: 1, id: but(id) }, ['id'])
   if (other) throw conflict(`A default QoS policy exists for project ${project}: ${other.id}.`, { code: 'QoSPolicyDefaultAlreadyExists' })
 }
 
@@ -113,23 +114,18 @@ async function update(house: Neutron, rq: Rq): Promise<Reply> {
 }
 
 async function noStrangers(tx: T, row: { id: string; project_id: string }): Promise<void> {
-  for (const table of ['neutron_ports', 'neutron_networks'] as const) {
-    const user = await tx.query.selectFrom(table).select('project_id').where('qos_policy_id', '=', row.id).where('project_id', '!=', row.project_id).executeTakeFirst()
-    if (user) throw conflict(`RBAC policy on object ${row.id} cannot be removed because other objects depend on it.`, { code: 'RbacPolicyInUse' })
-  }
+  const strangers = { qos_policy_id: row.id, project_id: but(row.project_id) }
+  if ((await store.ports.has(tx, strangers)) || (await store.networks.has(tx, strangers))) throw conflict(`RBAC policy on object ${row.id} cannot be removed because other objects depend on it.`, { code: 'RbacPolicyInUse' })
 }
 
 async function unused(tx: T, id: string): Promise<void> {
-  for (const [table, kind] of [['neutron_networks', 'network'], ['neutron_ports', 'port'], ['neutron_floatingips', 'floatingip']] as const) {
-    const user = await tx.query.selectFrom(table).select('id').where('qos_policy_id', '=', id).executeTakeFirst()
-    if (user) throw conflict(`QoS Policy ${id} is used by ${kind} ${user.id}.`, { code: 'QosPolicyInUse' })
-  }
+  const users = { network: await store.networks.one(tx, { qos_policy_id: id }, ['id']), port: await store.ports.one(tx, { qos_policy_id: id }, ['id']), floatingip: await store.floatingIps.one(tx, { qos_policy_id: id }, ['id']) }
+  for (const [kind, user] of Object.entries(users)) if (user) throw conflict(`QoS Policy ${id} is used by ${kind} ${user.id}.`, { code: 'QosPolicyInUse' })
 }
 
 /** Ports below a changed policy are wired anew. */
 async function tellPorts(house: Neutron, tx: T, policyId: string): Promise<void> {
-  const ports = await tx.query.selectFrom('neutron_ports').select(['id', 'binding:host_id as host']).where((eb) => eb.or([eb('qos_policy_id', '=', policyId), eb('qos_network_policy_id', '=', policyId)])).where('binding:host_id', '!=', '').execute()
-  for (const [host, own] of Map.groupBy(ports, (port) => port.host)) house.notices.changed(tx, { ports: own.map((port) => port.id) }, host)
+  for (const [host, ports] of await boundBelow(tx, policyId)) house.notices.changed(tx, { ports }, host)
 }
 
 const verbsOf = (house: Neutron, type: string) => ({

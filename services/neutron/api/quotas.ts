@@ -8,6 +8,7 @@ import { QUOTAS } from '#neutron/core/quota.ts'
 import type { Neutron } from '#neutron/house.ts'
 import { limitsOf, used } from '#neutron/store/quotas.ts'
 import type { Q } from '#neutron/store/tables.ts'
+import { store } from '#neutron/store/store.ts'
 
 const noun = { one: 'quota', many: 'quotas' }
 const ofProject = (id: string): Record<string, string> => ({ project_id: id, tenant_id: id })
@@ -44,7 +45,7 @@ export function quotaRoutes(house: Neutron): Route[] {
       status: 204,
       handle: async (rq) => {
         rq.authorize('delete_quota', ofProject(rq.params.project_id!))
-        await house.db.query.deleteFrom('neutron_quotas').where('project_id', '=', rq.params.project_id!).execute()
+        await store.quotas.drop(house.db, { project_id: rq.params.project_id! })
         return {}
       },
     }),
@@ -61,7 +62,7 @@ async function details(db: Q, project: string, defaults: Readonly<Record<string,
 async function list(house: Neutron, rq: Rq): Promise<Reply> {
   rq.authorize('get_quota', ofProject(rq.context.project_id ?? ''))
   const all = rq.allows('context_is_admin', {})
-  const rows = await house.db.query.selectFrom('neutron_quotas').selectAll().execute()
+  const rows = await store.quotas.all(house.db, {})
   const asked = [...rq.query.getAll('project_id'), ...rq.query.getAll('tenant_id')]
   const quotas = [...Map.groupBy(rows, (row) => row.project_id)]
     .filter(([project]) => (all || project === rq.context.project_id) && (asked.length === 0 || asked.includes(project)))
@@ -89,8 +90,8 @@ async function update(house: Neutron, rq: Rq, only: (limits: Record<string, numb
       }
     }
     for (const [resource, limit] of Object.entries(limits)) {
-      await tx.query.deleteFrom('neutron_quotas').where('project_id', '=', project).where('resource', '=', resource).execute()
-      await tx.query.insertInto('neutron_quotas').values({ project_id: project, resource, limit }).execute()
+      await store.quotas.drop(tx, { project_id: project, resource })
+      await store.quotas.add(tx, { project_id: project, resource, limit })
     }
   })
   return { json: { quota: only(await limitsOf(house.db, project, house.config.default_quotas)) } }

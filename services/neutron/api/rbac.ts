@@ -12,6 +12,8 @@ import type { NetworkRow, RbacRow, T } from '#neutron/store/tables.ts'
 import { actorOf } from './actor.ts'
 import { type Desk, readRoutes, rowReply } from './desk.ts'
 import { createWish, demandCreate, rowToChange, rulesOf, updateWish } from './writing.ts'
+import { store } from '#neutron/store/store.ts'
+import { projectsUsing } from '#neutron/store/security-groups.ts'
 
 export const rbacDesk: Desk = { noun, targets: async () => (row) => ({ project_id: row.project_id, tenant_id: row.project_id, target_tenant: row.target_tenant }) }
 
@@ -48,7 +50,7 @@ export function rbacRoutes(house: Neutron): Route[] {
       handle: async (rq) => {
         await house.db.transaction(async (tx) => {
           const row = (await rowToChange(tx, { desk: rbacDesk, house, rq, id: rq.params.id!, rules: ['delete_rbac_policy'] })) as unknown as RbacRow
-          await tx.query.deleteFrom('neutron_rbac_policies').where('id', '=', row.id).execute()
+          await store.rbac.drop(tx, { id: row.id })
           await lost(tx, row)
           await settle(house, tx, row)
         })
@@ -88,17 +90,17 @@ async function usersOf(tx: T, row: RbacRow): Promise<string[]> {
   switch (row.object_type) {
     case 'qos_policy':
       return [
-        ...(await tx.query.selectFrom('neutron_ports').select('project_id').where('qos_policy_id', '=', id).execute()),
-        ...(await tx.query.selectFrom('neutron_networks').select('project_id').where('qos_policy_id', '=', id).execute()),
+        ...(await store.ports.all(tx, { qos_policy_id: id }, ['project_id'])),
+        ...(await store.networks.all(tx, { qos_policy_id: id }, ['project_id'])),
       ].map((one) => one.project_id)
     case 'security_group':
-      return (await tx.query.selectFrom('neutron_port_security_groups').innerJoin('neutron_ports', 'neutron_ports.id', 'port_id').select('project_id').where('security_group_id', '=', id).execute()).map((one) => one.project_id)
+      return projectsUsing(tx, id)
     case 'address_scope':
-      return (await tx.query.selectFrom('neutron_subnetpools').select('project_id').where('address_scope_id', '=', id).execute()).map((one) => one.project_id)
+      return (await store.subnetpools.all(tx, { address_scope_id: id }, ['project_id'])).map((one) => one.project_id)
     case 'subnetpool':
-      return (await tx.query.selectFrom('neutron_subnets').select('project_id').where('subnetpool_id', '=', id).execute()).map((one) => one.project_id)
+      return (await store.subnets.all(tx, { subnetpool_id: id }, ['project_id'])).map((one) => one.project_id)
     case 'address_group':
-      return (await tx.query.selectFrom('neutron_security_group_rules').select('project_id').where('remote_address_group_id', '=', id).execute()).map((one) => one.project_id)
+      return (await store.groupRules.all(tx, { remote_address_group_id: id }, ['project_id'])).map((one) => one.project_id)
     default:
       return []
   }

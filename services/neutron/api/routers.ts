@@ -18,6 +18,7 @@ import { type Desk, readRoutes, rowFor, rowReply, textReply, shownRows } from '.
 import { portDesk } from './ports.ts'
 import { networkSeen, subnetDesk } from './subnets.ts'
 import { createWish, demandCreate, rowToChange, rulesOf, updateWish } from './writing.ts'
+import { store } from '#neutron/store/store.ts'
 
 export const routerDesk: Desk = {
   noun,
@@ -119,13 +120,13 @@ async function remove(house: Neutron, rq: Rq): Promise<Reply> {
     const row = (await rowToChange(tx, { desk: routerDesk, house, rq, id: rq.params.id!, rules: ['delete_router'] })) as unknown as RouterRow
     const ports = await portsOfRouter(tx, row.id)
     if (ports.some((port) => port.device_owner === INTERFACE)) throw conflict(`Router ${row.id} still has ports`, { code: 'RouterInUse' })
-    const floating = await tx.query.selectFrom('neutron_floatingips').select('id').where('router_id', '=', row.id).executeTakeFirst()
+    const floating = await store.floatingIps.one(tx, { router_id: row.id }, ['id'])
     if (floating) throw conflict(`Router ${row.id} still has active floating IPs`, { code: 'RouterInUse' })
     for (const port of ports) await dropPort(house, tx, port)
-    await tx.query.deleteFrom('neutron_l3_routers').where('router_id', '=', row.id).execute()
-    await tx.query.deleteFrom('neutron_conntrack_helpers').where('router_id', '=', row.id).execute()
-    await tx.query.deleteFrom('neutron_auto_topologies').where('router_id', '=', row.id).execute()
-    await tx.query.deleteFrom('neutron_routers').where('id', '=', row.id).execute()
+    await store.l3Routers.drop(tx, { router_id: row.id })
+    await store.helpers.drop(tx, { router_id: row.id })
+    await store.topologies.drop(tx, { router_id: row.id })
+    await store.routers.drop(tx, { id: row.id })
     if (row.availability_zones !== '[]') house.notices.changed(tx, { routers: [row.id] })
   })
   return {}

@@ -19,6 +19,7 @@ import { type Actor, actorOf } from './actor.ts'
 import { type Desk, listReply, readRoutes, rowFor, rowReply, showReply, shownRows, textReply } from './desk.ts'
 import { isShared, sharedTarget } from './lens.ts'
 import { createWish, demandCreate, rowToChange, rulesOf as rulesToHold, updateWish } from './writing.ts'
+import { store } from '#neutron/store/store.ts'
 
 export const groupDesk: Desk = {
   noun,
@@ -115,7 +116,7 @@ async function updateGroup(house: Neutron, rq: Rq): Promise<Reply> {
     if (before.is_default && 'name' in given.values && given.values.name !== before.name) throw conflict('Updating default security group not allowed.', { code: 'SecurityGroupCannotUpdateDefault' })
     if (!before.is_default && (given.values.name as string | undefined)?.toLowerCase() === 'default') throw conflict('Default security group already exists.', { code: 'SecurityGroupDefaultAlreadyExists' })
     const next = { ...before, ...toColumns(noun, given.values), ...changed(house, before as never) } as SecurityGroupRow
-    if (next.stateful !== before.stateful && (await tx.query.selectFrom('neutron_port_security_groups').select('port_id').where('security_group_id', '=', before.id).executeTakeFirst())) throw conflict(`Security Group ${before.id} in use.`, { code: 'SecurityGroupInUse' })
+    if (next.stateful !== before.stateful && (await store.portGroups.one(tx, { security_group_id: before.id }, ['port_id']))) throw conflict(`Security Group ${before.id} in use.`, { code: 'SecurityGroupInUse' })
     await changeRow(tx as never, noun.table, before.id, next as never)
     if (next.stateful !== before.stateful) await tellPorts(house, tx, [before.id])
     return next

@@ -7,13 +7,16 @@ import { providerSegment } from '#neutron/flows/networks.ts'
 import { born } from '#neutron/flows/standard.ts'
 import type { Neutron } from '#neutron/house.ts'
 import { insertRow } from '#neutron/store/rows.ts'
-import { insertSegment, segmentsOf } from '#neutron/store/segments.ts'
+import { insertSegment, segmentsOf, usersOfRange } from '#neutron/store/segments.ts'
 import type { Row, T } from '#neutron/store/tables.ts'
 import { actorOf } from './actor.ts'
 import { derivedDelete, derivedUpdate } from './derive.ts'
 import { type Desk, readRoutes, rowReply } from './desk.ts'
 import { networkSeen } from './subnets.ts'
 import { createWish, demandCreate } from './writing.ts'
+import { but, store } from '#neutron/store/store.ts'
+
+type Range = Parameters<typeof usersOfRange>[1]
 
 const nobodys: Pick<Desk, 'visible' | 'targets'> = { visible: () => undefined, targets: async () => () => ({}) }
 export const segmentDesk: Desk = { noun, ...nobodys }
@@ -25,9 +28,8 @@ export const rangeDesk: Desk = {
     const used = new Map<unknown, Record<string, string>>()
     if (wanted('used') || wanted('available')) {
       for (const row of rows) {
-        let query = db.query.selectFrom('neutron_segments').innerJoin('neutron_networks', 'neutron_networks.id', 'network_id').select(['segmentation_id', 'project_id']).where('network_type', '=', row.network_type as string).where('segmentation_id', '>=', row.minimum as number).where('segmentation_id', '<=', row.maximum as number)
-        if (row.physical_network) query = query.where('physical_network', '=', row.physical_network as string)
-        used.set(row.id, Object.fromEntries((await query.execute()).map((one) => [String(one.segmentation_id), one.project_id])))
+        const users = await usersOfRange(db, row as unknown as Range)
+        used.set(row.id, Object.fromEntries(users.map((one) => [String(one.segmentation_id), one.project_id])))
       }
     }
     return (row) => {
@@ -66,9 +68,7 @@ export function segmentRoutes(house: Neutron): Route[] {
 
 /** Segmentation ids of the range that its own project uses. */
 async function usedIn(tx: T, row: Row): Promise<number[]> {
-  let query = tx.query.selectFrom('neutron_segments').innerJoin('neutron_networks', 'neutron_networks.id', 'network_id').select('segmentation_id').where('network_type', '=', row.network_type as string).where('segmentation_id', '>=', row.minimum as number).where('segmentation_id', '<=', row.maximum as number)
-  if (row.project_id) query = query.where('project_id', '=', row.project_id as string)
-  return (await query.execute()).map((one) => one.segmentation_id!)
+  return (await usersOfRange(tx, row as unknown as Range)).filter((one) => !row.project_id || one.project_id === row.project_id).map((one) => one.segmentation_id)
 }
 
 async function rangeFits(tx: T, row: Row): Promise<void> {
@@ -76,12 +76,12 @@ async function rangeFits(tx: T, row: Row): Promise<void> {
   const most = type === 'vlan' ? 4094 : 2 ** 24 - 1
   if ((row.minimum as number) > (row.maximum as number) || (row.maximum as number) > most) throw invalid(`Invalid input for operation: minimum and maximum must be in order, and between 1 and ${most}.`, { code: 'InvalidInput', field: 'minimum' })
   if (row.default === 1) throw conflict(`Network Segment Range ${String(row.id)} is a default segment range which could not be updated or deleted.`, { code: 'NetworkSegmentRangeDefaultReadOnly' })
-  const before = await tx.query.selectFrom('neutron_segment_ranges').selectAll().where('id', '=', row.id as string).executeTakeFirst()
+  const before = await store.segmentRanges.one(tx, { id: row.id as string })
   if (before && !before.shared) {
     const outside = (await usedIn(tx, before as never)).filter((id) => id < (row.minimum as number) || id > (row.maximum as number))
     if (outside.length > 0) throw conflict(`Network Segment Range ${String(row.id)} is referenced by one or more tenant networks.`, { code: 'NetworkSegmentRangeReferencedByProject' })
   }
-  const others = (await tx.query.selectFrom('neutron_segment_ranges').selectAll().where('network_type', '=', type).where('id', '!=', row.id as string).where('shared', '=', 0).execute()).filter((one) => (one.physical_network ?? '') === ((row.physical_network as string | null) ?? ''))
+  const others = (await store.segmentRanges.all(tx, { network_type: type, id: but(row.id as string), shared: 0 })).filter((one) => (one.physical_network ?? '') === ((row.physical_network as string | null) ?? ''))
   if (!row.shared && others.some((one) => one.minimum <= (row.maximum as number) && (row.minimum as number) <= one.maximum)) throw conflict(`Cannot create or update the Network Segment Range: it overlaps with another one.`, { code: 'NetworkSegmentRangeOverlaps' })
 }
 
@@ -123,19 +123,19 @@ async function create(house: Neutron, rq: Rq): Promise<Reply> {
     const ask = await providerSegment(house, tx, { network_type: values.network_type as string, physical_network: (values.physical_network as string | null | undefined) ?? null, segmentation_id: (values.segmentation_id as number | null | undefined) ?? null }, network.project_id)
     const made = await insertSegment(tx, { id: house.world.random.uuid(), network_id: network.id, name: (values.name as string | null | undefined) ?? null, description: (values.description as string | undefined) ?? '', ...ask, position: Math.max(-1, ...there.map((one) => one.position)) + 1, tags: '[]', ...born(house) })
     // From two segments on, the network says its segments and no longer one provider network.
-    await tx.query.updateTable('neutron_networks').set({ 'provider:network_type': '', 'provider:physical_network': null, 'provider:segmentation_id': null }).where('id', '=', network.id).execute()
+    await store.networks.change(tx, { id: network.id }, { 'provider:network_type': '', 'provider:physical_network': null, 'provider:segmentation_id': null })
     return made
   })
   return rowReply(segmentDesk, house, rq, row as never)
 }
 
 async function free(tx: T, row: Row): Promise<void> {
-  const used = await tx.query.selectFrom('neutron_subnets').select('id').where('segment_id', '=', row.id as string).executeTakeFirst()
+  const used = await store.subnets.one(tx, { segment_id: row.id as string }, ['id'])
   if (used) throw conflict(`Segment '${String(row.id)}' cannot be deleted: it is in use by subnet ${used.id}.`, { code: 'SegmentInUse' })
   const rest = (await segmentsOf(tx, [row.network_id as string])).filter((one) => one.id !== row.id)
   if (rest.length === 0) throw conflict(`Segment '${String(row.id)}' cannot be deleted: it is the only one of its network.`, { code: 'SegmentInUse' })
   if (rest.length === 1) {
     const last = rest[0]!
-    await tx.query.updateTable('neutron_networks').set({ 'provider:network_type': last.network_type, 'provider:physical_network': last.physical_network, 'provider:segmentation_id': last.segmentation_id }).where('id', '=', last.network_id).execute()
+    await store.networks.change(tx, { id: last.network_id }, { 'provider:network_type': last.network_type, 'provider:physical_network': last.physical_network, 'provider:segmentation_id': last.segmentation_id })
   }
 }

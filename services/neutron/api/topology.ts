@@ -13,6 +13,7 @@ import { insertRow } from '#neutron/store/rows.ts'
 import { portsOfRouter, routerRow } from '#neutron/store/routers.ts'
 import type { NetworkRow, RouterRow, SubnetpoolRow, T } from '#neutron/store/tables.ts'
 import { actorOf, hidden } from './actor.ts'
+import { store } from '#neutron/store/store.ts'
 
 const PATH = '/v2.0/auto-allocated-topology/{project_id}'
 
@@ -36,7 +37,7 @@ async function get(house: Neutron, rq: Rq, project: string): Promise<Reply> {
   const shown = (id: string): Reply => ({ json: { auto_allocated_topology: { id, tenant_id: project, project_id: project } } })
   const dry = rq.query.getAll('fields').includes('dry-run')
   return house.db.transaction(async (tx) => {
-    const there = await tx.query.selectFrom('neutron_auto_topologies').selectAll().where('project_id', '=', project).executeTakeFirst()
+    const there = await store.topologies.one(tx, { project_id: project })
     if (there && !dry) return shown(there.network_id)
     const { outside, pools } = await requirements(tx)
     if (dry) return shown('dry-run=pass')
@@ -45,9 +46,9 @@ async function get(house: Neutron, rq: Rq, project: string): Promise<Reply> {
 }
 
 async function requirements(tx: T): Promise<{ outside: NetworkRow; pools: SubnetpoolRow[] }> {
-  const outside = await tx.query.selectFrom('neutron_networks').selectAll().where('router:external', '=', 1).where('is_default', '=', 1).executeTakeFirst()
+  const outside = await store.networks.one(tx, { 'router:external': 1, is_default: 1 })
   if (!outside) throw notFound('Deployment error: No default router:external network.', { code: 'AutoAllocationFailure' })
-  const pools = await tx.query.selectFrom('neutron_subnetpools').selectAll().where('is_default', '=', 1).execute()
+  const pools = await store.subnetpools.all(tx, { is_default: 1 })
   if (pools.length === 0) throw notFound('Deployment error: No default pools available.', { code: 'AutoAllocationFailure' })
   return { outside, pools }
 }
@@ -66,16 +67,16 @@ async function make(house: Neutron, tx: T, project: string, outside: NetworkRow,
     const subnet = await createSubnet(house, tx, { name: `auto_allocated_subnet_v${pool.ip_version}`, project_id: project, network_id: network.id, ip_version: pool.ip_version, subnetpool_id: pool.id, enable_dhcp: true, description: '' }, network, true)
     await attachSubnet(house, tx, router, subnet, network)
   }
-  await tx.query.insertInto('neutron_auto_topologies').values({ project_id: project, network_id: network.id, router_id: router.id }).execute()
+  await store.topologies.add(tx, { project_id: project, network_id: network.id, router_id: router.id })
   house.notices.changed(tx, { routers: [router.id] })
   return network.id
 }
 
 async function remove(house: Neutron, project: string): Promise<Reply> {
   await house.db.transaction(async (tx) => {
-    const there = await tx.query.selectFrom('neutron_auto_topologies').selectAll().where('project_id', '=', project).executeTakeFirst()
+    const there = await store.topologies.one(tx, { project_id: project })
     if (!there) throw notFound(`Unable to find auto allocated topology for project ${project}.`, { code: 'AutoAllocatedTopologyNotFound' })
-    const network = await tx.query.selectFrom('neutron_networks').selectAll().where('id', '=', there.network_id).executeTakeFirst()
+    const network = await store.networks.one(tx, { id: there.network_id })
     const router = await routerRow(tx, there.router_id)
     if (router) {
       for (const subnet of await subnetsOf(tx, there.network_id)) {
@@ -84,11 +85,11 @@ async function remove(house: Neutron, project: string): Promise<Reply> {
         })
       }
       for (const port of await portsOfRouter(tx, router.id)) await dropPort(house, tx, port)
-      await tx.query.deleteFrom('neutron_l3_routers').where('router_id', '=', router.id).execute()
-      await tx.query.deleteFrom('neutron_routers').where('id', '=', router.id).execute()
+      await store.l3Routers.drop(tx, { router_id: router.id })
+      await store.routers.drop(tx, { id: router.id })
       house.notices.changed(tx, { routers: [router.id] })
     }
-    await tx.query.deleteFrom('neutron_auto_topologies').where('project_id', '=', project).execute()
+    await store.topologies.drop(tx, { project_id: project })
     if (network) await deleteNetwork(house, tx, network)
   })
   return {}

@@ -9,10 +9,11 @@ import type { Neutron } from '#neutron/house.ts'
 import { spend } from '#neutron/store/quotas.ts'
 import { changeRow, insertRow, removeRow, rowOf } from '#neutron/store/rows.ts'
 import type { PortRow, Row, SubportRow, T, TrunkRow } from '#neutron/store/tables.ts'
-import { subportsOf, trunkOf } from '#neutron/store/trunks.ts'
+import { networkOfPort, subportsOf, trunkOf } from '#neutron/store/trunks.ts'
 import { type Desk, readRoutes, rowFor, rowReply, showReply } from './desk.ts'
 import { portDesk } from './ports.ts'
 import { createWish, demandCreate, rowToChange, rulesOf, updateWish } from './writing.ts'
+import { store, there } from '#neutron/store/store.ts'
 
 const shown = (rows: readonly SubportRow[]): object[] => rows.map(({ port_id, segmentation_type, segmentation_id }) => ({ port_id, segmentation_type, segmentation_id }))
 
@@ -117,33 +118,29 @@ async function change(house: Neutron, rq: Rq, rule: string, act: (tx: T, row: Tr
 }
 
 async function addAll(house: Neutron, tx: T, rq: Rq, trunk: TrunkRow, subs: readonly Sub[]): Promise<void> {
-  const there = await subportsOf(tx, [trunk.id])
-  const used = new Set(there.map((one) => `${one.segmentation_type}/${one.segmentation_id}`))
-  const parent = await networkOf(tx, trunk.port_id)
+  const present = await subportsOf(tx, [trunk.id])
+  const used = new Set(present.map((one) => `${one.segmentation_type}/${one.segmentation_id}`))
+  const parent = there(await networkOfPort(tx, trunk.port_id))
   for (const sub of subs) {
     const [type, number] = await segmentOf(tx, sub)
     const port = (await rowFor(portDesk, house, tx, rq, sub.port_id)) as unknown as PortRow
     if (sub.port_id === trunk.port_id) throw conflict(`Port ${sub.port_id} is in use by the trunk as its parent.`, { code: 'ParentPortInUse' })
     if (await trunkOf(tx, sub.port_id)) throw conflict(`Port ${sub.port_id} is in use by another trunk.`, { code: 'TrunkPortInUse' })
     if (port['binding:host_id'] !== '') throw conflict(`Port ${port.id} is currently in use.`, { code: 'PortInUse' })
-    const network = await networkOf(tx, port.id)
+    const network = there(await networkOfPort(tx, port.id))
     if (network.mtu > parent.mtu) throw conflict(`MTU ${network.mtu} of subport ${port.id} cannot be greater than trunk's MTU ${parent.mtu}.`, { code: 'SubPortMtuGreaterThanTrunkPortMtu' })
     if (used.has(`${type}/${number}`)) throw conflict(`segmentation_type ${type} and segmentation_id ${number} already in use on trunk ${trunk.id}.`, { code: 'DuplicateSubPort' })
     used.add(`${type}/${number}`)
-    await tx.query.insertInto('neutron_subports').values({ port_id: port.id, trunk_id: trunk.id, segmentation_type: type, segmentation_id: number }).execute()
-    await tx.query.updateTable('neutron_ports').set({ device_owner: 'trunk:subport', device_id: trunk.id, revision_number: port.revision_number + 1, updated_at: house.now() }).where('id', '=', port.id).execute()
+    await store.subports.add(tx, { port_id: port.id, trunk_id: trunk.id, segmentation_type: type, segmentation_id: number })
+    await store.ports.change(tx, { id: port.id }, { device_owner: 'trunk:subport', device_id: trunk.id, revision_number: port.revision_number + 1, updated_at: house.now() })
   }
-}
-
-async function networkOf(tx: T, portId: string): Promise<{ mtu: number; 'provider:network_type': string; 'provider:segmentation_id': number | null }> {
-  return tx.query.selectFrom('neutron_networks').innerJoin('neutron_ports', 'network_id', 'neutron_networks.id').select(['mtu', 'provider:network_type', 'provider:segmentation_id']).where('neutron_ports.id', '=', portId).executeTakeFirstOrThrow()
 }
 
 /** `inherit` takes the VLAN of the subport's own network. */
 async function segmentOf(tx: T, sub: Sub): Promise<[string, number]> {
   const wrong = (text: string): Error => invalid(`Invalid input for operation: ${text}.`, { code: 'InvalidInput', field: 'sub_ports' })
   if (sub.segmentation_type === 'inherit') {
-    const network = (await rowOf(tx as never, 'neutron_ports', sub.port_id)) && (await networkOf(tx, sub.port_id))
+    const network = await networkOfPort(tx, sub.port_id)
     if (!network || network['provider:network_type'] !== 'vlan') throw wrong(`cannot inherit the segmentation of port ${sub.port_id}: its network has no VLAN`)
     return ['vlan', network['provider:segmentation_id']!]
   }
@@ -153,14 +150,14 @@ async function segmentOf(tx: T, sub: Sub): Promise<[string, number]> {
 }
 
 async function removeAll(tx: T, trunk: TrunkRow, subs: readonly Sub[]): Promise<void> {
-  const there = new Set((await subportsOf(tx, [trunk.id])).map((one) => one.port_id))
+  const present = new Set((await subportsOf(tx, [trunk.id])).map((one) => one.port_id))
   for (const { port_id } of subs) {
-    if (!there.has(port_id)) throw notFound(`SubPort on trunk ${trunk.id} with parent port ${port_id} could not be found.`, { code: 'SubPortNotFound' })
+    if (!present.has(port_id)) throw notFound(`SubPort on trunk ${trunk.id} with parent port ${port_id} could not be found.`, { code: 'SubPortNotFound' })
     await release(tx, port_id)
   }
 }
 
 async function release(tx: T, portId: string): Promise<void> {
-  await tx.query.deleteFrom('neutron_subports').where('port_id', '=', portId).execute()
-  await tx.query.updateTable('neutron_ports').set({ device_owner: '', device_id: '' }).where('id', '=', portId).execute()
+  await store.subports.drop(tx, { port_id: portId })
+  await store.ports.change(tx, { id: portId }, { device_owner: '', device_id: '' })
 }

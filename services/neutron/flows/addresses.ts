@@ -6,6 +6,7 @@ import { isAuto, type Pool } from '#neutron/core/subnet-plan.ts'
 import type { Neutron } from '#neutron/house.ts'
 import { freeAddress, takenOf } from '#neutron/store/addresses.ts'
 import type { Q, SubnetRow, T } from '#neutron/store/tables.ts'
+import { store } from '#neutron/store/store.ts'
 
 export interface FixedIp {
   subnet_id: string
@@ -24,7 +25,7 @@ const ROUTER_OWNERS = new Set(['network:router_interface', 'network:router_inter
 export const isRouterOwner = (owner: string): boolean => ROUTER_OWNERS.has(owner)
 
 export async function subnetsOf(db: Q, networkId: string): Promise<SubnetRow[]> {
-  return db.query.selectFrom('neutron_subnets').selectAll().where('network_id', '=', networkId).execute()
+  return store.subnets.all(db, { network_id: networkId })
 }
 
 /** Subnets that a port of this owner may use: those for its kind, and those for all. */

@@ -3,16 +3,19 @@ import type { Heartbeat, MetadataAnswer, MetadataQuestion, PortStatusReport } fr
 import type { Neutron } from '#neutron/house.ts'
 import { rowsIn } from '#neutron/store/rows.ts'
 import type { PortRow } from '#neutron/store/tables.ts'
+import { but, store } from '#neutron/store/store.ts'
+import { holdersOf } from '#neutron/store/addresses.ts'
+import { networksBehind } from '#neutron/store/routers.ts'
 
 export async function takeHeartbeat(house: Neutron, beat: Heartbeat): Promise<void> {
   const now = house.now()
   await house.db.transaction(async (tx) => {
-    const known = new Map((await tx.query.selectFrom('neutron_agents').select(['id', 'agent_type']).where('host', '=', beat.host).execute()).map((row) => [row.agent_type, row.id]))
+    const known = new Map((await store.agents.all(tx, { host: beat.host }, ['id', 'agent_type'])).map((row) => [row.agent_type, row.id]))
     for (const state of beat.agents) {
       const id = known.get(state.agent_type)
       const facts = { binary: state.binary, topic: state.topic, configurations: JSON.stringify(state.configurations), availability_zone: beat.availability_zone, started_at: beat.started_at, heartbeat_timestamp: now }
-      if (id) await tx.query.updateTable('neutron_agents').set(facts).where('id', '=', id).execute()
-      else await tx.query.insertInto('neutron_agents').values({ id: house.world.random.uuid(), agent_type: state.agent_type, host: beat.host, admin_state_up: 1, description: null, created_at: now, ...facts }).execute()
+      if (id) await store.agents.change(tx, { id }, facts)
+      else await store.agents.add(tx, { id: house.world.random.uuid(), agent_type: state.agent_type, host: beat.host, admin_state_up: 1, description: null, created_at: now, ...facts })
     }
   })
 }
@@ -28,13 +31,13 @@ export async function takeReport(house: Neutron, report: PortStatusReport): Prom
       const said = active.get(row.id)!
       const next = nextOf(row, report.host, said)
       if (!next) continue
-      await tx.query.updateTable('neutron_ports').set({ ...next, updated_at: house.now(), revision_number: row.revision_number + 1 }).where('id', '=', row.id).execute()
+      await store.ports.change(tx, { id: row.id }, { ...next, updated_at: house.now(), revision_number: row.revision_number + 1 })
       if (next.status !== row.status) house.notices.nova(tx, next.status === 'ACTIVE' ? 'network-vif-plugged' : 'network-vif-unplugged', row)
     }
     for (const router of report.routers ?? []) {
       const status = router.status === 'ACTIVE' ? 'ACTIVE' : 'DOWN'
-      const fips = await tx.query.selectFrom('neutron_floatingips').select(['id', 'status', 'revision_number', 'floating_ip_address']).where('router_id', '=', router.id).where('status', '!=', status).execute()
-      for (const fip of fips) if (router.floating_ips.includes(fip.floating_ip_address)) await tx.query.updateTable('neutron_floatingips').set({ status, updated_at: house.now(), revision_number: fip.revision_number + 1 }).where('id', '=', fip.id).execute()
+      const fips = await store.floatingIps.all(tx, { router_id: router.id, status: but(status) }, ['id', 'status', 'revision_number', 'floating_ip_address'])
+      for (const fip of fips) if (router.floating_ips.includes(fip.floating_ip_address)) await store.floatingIps.change(tx, { id: fip.id }, { status, updated_at: house.now(), revision_number: fip.revision_number + 1 })
     }
   })
 }
@@ -61,18 +64,8 @@ function nextOf(row: PortRow, host: string, said: PortStatusReport['ports'][numb
 export async function instanceAt(house: Neutron, ask: MetadataQuestion): Promise<MetadataAnswer | null> {
   let networks: string[] = []
   if (ask.network_id !== undefined) networks = [ask.network_id]
-  else if (ask.router_id !== undefined) {
-    const links = await house.db.query.selectFrom('neutron_router_ports').innerJoin('neutron_ports', 'neutron_ports.id', 'port_id').select('network_id').where('router_id', '=', ask.router_id).where('port_type', '=', 'network:router_interface').execute()
-    networks = links.map((link) => link.network_id)
-  }
-  if (networks.length === 0) return null
-  const rows = await house.db.query
-    .selectFrom('neutron_ip_allocations')
-    .innerJoin('neutron_ports', 'neutron_ports.id', 'port_id')
-    .select(['device_id', 'device_owner', 'project_id'])
-    .where('neutron_ip_allocations.network_id', 'in', networks)
-    .where('ip_address', '=', ask.remote_address)
-    .execute()
+  else if (ask.router_id !== undefined) networks = await networksBehind(house.db, ask.router_id)
+  const rows = await holdersOf(house.db, networks, ask.remote_address)
   const guests = rows.filter((row) => row.device_id !== '' && row.device_owner.startsWith('compute:'))
   // Two networks of one router may not overlap, so more than one answer is a reason to give none.
   return guests.length === 1 ? { instance_id: guests[0]!.device_id, project_id: guests[0]!.project_id } : null

@@ -2,6 +2,7 @@
 import type { Neutron } from '#neutron/house.ts'
 import { alive } from '#neutron/core/agents.ts'
 import type { Q } from '#neutron/store/tables.ts'
+import { store } from '#neutron/store/store.ts'
 
 export interface Bound {
   'binding:vif_type': string
@@ -22,6 +23,6 @@ export const L2_AGENT = 'Linux bridge agent'
 export async function bind(house: Neutron, db: Q, host: string, vnicType: string, portId: string): Promise<Bound> {
   if (host === '') return UNBOUND
   if (vnicType !== 'normal') return FAILED
-  const agent = await db.query.selectFrom('neutron_agents').select(['heartbeat_timestamp', 'admin_state_up', 'configurations']).where('agent_type', '=', L2_AGENT).where('host', '=', host).executeTakeFirst()
+  const agent = await store.agents.one(db, { agent_type: L2_AGENT, host }, ['heartbeat_timestamp', 'admin_state_up', 'configurations'])
   return agent && agent.admin_state_up && alive(agent.heartbeat_timestamp, house.now(), house.config.agent_down_time) ? tap(portId, agent.configurations) : FAILED
 }

@@ -3,9 +3,10 @@ import type { Neutron } from '#neutron/house.ts'
 import type { DefaultRuleRow, RuleColumns, SecurityGroupRow, SecurityGroupRuleRow, T, Q } from '#neutron/store/tables.ts'
 import { checkRule } from '#neutron/core/security-rules.ts'
 import { born } from './standard.ts'
+import { store } from '#neutron/store/store.ts'
 
 export async function defaultGroupId(db: Q, project: string): Promise<string | undefined> {
-  return (await db.query.selectFrom('neutron_default_groups').select('security_group_id').where('project_id', '=', project).executeTakeFirst())?.security_group_id
+  return (await store.defaultGroups.one(db, { project_id: project }, ['security_group_id']))?.security_group_id
 }
 
 /** Its id, made if it is not there. */
@@ -13,17 +14,17 @@ export async function ensureDefaultGroup(house: Neutron, tx: T, project: string)
   const known = await defaultGroupId(tx, project)
   if (known) return known
   const id = house.world.random.uuid()
-  await tx.query.insertInto('neutron_default_groups').values({ project_id: project, security_group_id: id }).execute()
+  await store.defaultGroups.add(tx, { project_id: project, security_group_id: id })
   await insertGroup(house, tx, { id, project_id: project, name: 'default', description: 'Default security group', is_default: 1, stateful: 1 })
   return id
 }
 
 export async function insertGroup(house: Neutron, tx: T, given: Pick<SecurityGroupRow, 'id' | 'project_id' | 'name' | 'description' | 'is_default' | 'stateful'>): Promise<SecurityGroupRow> {
   const row: SecurityGroupRow = { ...given, shared_with: '[]', tags: '[]', ...born(house) }
-  await tx.query.insertInto('neutron_security_groups').values(row).execute()
-  const templates = (await tx.query.selectFrom('neutron_default_sg_rules').selectAll().execute()).filter((one) => (given.is_default ? one.used_in_default_sg : one.used_in_non_default_sg))
+  await store.groups.add(tx, row)
+  const templates = (await store.defaultRules.all(tx, {})).filter((one) => (given.is_default ? one.used_in_default_sg : one.used_in_non_default_sg))
   const rules = templates.map((template) => ruleFrom(house, row, template))
-  if (rules.length > 0) await tx.query.insertInto('neutron_security_group_rules').values(rules).execute()
+  if (rules.length > 0) await store.groupRules.add(tx, rules)
   return row
 }
 

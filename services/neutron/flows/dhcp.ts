@@ -5,11 +5,13 @@ import { isAuto } from '#neutron/core/subnet-plan.ts'
 import type { AgentRow, PortRow, Q, SubnetRow, T } from '#neutron/store/tables.ts'
 import { type FixedIp, subnetsOf } from './addresses.ts'
 import { createPort, type PortNetwork, updatePort, wishOf } from './ports.ts'
+import { store } from '#neutron/store/store.ts'
+import { dhcpHostOf, leastLoaded } from '#neutron/store/agents.ts'
 
 export const DHCP_AGENT = 'DHCP agent'
 
 export async function agentsOf(db: Q, type: string): Promise<AgentRow[]> {
-  return db.query.selectFrom('neutron_agents').selectAll().where('agent_type', '=', type).execute()
+  return store.agents.all(db, { agent_type: type })
 }
 
 export function usable(house: Neutron, agents: readonly AgentRow[]): AgentRow[] {
@@ -22,28 +24,26 @@ export async function ensureDhcp(house: Neutron, tx: T, network: PortNetwork, su
   if (served(subnets).length === 0) return
   if (network.availability_zones === '[]' && !(await scheduleDhcp(house, tx, network))) return
   if (!guest) return
-  const hosting = await tx.query.selectFrom('neutron_dhcp_networks').innerJoin('neutron_agents', 'neutron_agents.id', 'agent_id').select('host').where('network_id', '=', network.id).executeTakeFirst()
-  if (hosting) await dhcpPort(house, tx, network, subnets, hosting.host)
+  const host = await dhcpHostOf(tx, network.id)
+  if (host !== undefined) await dhcpPort(house, tx, network, subnets, host)
 }
 
 /** Gives the network to an agent; false when there is none. */
 async function scheduleDhcp(house: Neutron, tx: T, network: PortNetwork): Promise<boolean> {
-  const there = await tx.query.selectFrom('neutron_dhcp_networks').select('agent_id').where('network_id', '=', network.id).executeTakeFirst()
+  const there = await store.dhcpNetworks.one(tx, { network_id: network.id }, ['agent_id'])
   const agents = usable(house, await agentsOf(tx, DHCP_AGENT))
   if (!there && agents.length === 0) return false
   if (!there) {
-    const counts = await tx.query.selectFrom('neutron_dhcp_networks').select((eb) => ['agent_id', eb.fn.countAll().as('n')]).groupBy('agent_id').execute()
-    const load = new Map(counts.map((row) => [row.agent_id, Number(row.n)]))
-    const least = agents.reduce((best, agent) => ((load.get(agent.id) ?? 0) < (load.get(best.id) ?? 0) ? agent : best))
-    await tx.query.insertInto('neutron_dhcp_networks').values({ network_id: network.id, agent_id: least.id }).execute()
+    const least = await leastLoaded(tx, 'dhcp', agents)
+    await store.dhcpNetworks.add(tx, { network_id: network.id, agent_id: least.id })
   }
-  await tx.query.updateTable('neutron_networks').set({ availability_zones: JSON.stringify([house.config.availability_zone]) }).where('id', '=', network.id).execute()
+  await store.networks.change(tx, { id: network.id }, { availability_zones: JSON.stringify([house.config.availability_zone]) })
   return true
 }
 
 /** The port that DHCP answers from has an address in every subnet that DHCP serves. */
 export async function dhcpPort(house: Neutron, tx: T, network: PortNetwork, subnets: readonly SubnetRow[], host: string): Promise<PortRow | undefined> {
-  const there = await tx.query.selectFrom('neutron_ports').selectAll().where('network_id', '=', network.id).where('device_owner', '=', 'network:dhcp').executeTakeFirst()
+  const there = await store.ports.one(tx, { network_id: network.id, device_owner: 'network:dhcp' })
   if (there) return there
   return createPort(
     house,
@@ -62,7 +62,7 @@ export async function dhcpPort(house: Neutron, tx: T, network: PortNetwork, subn
 
 /** After subnets came, went or changed: the DHCP port, if there is one, has an address in each that DHCP serves. */
 export async function refreshDhcp(house: Neutron, tx: T, networkId: string): Promise<void> {
-  const port = await tx.query.selectFrom('neutron_ports').selectAll().where('network_id', '=', networkId).where('device_owner', '=', 'network:dhcp').executeTakeFirst()
+  const port = await store.ports.one(tx, { network_id: networkId, device_owner: 'network:dhcp' })
   if (!port) return
   const wanted = served(await subnetsOf(tx, networkId)).filter((subnet) => !isAuto(subnet))
   const have = JSON.parse(port.fixed_ips) as FixedIp[]

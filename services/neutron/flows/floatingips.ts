@@ -5,6 +5,7 @@ import { routerBetween } from '#neutron/store/routers.ts'
 import type { FloatingIpRow, NetworkRow, PortRow, T } from '#neutron/store/tables.ts'
 import { type FixedIp, subnetsOf } from './addresses.ts'
 import { createPort, wishOf } from './ports.ts'
+import { but, store } from '#neutron/store/store.ts'
 
 export const badFloating = (text: string): Fault => invalid(`Bad floatingip request: ${text}.`, { code: 'BadRequest' })
 
@@ -47,24 +48,17 @@ export async function associate(tx: T, fip: Pick<FloatingIpRow, 'id' | 'floating
     if (fixed.length > 1) throw badFloating(`Port ${port.id} has multiple fixed IPv4 addresses.  Must provide a specific IPv4 address when assigning a floating IP`)
     inside = fixed[0]!
   }
-  const other = await tx.query
-    .selectFrom('neutron_floatingips')
-    .select('id')
-    .where('port_id', '=', port.id)
-    .where('fixed_ip_address', '=', inside.ip_address)
-    .where('floating_network_id', '=', fip.floating_network_id)
-    .where('id', '!=', fip.id)
-    .executeTakeFirst()
+  const other = await store.floatingIps.one(tx, { port_id: port.id, fixed_ip_address: inside.ip_address, floating_network_id: fip.floating_network_id, id: but(fip.id) }, ['id'])
   if (other) {
     throw conflict(`Cannot associate floating IP ${fip.floating_ip_address} (${fip.id}) with port ${port.id} using fixed IP ${inside.ip_address}, as that fixed IP already has a floating IP on external network ${fip.floating_network_id}.`, { code: 'FloatingIPPortAlreadyAssociated' })
   }
-  const forwarded = await tx.query.selectFrom('neutron_port_forwardings').select('id').where('internal_port_id', '=', port.id).where('internal_ip_address', '=', inside.ip_address).executeTakeFirst()
+  const forwarded = await store.forwardings.one(tx, { internal_port_id: port.id, internal_ip_address: inside.ip_address }, ['id'])
   if (forwarded) throw conflict(`Bad floatingip request: Cannot associate with port ${port.id}: its address ${inside.ip_address} is forwarded to by port forwarding ${forwarded.id}.`, { code: 'BadRequest' })
   return { port_id: port.id, fixed_ip_address: inside.ip_address, router_id: await routerFor(tx, inside.subnet_id, port.id, fip.floating_network_id) }
 }
 
 export async function routerFor(tx: T, subnetId: string, portId: string, externalNetworkId: string): Promise<string> {
-  const subnet = await tx.query.selectFrom('neutron_subnets').select('gateway_ip').where('id', '=', subnetId).executeTakeFirst()
+  const subnet = await store.subnets.one(tx, { id: subnetId }, ['gateway_ip'])
   const router = await routerBetween(tx, subnetId, subnet?.gateway_ip ?? null, externalNetworkId)
   if (!router) throw notFound(`External network ${externalNetworkId} is not reachable from subnet ${subnetId}.  Therefore, cannot associate Port ${portId} with a Floating IP.`, { code: 'ExternalGatewayForFloatingIPNotFound' })
   return router
@@ -72,15 +66,11 @@ export async function routerFor(tx: T, subnetId: string, portId: string, externa
 
 /** A port goes: its floating IPs stay, without it. */
 export async function leaveFloatingIps(house: Neutron, tx: T, port: Pick<PortRow, 'id'>): Promise<void> {
-  const rows = await tx.query.selectFrom('neutron_floatingips').select(['id', 'router_id', 'revision_number']).where('port_id', '=', port.id).execute()
+  const rows = await store.floatingIps.all(tx, { port_id: port.id }, ['id', 'router_id', 'revision_number'])
   for (const row of rows) {
-    await tx.query
-      .updateTable('neutron_floatingips')
-      .set({ port_id: null, fixed_ip_address: null, router_id: null, status: 'DOWN', updated_at: house.now(), revision_number: row.revision_number + 1 })
-      .where('id', '=', row.id)
-      .execute()
+    await store.floatingIps.change(tx, { id: row.id }, { port_id: null, fixed_ip_address: null, router_id: null, status: 'DOWN', updated_at: house.now(), revision_number: row.revision_number + 1 })
   }
   const routers = rows.flatMap((row) => row.router_id ?? [])
   if (routers.length > 0) house.notices.changed(tx, { routers })
-  await tx.query.deleteFrom('neutron_port_forwardings').where('internal_port_id', '=', port.id).execute()
+  await store.forwardings.drop(tx, { internal_port_id: port.id })
 }

@@ -11,6 +11,8 @@ import { freeNumber, insertSegment, noneFree, rangesFor, segmentsOf } from '#neu
 import type { NetworkRow, SegmentRow, T } from '#neutron/store/tables.ts'
 import { born, changed } from './standard.ts'
 import { deletePortRows } from './port-removal.ts'
+import { but, store, there } from '#neutron/store/store.ts'
+import { strangerAt } from '#neutron/store/ports.ts'
 
 const PROVIDER = ['provider:network_type', 'provider:physical_network', 'provider:segmentation_id'] as const
 
@@ -101,7 +103,7 @@ async function allocate(house: Neutron, tx: T, type: string, physical: string | 
 
 async function onlyDefault(tx: T, external: boolean, id: string): Promise<void> {
   if (!external) return
-  const other = await tx.query.selectFrom('neutron_networks').select('id').where('is_default', '=', 1).where('router:external', '=', 1).where('id', '!=', id).executeTakeFirst()
+  const other = await store.networks.one(tx, { is_default: 1, 'router:external': 1, id: but(id) }, ['id'])
   if (other) throw conflict(`A default external network already exists: ${other.id}.`, { code: 'DefaultExternalNetworkExists' })
 }
 
@@ -113,7 +115,7 @@ export async function updateNetwork(house: Neutron, tx: T, row: NetworkRow, valu
   if (values.mtu !== undefined) {
     const limit = Math.min(...(await segmentsOf(tx, [row.id])).map((one) => maxMtu(one.network_type, house.config)))
     if ((values.mtu as number) > limit) throw invalid(`Invalid input for operation: Requested MTU is too big, maximum is ${limit}.`, { code: 'InvalidInput', field: 'mtu' })
-    const floor = await tx.query.selectFrom('neutron_subnets').select('ip_version').where('network_id', '=', row.id).execute()
+    const floor = await store.subnets.all(tx, { network_id: row.id }, ['ip_version'])
     const least = floor.some((one) => one.ip_version === 6) ? 1280 : floor.length > 0 ? 68 : 0
     if (values.mtu === 0) patch.mtu = limit
     else if ((values.mtu as number) < least) throw conflict(`MTU ${String(values.mtu)} is too small for subnets of the network: minimum is ${least}.`, { code: 'NetworkMTUSubnetConflict' })
@@ -123,16 +125,16 @@ export async function updateNetwork(house: Neutron, tx: T, row: NetworkRow, valu
   if (external !== undefined && external !== (row['router:external'] === 1)) {
     if (external) await insertRbac(tx, share(house, row, 'access_as_external'))
     else {
-      const used = await tx.query.selectFrom('neutron_ports').select('id').where('network_id', '=', row.id).where('device_owner', 'in', ['network:router_gateway', 'network:floatingip']).executeTakeFirst()
+      const used = await store.ports.one(tx, { network_id: row.id, device_owner: ['network:router_gateway', 'network:floatingip'] }, ['id'])
       if (used) throw conflict(`External network ${row.id} cannot be updated to be made non-external, since it has existing gateway ports.`, { code: 'ExternalNetworkInUse' })
-      await tx.query.deleteFrom('neutron_rbac_policies').where('object_type', '=', 'network').where('object_id', '=', row.id).where('action', '=', 'access_as_external').execute()
+      await store.rbac.drop(tx, { object_type: 'network', object_id: row.id, action: 'access_as_external' })
     }
   }
   if (values.is_default === true) await onlyDefault(tx, external ?? row['router:external'] === 1, row.id)
   await changeRow(tx as never, 'neutron_networks', row.id, patch as never)
-  if ('qos_policy_id' in values) await tx.query.updateTable('neutron_ports').set({ qos_network_policy_id: patch.qos_policy_id ?? null }).where('network_id', '=', row.id).execute()
+  if ('qos_policy_id' in values) await store.ports.change(tx, { network_id: row.id }, { qos_network_policy_id: patch.qos_policy_id ?? null })
   house.notices.everybody(tx, 'network')
-  return (await tx.query.selectFrom('neutron_networks').selectAll().where('id', '=', row.id).executeTakeFirstOrThrow())
+  return (there(await store.networks.one(tx, { id: row.id })))
 }
 
 async function reshare(house: Neutron, tx: T, row: NetworkRow, shared: boolean): Promise<void> {
@@ -148,24 +150,23 @@ async function reshare(house: Neutron, tx: T, row: NetworkRow, shared: boolean):
 
 /** Refuses to end sharing while a project that would lose sight has ports there. `target`: the project that loses it; all when absent. */
 export async function strangersGone(tx: T, row: NetworkRow, target: string | undefined): Promise<void> {
-  const rest = (await tx.query.selectFrom('neutron_rbac_policies').select('target_tenant').where('object_type', '=', 'network').where('object_id', '=', row.id).where('action', '=', 'access_as_shared').execute()).map((one) => one.target_tenant)
+  const rest = (await store.rbac.all(tx, { object_type: 'network', object_id: row.id, action: 'access_as_shared' }, ['target_tenant'])).map((one) => one.target_tenant)
   if (target !== undefined && target !== '*' && rest.includes('*')) return
-  let query = tx.query.selectFrom('neutron_ports').select('id').where('network_id', '=', row.id).where('project_id', '!=', row.project_id).where('project_id', '!=', '').where('device_owner', 'not in', ['network:dhcp', 'network:router_gateway', 'network:floatingip'])
-  query = target !== undefined && target !== '*' ? query.where('project_id', '=', target) : query.where('project_id', 'not in', rest.length > 0 ? rest : ['*'])
-  if (await query.executeTakeFirst()) throw conflict(`Unable to reconfigure sharing settings for network ${row.id}. Multiple tenants are using it.`, { code: 'InvalidSharedSetting' })
+  const ask = { network_id: row.id, owner: row.project_id, guests: rest }
+  if (await strangerAt(tx, target !== undefined && target !== '*' ? { ...ask, project: target } : ask)) throw conflict(`Unable to reconfigure sharing settings for network ${row.id}. Multiple tenants are using it.`, { code: 'InvalidSharedSetting' })
 }
 
 export async function deleteNetwork(house: Neutron, tx: T, row: NetworkRow): Promise<void> {
-  const ports = await tx.query.selectFrom('neutron_ports').select(['id', 'device_owner', 'binding:host_id', 'device_id']).where('network_id', '=', row.id).execute()
+  const ports = await store.ports.all(tx, { network_id: row.id }, ['id', 'device_owner', 'binding:host_id', 'device_id'])
   const idle = new Set(row['router:external'] ? await dropIdleFloatingIps(tx, row.id) : [])
   const others = ports.filter((port) => port.device_owner !== 'network:dhcp' && !idle.has(port.id))
   if (others.length > 0) throw inUse(row.id, others.map((port) => port.id))
-  const topology = await tx.query.selectFrom('neutron_auto_topologies').select('project_id').where('network_id', '=', row.id).executeTakeFirst()
-  if (topology) await tx.query.deleteFrom('neutron_auto_topologies').where('network_id', '=', row.id).execute()
+  const topology = await store.topologies.one(tx, { network_id: row.id }, ['project_id'])
+  if (topology) await store.topologies.drop(tx, { network_id: row.id })
   if (ports.length > 0) await deletePortRows(house, tx, ports)
-  await tx.query.deleteFrom('neutron_subnets').where('network_id', '=', row.id).execute()
-  await tx.query.deleteFrom('neutron_segments').where('network_id', '=', row.id).execute()
-  if (row.availability_zones !== '[]') await tx.query.deleteFrom('neutron_dhcp_networks').where('network_id', '=', row.id).execute()
+  await store.subnets.drop(tx, { network_id: row.id })
+  await store.segments.drop(tx, { network_id: row.id })
+  if (row.availability_zones !== '[]') await store.dhcpNetworks.drop(tx, { network_id: row.id })
   if (row.shared_with !== '[]' || row['router:external']) await removeRbacOf(tx, 'network', row.id)
   await removeRow(tx as never, 'neutron_networks', row.id)
   if (ports.length > 0) house.notices.everybody(tx, 'network')
@@ -173,8 +174,8 @@ export async function deleteNetwork(house: Neutron, tx: T, row: NetworkRow): Pro
 
 /** Floating IPs that lead nowhere go with their network; their ports are named. */
 async function dropIdleFloatingIps(tx: T, networkId: string): Promise<string[]> {
-  const idle = await tx.query.selectFrom('neutron_floatingips').select(['id', 'floating_port_id']).where('floating_network_id', '=', networkId).where('port_id', 'is', null).where('router_id', 'is', null).execute()
-  if (idle.length > 0) await tx.query.deleteFrom('neutron_floatingips').where('id', 'in', idle.map((one) => one.id)).execute()
+  const idle = await store.floatingIps.all(tx, { floating_network_id: networkId, port_id: null, router_id: null }, ['id', 'floating_port_id'])
+  if (idle.length > 0) await store.floatingIps.drop(tx, { id: idle.map((one) => one.id) })
   return idle.map((one) => one.floating_port_id)
 }
 

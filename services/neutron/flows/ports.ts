@@ -14,6 +14,7 @@ import { bind } from './binding.ts'
 import { ensureDefaultGroup } from './default-group.ts'
 import { ensureDhcp } from './dhcp.ts'
 import { born, changed } from './standard.ts'
+import { store, there } from '#neutron/store/store.ts'
 
 export type PortNetwork = Pick<NetworkRow, 'id' | 'project_id' | 'port_security_enabled' | 'qos_policy_id' | 'dns_domain' | 'availability_zones'>
 
@@ -75,7 +76,7 @@ export async function createPort(house: Neutron, tx: T, wish: PortWish, network:
   }
   await insertRow(tx as never, 'neutron_ports', row as never)
   await insertAllocations(tx, fixed.map((one) => ({ network_id: network.id, port_id: id, ...one })))
-  if (groups.length > 0) await tx.query.insertInto('neutron_port_security_groups').values(groups.map((security_group_id) => ({ port_id: id, security_group_id }))).execute()
+  if (groups.length > 0) await store.portGroups.add(tx, groups.map((security_group_id) => ({ port_id: id, security_group_id })))
   if (!isNetworkOwner(owner)) await ensureDhcp(house, tx, network, subnets, host !== '')
   if (host !== '') {
     house.notices.changed(tx, { ports: [id], networks: [network.id] }, host)
@@ -85,7 +86,7 @@ export async function createPort(house: Neutron, tx: T, wish: PortWish, network:
 }
 
 async function macFor(house: Neutron, tx: T, networkId: string, asked: string | null | undefined): Promise<string> {
-  const taken = async (mac: string): Promise<boolean> => (await tx.query.selectFrom('neutron_ports').select('id').where('network_id', '=', networkId).where('mac_address', '=', mac).executeTakeFirst()) !== undefined
+  const taken = async (mac: string): Promise<boolean> => (await store.ports.one(tx, { network_id: networkId, mac_address: mac }, ['id'])) !== undefined
   if (asked) {
     if (await taken(asked)) throw conflict(`Unable to complete operation for network ${networkId}. The mac address ${asked} is in use.`, { code: 'MacAddressInUse' })
     return asked
@@ -120,7 +121,7 @@ async function groupsFor(house: Neutron, tx: T, asked: string[] | null | undefin
 /** Groups must be the port owner's own, or shared with its project. */
 async function checkGroups(tx: T, asked: readonly string[], project: string): Promise<string[]> {
   const ids = [...new Set(asked)]
-  const rows = await tx.query.selectFrom('neutron_security_groups').select(['id', 'project_id', 'shared_with']).where('id', 'in', ids).execute()
+  const rows = await store.groups.all(tx, { id: ids }, ['id', 'project_id', 'shared_with'])
   const usable = new Set(rows.filter((row) => row.project_id === project || project === '' || sharedWith(row.shared_with, project)).map((row) => row.id))
   const strange = ids.find((id) => !usable.has(id))
   if (strange !== undefined) throw notFound(`Security group ${strange} does not exist`, { code: 'SecurityGroupNotFound' })
@@ -210,8 +211,8 @@ async function nextGroups(tx: T, row: PortRow, next: PortRow, values: Values, se
   if (wanted.length > 0 && !secure) throw invalid('Port security must be enabled and port must have an IP address in order to use security groups.', { code: 'PortSecurityAndIPRequiredForSecurityGroups' })
   const groups = wanted.length > 0 ? await checkGroups(tx, wanted, row.project_id) : []
   if (JSON.stringify(groups) === row.security_groups) return groups
-  await tx.query.deleteFrom('neutron_port_security_groups').where('port_id', '=', row.id).execute()
-  if (groups.length > 0) await tx.query.insertInto('neutron_port_security_groups').values(groups.map((security_group_id) => ({ port_id: row.id, security_group_id }))).execute()
+  await store.portGroups.drop(tx, { port_id: row.id })
+  if (groups.length > 0) await store.portGroups.add(tx, groups.map((security_group_id) => ({ port_id: row.id, security_group_id })))
   return groups
 }
 
@@ -219,11 +220,11 @@ async function nextGroups(tx: T, row: PortRow, next: PortRow, values: Values, se
 async function autoAnew(tx: T, before: readonly FixedIp[], mac: string): Promise<FixedIp[]> {
   const out: FixedIp[] = []
   for (const one of before) {
-    const subnet = await tx.query.selectFrom('neutron_subnets').selectAll().where('id', '=', one.subnet_id).executeTakeFirst()
+    const subnet = await store.subnets.one(tx, { id: one.subnet_id })
     if (!subnet || !isAuto(subnet)) out.push(one)
     else {
       const ip_address = eui64(parseCidr(subnet.cidr)!, mac)
-      await tx.query.updateTable('neutron_ip_allocations').set({ ip_address }).where('network_id', '=', subnet.network_id).where('ip_address', '=', one.ip_address).execute()
+      await store.allocations.change(tx, { network_id: subnet.network_id, ip_address: one.ip_address }, { ip_address })
       out.push({ subnet_id: one.subnet_id, ip_address })
     }
   }
@@ -277,7 +278,7 @@ async function tell(house: Neutron, tx: T, row: PortRow, next: PortRow, groups: 
   }
   if (host !== '') {
     if (before !== host && !isNetworkOwner(next.device_owner)) {
-      const network = await tx.query.selectFrom('neutron_networks').selectAll().where('id', '=', row.network_id).executeTakeFirstOrThrow()
+      const network = there(await store.networks.one(tx, { id: row.network_id }))
       await ensureDhcp(house, tx, network, await subnetsOf(tx, row.network_id), true)
     }
     house.notices.changed(tx, { ports: [row.id], networks: [row.network_id] }, host)

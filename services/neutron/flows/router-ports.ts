@@ -8,6 +8,8 @@ import { type FixedIp, subnetsOf } from './addresses.ts'
 import { agentsOf, usable } from './dhcp.ts'
 import { deletePortRows } from './port-removal.ts'
 import { createPort, updatePort, wishOf } from './ports.ts'
+import { but, store } from '#neutron/store/store.ts'
+import { leastLoaded } from '#neutron/store/agents.ts'
 
 export const L3_AGENT = 'L3 agent'
 export const INTERFACE = 'network:router_interface'
@@ -21,11 +23,9 @@ export async function scheduleRouter(house: Neutron, tx: T, router: RouterRow): 
   if (there !== undefined) return there
   const agents = usable(house, await agentsOf(tx, L3_AGENT))
   if (agents.length === 0) return ''
-  const counts = await tx.query.selectFrom('neutron_l3_routers').select((eb) => ['agent_id', eb.fn.countAll().as('n')]).groupBy('agent_id').execute()
-  const load = new Map(counts.map((row) => [row.agent_id, Number(row.n)]))
-  const least = agents.reduce((best, agent) => ((load.get(agent.id) ?? 0) < (load.get(best.id) ?? 0) ? agent : best))
-  await tx.query.insertInto('neutron_l3_routers').values({ router_id: router.id, agent_id: least.id }).execute()
-  await tx.query.updateTable('neutron_routers').set({ availability_zones: JSON.stringify([house.config.availability_zone]) }).where('id', '=', router.id).execute()
+  const least = await leastLoaded(tx, 'l3', agents)
+  await store.l3Routers.add(tx, { router_id: router.id, agent_id: least.id })
+  await store.routers.change(tx, { id: router.id }, { availability_zones: JSON.stringify([house.config.availability_zone]) })
   router.availability_zones = JSON.stringify([house.config.availability_zone])
   return least.host
 }
@@ -40,9 +40,9 @@ export interface GatewayAsk {
 /** Makes the router's way out as asked; `network` is the asked one, already seen by the caller. Null takes it away. */
 export async function setGateway(house: Neutron, tx: T, router: RouterRow, ask: GatewayAsk | null, network: NetworkRow | undefined): Promise<void> {
   const before = JSON.parse(router.external_gateway_info) as (GatewayAsk & { external_fixed_ips: FixedIp[] }) | null
-  const old = router.gw_port_id === null ? undefined : await tx.query.selectFrom('neutron_ports').selectAll().where('id', '=', router.gw_port_id).executeTakeFirst()
+  const old = router.gw_port_id === null ? undefined : await store.ports.one(tx, { id: router.gw_port_id })
   if (before && (!ask || ask.network_id !== before.network_id)) {
-    const needed = await tx.query.selectFrom('neutron_floatingips').select('id').where('router_id', '=', router.id).executeTakeFirst()
+    const needed = await store.floatingIps.one(tx, { router_id: router.id }, ['id'])
     if (needed) throw conflict(`Gateway cannot be updated for router ${router.id}, since a gateway to external network ${before.network_id} is required by one or more floating IPs.`, { code: 'RouterExternalGatewayInUseByFloatingIp' })
     if (old) await dropPort(house, tx, old)
     await setRow(tx, router, { external_gateway_info: 'null', gw_port_id: null })
@@ -64,7 +64,7 @@ export async function setGateway(house: Neutron, tx: T, router: RouterRow, ask: 
       network!,
       subnets,
     )
-    await tx.query.insertInto('neutron_router_ports').values({ port_id: port.id, router_id: router.id, port_type: GATEWAY }).execute()
+    await store.routerPorts.add(tx, { port_id: port.id, router_id: router.id, port_type: GATEWAY })
   }
   const info = { network_id: ask.network_id, external_fixed_ips: JSON.parse(port.fixed_ips) as FixedIp[], enable_snat: ask.enable_snat ?? before?.enable_snat ?? true, qos_policy_id: ask.qos_policy_id !== undefined ? ask.qos_policy_id : (same ? (before?.qos_policy_id ?? null) : null) }
   await setRow(tx, router, { external_gateway_info: JSON.stringify(info), gw_port_id: port.id })
@@ -72,17 +72,17 @@ export async function setGateway(house: Neutron, tx: T, router: RouterRow, ask: 
 
 async function setRow(tx: T, router: RouterRow, patch: Partial<RouterRow>): Promise<void> {
   Object.assign(router, patch)
-  await tx.query.updateTable('neutron_routers').set(patch).where('id', '=', router.id).execute()
+  await store.routers.change(tx, { id: router.id }, patch)
 }
 
 async function dropPort(house: Neutron, tx: T, port: PortRow): Promise<void> {
-  await tx.query.deleteFrom('neutron_router_ports').where('port_id', '=', port.id).execute()
+  await store.routerPorts.drop(tx, { port_id: port.id })
   await deletePortRows(house, tx, [port])
 }
 
 async function subnetsOfPorts(tx: T, ports: readonly PortRow[]): Promise<SubnetRow[]> {
   const ids = ports.flatMap((port) => (JSON.parse(port.fixed_ips) as FixedIp[]).map((one) => one.subnet_id))
-  return ids.length === 0 ? [] : tx.query.selectFrom('neutron_subnets').selectAll().where('id', 'in', ids).execute()
+  return ids.length === 0 ? [] : store.subnets.all(tx, { id: ids })
 }
 
 async function gatewayApart(tx: T, router: RouterRow, outside: readonly SubnetRow[]): Promise<void> {
@@ -128,7 +128,7 @@ export async function attachSubnet(house: Neutron, tx: T, router: RouterRow, sub
     wishOf({ project_id: router.project_id, device_owner: INTERFACE, device_id: router.id, 'binding:host_id': host, fixed_ips: [{ subnet_id: subnet.id, ip_address: subnet.gateway_ip }] }),
     network,
   )
-  await tx.query.insertInto('neutron_router_ports').values({ port_id: port.id, router_id: router.id, port_type: INTERFACE }).execute()
+  await store.routerPorts.add(tx, { port_id: port.id, router_id: router.id, port_type: INTERFACE })
   return { port, subnets: [subnet] }
 }
 
@@ -143,7 +143,7 @@ export async function attachPort(house: Neutron, tx: T, router: RouterRow, port:
   await joinable(tx, router, subnets, port.id)
   const host = await scheduleRouter(house, tx, router)
   const next = await updatePort(house, tx, port, wishOf({ device_owner: INTERFACE, device_id: router.id, 'binding:host_id': host, security_groups: [], ...(port.port_security_enabled ? { port_security_enabled: false } : {}) }))
-  await tx.query.insertInto('neutron_router_ports').values({ port_id: port.id, router_id: router.id, port_type: INTERFACE }).execute()
+  await store.routerPorts.add(tx, { port_id: port.id, router_id: router.id, port_type: INTERFACE })
   return { port: next, subnets }
 }
 
@@ -162,7 +162,7 @@ export async function detach(house: Neutron, tx: T, router: RouterRow, ask: { su
   }
   const fixed = JSON.parse(port.fixed_ips) as FixedIp[]
   const leaving = ask.port_id === undefined ? fixed.filter((one) => one.subnet_id === ask.subnet_id) : fixed
-  const subnets = await tx.query.selectFrom('neutron_subnets').selectAll().where('id', 'in', leaving.map((one) => one.subnet_id)).execute()
+  const subnets = await store.subnets.all(tx, { id: leaving.map((one) => one.subnet_id) })
   for (const subnet of subnets) await notNeeded(tx, router, subnet)
   if (leaving.length < fixed.length) {
     const rest = fixed.filter((one) => !leaving.includes(one))
@@ -173,7 +173,7 @@ export async function detach(house: Neutron, tx: T, router: RouterRow, ask: { su
 }
 
 async function notNeeded(tx: T, router: RouterRow, subnet: SubnetRow): Promise<void> {
-  const floating = await tx.query.selectFrom('neutron_floatingips').select('fixed_ip_address').where('router_id', '=', router.id).where('fixed_ip_address', 'is not', null).execute()
+  const floating = await store.floatingIps.all(tx, { router_id: router.id, fixed_ip_address: but(null) }, ['fixed_ip_address'])
   const cidr = parseCidr(subnet.cidr)!
   const inside = (address: string): boolean => {
     const ip = parseIp(address)

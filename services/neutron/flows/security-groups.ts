@@ -3,11 +3,12 @@ import { conflict, invalid, notFound } from '#base/fault.ts'
 import type { Values } from '#neutron/core/body.ts'
 import { type RuleAsk, ruleKey } from '#neutron/core/security-rules.ts'
 import type { Neutron } from '#neutron/house.ts'
-import { boundPorts, groupInUse, rulesOf } from '#neutron/store/security-groups.ts'
+import { boundPorts, groupInUse, removeRulesAbout, rulesOf } from '#neutron/store/security-groups.ts'
 import type { SecurityGroupRow, SecurityGroupRuleRow, T } from '#neutron/store/tables.ts'
 import { ruleRow } from './default-group.ts'
 import { removeRbacOf } from '#neutron/store/rbac.ts'
 import { touch } from './standard.ts'
+import { but, store } from '#neutron/store/store.ts'
 
 export const ruleAsk = (values: Values): RuleAsk => ({
   direction: values.direction as string,
@@ -33,7 +34,7 @@ export async function addRules(house: Neutron, tx: T, group: SecurityGroupRow, w
     return { ...row, project_id: (values.project_id as string | undefined) ?? group.project_id }
   })
   await remotesThere(tx, rows)
-  await tx.query.insertInto('neutron_security_group_rules').values(rows).execute()
+  await store.groupRules.add(tx, rows)
   await touch(house, tx, 'neutron_security_groups', group)
   await tellPorts(house, tx, [group.id])
   return rows
@@ -41,10 +42,10 @@ export async function addRules(house: Neutron, tx: T, group: SecurityGroupRow, w
 
 async function remotesThere(tx: T, rows: readonly SecurityGroupRuleRow[]): Promise<void> {
   for (const id of new Set(rows.flatMap((row) => row.remote_group_id ?? []))) {
-    if (!(await tx.query.selectFrom('neutron_security_groups').select('id').where('id', '=', id).executeTakeFirst())) throw notFound(`Security group ${id} does not exist`, { code: 'SecurityGroupNotFound' })
+    if (!(await store.groups.one(tx, { id }, ['id']))) throw notFound(`Security group ${id} does not exist`, { code: 'SecurityGroupNotFound' })
   }
   for (const id of new Set(rows.flatMap((row) => row.remote_address_group_id ?? []))) {
-    if (!(await tx.query.selectFrom('neutron_address_groups').select('id').where('id', '=', id).executeTakeFirst())) throw notFound(`Address group ${id} could not be found.`, { code: 'AddressGroupNotFound' })
+    if (!(await store.addressGroups.one(tx, { id }, ['id']))) throw notFound(`Address group ${id} could not be found.`, { code: 'AddressGroupNotFound' })
   }
 }
 
@@ -54,8 +55,8 @@ export async function tellPorts(house: Neutron, tx: T, groupIds: readonly string
 }
 
 export async function removeRule(house: Neutron, tx: T, rule: SecurityGroupRuleRow): Promise<void> {
-  await tx.query.deleteFrom('neutron_security_group_rules').where('id', '=', rule.id).execute()
-  const group = await tx.query.selectFrom('neutron_security_groups').select(['id', 'revision_number']).where('id', '=', rule.security_group_id).executeTakeFirst()
+  await store.groupRules.drop(tx, { id: rule.id })
+  const group = await store.groups.one(tx, { id: rule.security_group_id }, ['id', 'revision_number'])
   if (group) await touch(house, tx, 'neutron_security_groups', group)
   await tellPorts(house, tx, [rule.security_group_id])
 }
@@ -63,12 +64,12 @@ export async function removeRule(house: Neutron, tx: T, rule: SecurityGroupRuleR
 export async function deleteGroup(house: Neutron, tx: T, group: SecurityGroupRow, admin: boolean): Promise<void> {
   if (group.is_default && !admin) throw conflict('Insufficient rights for removing default security group.', { code: 'SecurityGroupCannotRemoveDefault' })
   if (await groupInUse(tx, group.id)) throw conflict(`Security Group ${group.id} in use.`, { code: 'SecurityGroupInUse' })
-  const remote = await tx.query.selectFrom('neutron_security_group_rules').select('security_group_id').where('remote_group_id', '=', group.id).where('security_group_id', '!=', group.id).execute()
-  await tx.query.deleteFrom('neutron_security_group_rules').where((eb) => eb.or([eb('security_group_id', '=', group.id), eb('remote_group_id', '=', group.id)])).execute()
-  if (group.is_default) await tx.query.deleteFrom('neutron_default_groups').where('project_id', '=', group.project_id).execute()
+  const remote = await store.groupRules.all(tx, { remote_group_id: group.id, security_group_id: but(group.id) }, ['security_group_id'])
+  await removeRulesAbout(tx, group.id)
+  if (group.is_default) await store.defaultGroups.drop(tx, { project_id: group.project_id })
   if (group.shared_with !== '[]') await removeRbacOf(tx, 'security_group', group.id)
-  await tx.query.deleteFrom('neutron_logs' as never).where('resource_id' as never, '=', group.id as never).execute()
-  await tx.query.deleteFrom('neutron_security_groups').where('id', '=', group.id).execute()
+  await store.logs.drop(tx, { resource_id: group.id })
+  await store.groups.drop(tx, { id: group.id })
   if (remote.length > 0) await tellPorts(house, tx, [...new Set(remote.map((one) => one.security_group_id))])
 }
 

@@ -4,6 +4,7 @@ import { type Cidr, compact, formatCidr, overlap, parseCidr, within } from '#neu
 import { cut, freeBlocks, quotaUnits } from '#neutron/core/pool-cutting.ts'
 import type { Neutron } from '#neutron/house.ts'
 import type { SubnetpoolRow, T } from '#neutron/store/tables.ts'
+import { but, store } from '#neutron/store/store.ts'
 
 export interface PoolAsk {
   pool: string
@@ -15,13 +16,13 @@ export interface PoolAsk {
 }
 
 export async function fromPool(_house: Neutron, tx: T, ask: PoolAsk): Promise<Cidr> {
-  const pool = await tx.query.selectFrom('neutron_subnetpools').selectAll().where('id', '=', ask.pool).executeTakeFirst()
+  const pool = await store.subnetpools.one(tx, { id: ask.pool })
   if (!pool || !(ask.admin || pool.project_id === ask.project || sharedTo(pool.shared_with, ask.project))) throw notFound(`Subnet pool ${ask.pool} could not be found.`, { code: 'SubnetPoolNotFound' })
   if (pool.ip_version !== ask.version) throw invalid(`Bad subnets request: Cannot allocate IPv${ask.version} subnet from IPv${pool.ip_version} subnet pool.`, { code: 'BadRequest' })
   const length = ask.cidr === undefined ? (ask.prefixlen ?? pool.default_prefixlen) : parseCidr(ask.cidr)!.prefixlen
   if (length < pool.min_prefixlen) throw invalid(`Unable to allocate subnet with prefix length ${length}, minimum allowed prefix is ${pool.min_prefixlen}.`, { code: 'MinPrefixSubnetAllocationError' })
   if (length > pool.max_prefixlen) throw invalid(`Unable to allocate subnet with prefix length ${length}, maximum allowed prefix is ${pool.max_prefixlen}.`, { code: 'MaxPrefixSubnetAllocationError' })
-  const used = await tx.query.selectFrom('neutron_subnets').select(['cidr', 'project_id']).where('subnetpool_id', '=', pool.id).execute()
+  const used = await store.subnets.all(tx, { subnetpool_id: pool.id }, ['cidr', 'project_id'])
   const taken = used.map((one) => parseCidr(one.cidr)!)
   const prefixes = (JSON.parse(pool.prefixes) as string[]).map((one) => parseCidr(one)!)
   const free = freeBlocks(prefixes, taken)
@@ -78,13 +79,13 @@ export function poolFacts(prefixes: readonly string[], given: { min?: number | u
 
 /** What an address scope asks of a pool: the same version, and no overlap with the scope's other pools. */
 export async function checkScope(tx: T, scopeId: string, pool: { id: string; project_id: string; ip_version: 4 | 6; prefixes: readonly string[]; shared: boolean }, admin: boolean): Promise<void> {
-  const scope = await tx.query.selectFrom('neutron_address_scopes').selectAll().where('id', '=', scopeId).executeTakeFirst()
+  const scope = await store.addressScopes.one(tx, { id: scopeId })
   if (!scope) throw notFound(`Address scope ${scopeId} could not be found.`, { code: 'AddressScopeNotFound' })
   const shared = sharedTo(scope.shared_with, pool.project_id)
   if (!admin && scope.project_id !== pool.project_id && !shared) throw conflict(`Illegal subnetpool association: subnetpool ${pool.id} cannot be associated with address scope ${scopeId}.`, { code: 'IllegalSubnetPoolAssociationToAddressScope' })
   if (scope.project_id !== pool.project_id && !shared) throw conflict(`Illegal subnetpool association: subnetpool ${pool.id} cannot be associated with address scope ${scopeId}.`, { code: 'IllegalSubnetPoolAssociationToAddressScope' })
   if (scope.ip_version !== pool.ip_version) throw conflict(`Illegal subnetpool association: subnetpool ${pool.id} cannot associate with address scope ${scopeId} because subnetpool ip_version is not ${scope.ip_version}.`, { code: 'IllegalSubnetPoolIpVersionAssociationToAddressScope' })
-  const others = await tx.query.selectFrom('neutron_subnetpools').select(['id', 'prefixes']).where('address_scope_id', '=', scopeId).where('id', '!=', pool.id).execute()
+  const others = await store.subnetpools.all(tx, { address_scope_id: scopeId, id: but(pool.id) }, ['id', 'prefixes'])
   const mine = pool.prefixes.map((one) => parseCidr(one)!)
   if (others.some((other) => (JSON.parse(other.prefixes) as string[]).some((one) => mine.some((own) => overlap(own, parseCidr(one)!))))) {
     throw conflict(`Cannot associate subnetpool ${pool.id} with address scope ${scopeId}: its prefixes overlap with another pool of the scope.`, { code: 'AddressScopePrefixConflict' })

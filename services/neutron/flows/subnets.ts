@@ -12,6 +12,7 @@ import { type FixedIp, isRouterOwner, subnetsOf } from './addresses.ts'
 import { refreshDhcp } from './dhcp.ts'
 import { born, changed, touch } from './standard.ts'
 import { fromPool } from './subnetpools.ts'
+import { store, there } from '#neutron/store/store.ts'
 
 export async function createSubnet(house: Neutron, tx: T, values: Values, network: NetworkRow, admin: boolean): Promise<SubnetRow> {
   const version = values.ip_version as 4 | 6
@@ -62,7 +63,7 @@ export async function createSubnet(house: Neutron, tx: T, values: Values, networ
 
 async function segmentFor(tx: T, id: string | null | undefined, networkId: string): Promise<string | null> {
   if (id === undefined || id === null) return null
-  const segment = await tx.query.selectFrom('neutron_segments').select('network_id').where('id', '=', id).executeTakeFirst()
+  const segment = await store.segments.one(tx, { id }, ['network_id'])
   if (!segment) throw notFound(`Segment ${id} could not be found.`, { code: 'SegmentNotFound' })
   if (segment.network_id !== networkId) throw invalid(`Segment ${id} is not associated with network ${networkId}.`, { code: 'SegmentNotAssociatedWithNetwork' })
   return id
@@ -76,7 +77,7 @@ async function poolOf(house: Neutron, tx: T, values: Values, others: readonly Su
   let pool = values.subnetpool_id as string | null | undefined
   if (values.use_default_subnetpool === true) {
     if (pool) bad('subnetpool_id and use_default_subnetpool cannot both be specified')
-    const found = await tx.query.selectFrom('neutron_subnetpools').select('id').where('is_default', '=', 1).where('ip_version', '=', version).executeTakeFirst()
+    const found = await store.subnetpools.one(tx, { is_default: 1, ip_version: version }, ['id'])
     if (!found) throw notFound(`No default subnetpool found for IPv${version}.`, { code: 'BadRequest' })
     pool = found.id
   }
@@ -98,7 +99,7 @@ const affinityError = (): Error => invalid('Subnets hosted on the same network m
 
 /** Ports that are there already give themselves an address in a new SLAAC subnet; so do we. */
 async function giveAutoAddresses(tx: T, subnet: SubnetRow, cidr: Cidr): Promise<void> {
-  const ports = await tx.query.selectFrom('neutron_ports').select(['id', 'mac_address', 'fixed_ips', 'device_owner', 'revision_number']).where('network_id', '=', subnet.network_id).execute()
+  const ports = await store.ports.all(tx, { network_id: subnet.network_id }, ['id', 'mac_address', 'fixed_ips', 'device_owner', 'revision_number'])
   for (const port of ports) {
     if (isRouterOwner(port.device_owner) || port.device_owner === 'network:dhcp' || port.device_owner === 'network:floatingip') continue
     const ip_address = eui64(cidr, port.mac_address)
@@ -153,14 +154,14 @@ export async function deleteSubnet(house: Neutron, tx: T, row: SubnetRow): Promi
   const blocking = uses.filter((one) => one.device_owner !== 'network:dhcp' && (!isAuto(row) || isRouterOwner(one.device_owner)))
   if (blocking.length > 0) throw conflict(`Unable to complete operation on subnet ${row.id}: One or more ports have an IP allocation from this subnet.`, { code: 'SubnetInUse' })
   for (const use of uses) {
-    const port = await tx.query.selectFrom('neutron_ports').select(['id', 'fixed_ips', 'revision_number', 'binding:host_id']).where('id', '=', use.port_id).executeTakeFirstOrThrow()
+    const port = there(await store.ports.one(tx, { id: use.port_id }, ['id', 'fixed_ips', 'revision_number', 'binding:host_id']))
     const fixed = (JSON.parse(port.fixed_ips) as FixedIp[]).filter((one) => one.subnet_id !== row.id)
     await changeRow(tx as never, 'neutron_ports', port.id, { fixed_ips: JSON.stringify(fixed), revision_number: port.revision_number + 1 })
     await removeAllocations(tx, port.id, [use.ip_address])
     if (port['binding:host_id'] !== '') house.notices.changed(tx, { ports: [port.id] }, port['binding:host_id'])
   }
   await removeRow(tx as never, 'neutron_subnets', row.id)
-  const network = await tx.query.selectFrom('neutron_networks').select(['id', 'revision_number']).where('id', '=', row.network_id).executeTakeFirst()
+  const network = await store.networks.one(tx, { id: row.network_id }, ['id', 'revision_number'])
   if (network) await touch(house, tx, 'neutron_networks', network)
   if (uses.length > 0) house.notices.changed(tx, { networks: [row.network_id] })
 }

@@ -59,3 +59,21 @@ export async function countsOfSubnets(db: Q, subnetIds: readonly string[]): Prom
   const rows = await db.query.selectFrom('neutron_ip_allocations').select((eb) => ['subnet_id', eb.fn.countAll().as('n')]).where('subnet_id', 'in', subnetIds).groupBy('subnet_id').execute()
   return new Map(rows.map((row) => [row.subnet_id, Number(row.n)]))
 }
+
+/** Who has an address on one of these networks. */
+export async function holdersOf(db: Q, networkIds: readonly string[], address: string): Promise<{ device_id: string; device_owner: string; project_id: string }[]> {
+  if (networkIds.length === 0) return []
+  return db.query
+    .selectFrom('neutron_ip_allocations')
+    .innerJoin('neutron_ports', 'neutron_ports.id', 'port_id')
+    .select(['device_id', 'device_owner', 'project_id'])
+    .where('neutron_ip_allocations.network_id', 'in', networkIds)
+    .where('ip_address', '=', address)
+    .execute()
+}
+
+/** Address scope of the pool that a subnet was cut from. */
+export async function scopeOfSubnet(db: Q, subnetId: string): Promise<string | null> {
+  const row = await db.query.selectFrom('neutron_subnets').innerJoin('neutron_subnetpools', 'neutron_subnetpools.id', 'subnetpool_id').select('address_scope_id').where('neutron_subnets.id', '=', subnetId).executeTakeFirst()
+  return row?.address_scope_id ?? null
+}

@@ -37,3 +37,9 @@ export async function outsideScope(db: Q, router: Pick<RouterRow, 'external_gate
   const found = await db.query.selectFrom('neutron_subnets').innerJoin('neutron_subnetpools', 'neutron_subnetpools.id', 'subnetpool_id').select('address_scope_id').where('network_id', '=', info.network_id).where('neutron_subnets.ip_version', '=', 6).execute()
   return found.find((one) => one.address_scope_id !== null)?.address_scope_id ?? null
 }
+
+/** Networks on which the router has an interface. */
+export async function networksBehind(db: Q, routerId: string): Promise<string[]> {
+  const rows = await db.query.selectFrom('neutron_router_ports').innerJoin('neutron_ports', 'neutron_ports.id', 'port_id').select('network_id').where('router_id', '=', routerId).where('port_type', '=', 'network:router_interface').execute()
+  return rows.map((row) => row.network_id)
+}

@@ -30,3 +30,14 @@ export async function groupInUse(db: Q, groupId: string): Promise<boolean> {
 export async function statefulByDefault(db: Q, project: string): Promise<boolean> {
   return (await db.query.selectFrom('neutron_sg_statefulness').select('stateful').where('project_id', '=', project).executeTakeFirst())?.stateful !== 0
 }
+
+/** Projects whose ports use the group. */
+export async function projectsUsing(db: Q, groupId: string): Promise<string[]> {
+  const rows = await db.query.selectFrom('neutron_port_security_groups').innerJoin('neutron_ports', 'neutron_ports.id', 'port_id').select('project_id').where('security_group_id', '=', groupId).distinct().execute()
+  return rows.map((row) => row.project_id)
+}
+
+/** The group's own rules, and those of others that name it. */
+export async function removeRulesAbout(db: Q, groupId: string): Promise<void> {
+  await db.query.deleteFrom('neutron_security_group_rules').where((eb) => eb.or([eb('security_group_id', '=', groupId), eb('remote_group_id', '=', groupId)])).execute()
+}

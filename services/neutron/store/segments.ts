@@ -68,3 +68,16 @@ export async function keepDefaultRanges(db: Db, config: Pick<NeutronConfig, 'vni
 export function noneFree(): Fault {
   return new Fault('unavailable', 'Unable to create the network. No tenant network is available for allocation.', { code: 'NoNetworkAvailable' })
 }
+
+/** Numbers of a range that are in use, and by whose networks. */
+export async function usersOfRange(db: Q, range: { network_type: string; physical_network: string | null; minimum: number; maximum: number }): Promise<{ segmentation_id: number; project_id: string }[]> {
+  let query = db.query
+    .selectFrom('neutron_segments')
+    .innerJoin('neutron_networks', 'neutron_networks.id', 'network_id')
+    .select(['segmentation_id', 'project_id'])
+    .where('network_type', '=', range.network_type)
+    .where('segmentation_id', '>=', range.minimum)
+    .where('segmentation_id', '<=', range.maximum)
+  if (range.physical_network) query = query.where('physical_network', '=', range.physical_network)
+  return (await query.execute()) as { segmentation_id: number; project_id: string }[]
+}

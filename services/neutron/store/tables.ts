@@ -295,6 +295,8 @@ export interface Tables {
   neutron_ndp_proxies: StandardRow & { id: string; project_id: string; name: string; router_id: string; port_id: string; ip_address: string }
   neutron_conntrack_helpers: { id: string; project_id: string; router_id: string; protocol: string; port: number; helper: string }
   neutron_auto_topologies: { project_id: string; network_id: string; router_id: string }
+  neutron_metering_rules: { id: string; project_id: string; metering_label_id: string; direction: string; excluded: number; remote_ip_prefix: string | null; source_ip_prefix: string | null; destination_ip_prefix: string | null }
+  neutron_logs: StandardRow & { id: string; project_id: string; name: string; resource_type: string; resource_id: string | null; target_id: string | null; event: string; enabled: number }
   neutron_segment_ranges: StandardRow & { id: string; project_id: string | null; name: string; default: number; shared: number; network_type: string; physical_network: string | null; minimum: number; maximum: number; tags: string }
 }
 

@@ -27,3 +27,8 @@ export async function trunkDetails(db: Q, portIds: readonly string[]): Promise<M
     ]),
   )
 }
+
+/** What a trunk asks of the network of one of its ports. */
+export async function networkOfPort(db: Q, portId: string): Promise<{ mtu: number; 'provider:network_type': string; 'provider:segmentation_id': number | null } | undefined> {
+  return db.query.selectFrom('neutron_networks').innerJoin('neutron_ports', 'network_id', 'neutron_networks.id').select(['mtu', 'provider:network_type', 'provider:segmentation_id']).where('neutron_ports.id', '=', portId).executeTakeFirst()
+}
