@@ -11,6 +11,9 @@ export interface Owner {
 
 const TRIES = 5
 
+/** Placement takes these two and nothing else; callers may hold a whole server. */
+const who = ({ project_id, user_id }: Owner): Owner => ({ project_id, user_id })
+
 /** True when the claim stands; false when the host has no room (any more). `known_new` saves a look for an older claim. */
 export async function claim(nova: Nova, serverId: string, owner: Owner, allocations: Allocations, known_new: boolean): Promise<boolean> {
   const caller = await nova.service()
@@ -55,8 +58,8 @@ export async function moveClaim(nova: Nova, serverId: string, migrationId: strin
     const moved = Object.keys(migration.allocations).length > 0
     const source = plain(moved ? migration.allocations : server.allocations)
     const done = await replaceBoth(nova, [
-      [serverId, { allocations: destination, ...owner, consumer_generation: server.consumer_generation ?? null, consumer_type: 'INSTANCE' }],
-      [migrationId, { allocations: source, ...owner, consumer_generation: migration.consumer_generation ?? null, consumer_type: 'MIGRATION' }],
+      [serverId, { allocations: destination, ...who(owner), consumer_generation: server.consumer_generation ?? null, consumer_type: 'INSTANCE' }],
+      [migrationId, { allocations: source, ...who(owner), consumer_generation: migration.consumer_generation ?? null, consumer_type: 'MIGRATION' }],
     ])
     if (done !== 'again' || attempt >= TRIES) return done === true
     await nova.world.clock.sleep(5 * attempt)
@@ -71,8 +74,8 @@ export async function returnClaim(nova: Nova, serverId: string, migrationId: str
     if (Object.keys(migration.allocations).length === 0) return
     const server = await nova.client.call(caller, 'placement', listAllocations, { params: { consumer_uuid: serverId } })
     const done = await replaceBoth(nova, [
-      [migrationId, { allocations: {}, ...owner, consumer_generation: migration.consumer_generation ?? null, consumer_type: 'MIGRATION' }],
-      [serverId, { allocations: plain(migration.allocations), ...owner, consumer_generation: server.consumer_generation ?? null, consumer_type: 'INSTANCE' }],
+      [migrationId, { allocations: {}, ...who(owner), consumer_generation: migration.consumer_generation ?? null, consumer_type: 'MIGRATION' }],
+      [serverId, { allocations: plain(migration.allocations), ...who(owner), consumer_generation: server.consumer_generation ?? null, consumer_type: 'INSTANCE' }],
     ])
     if (done === true) return
     if (attempt >= TRIES) throw new Error(`the claim of ${serverId} could not be given back`)
