@@ -24,7 +24,7 @@ import { usageAuditLogRoutes } from './api/usage-audit-log.ts'
 import { externalEventRoutes } from './api/external-events.ts'
 import { instanceActionRoutes } from './api/instance-actions.ts'
 import { interfaceRoutes } from './api/interfaces.ts'
-import { metadataServiceRoutes } from './api/metadata-service.ts'
+import { metadataRoutes } from './api/metadata-service.ts'
 import { migrationRoutes } from './api/migrations.ts'
 import { remoteConsoleRoutes } from './api/remote-consoles.ts'
 import { serverDiagnosticsRoutes } from './api/server-diagnostics.ts'
@@ -61,7 +61,7 @@ export function routesOf(nova: Nova): Route[] {
     ...externalEventRoutes(nova),
     ...instanceActionRoutes(nova),
     ...interfaceRoutes(nova),
-    ...metadataServiceRoutes(nova),
+    ...metadataRoutes(nova),
     ...migrationRoutes(nova),
     ...remoteConsoleRoutes(nova),
     ...serverDiagnosticsRoutes(nova),

@@ -12,6 +12,7 @@ import type { FlavorSnapshot, NicInfo, ServerPrivate, ServerRow } from '../store
 import { callCompute } from './computes.ts'
 import { claim, release } from './claims.ts'
 import { guestWish } from './guest.ts'
+import { refreshNetwork } from './network-info.ts'
 import { awaitWires, ensurePorts, type NicWish, releasePorts } from './ports.ts'
 import { groupFacts, groupHolds, type Place, placeServer } from './scheduling.ts'
 import { letGo, liveServer, moveServer, type ServerWork, settle } from './state.ts'
@@ -158,4 +159,5 @@ async function unbuild(nova: Nova, p: CreateServer, place: Place, { nics, fault 
 async function activate(nova: Nova, p: CreateServer, place: Place): Promise<void> {
   const patch: Partial<ServerRow> = { vm_state: 'active', power_state: POWER_NUMBER.running, launched_at: nova.world.clock.now(), progress: 0 }
   await settle(nova, p, BUILD_LOCKS, patch, place.host)
+  if (nova.wakes.wantsRefresh(p.server_id)) await refreshNetwork(nova, p.server_id)
 }

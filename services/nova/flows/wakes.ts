@@ -8,6 +8,7 @@ export class Wakes {
   /** Servers that this process inserted a moment ago: nothing of them can exist elsewhere yet, so nothing need be looked for. */
   readonly #newClaims = new Set<string>()
   readonly #newPorts = new Set<string>()
+  readonly #toRefresh = new Set<string>()
   readonly #outcomes = new Map<string, FaultData | 'well' | undefined>()
 
   constructor(clock: Clock) {
@@ -28,12 +29,23 @@ export class Wakes {
     return this.#newPorts.delete(serverId)
   }
 
+  refreshLater(serverId: string): void {
+    this.#toRefresh.add(serverId)
+  }
+
+  /** True once when something about its ports was told while it was built. */
+  wantsRefresh(serverId: string): boolean {
+    return this.#toRefresh.delete(serverId)
+  }
+
   /** Whoever asks for an action's end, asks before it begins. */
   expect(actionId: string): void {
     this.#outcomes.set(actionId, undefined)
   }
 
   ended(actionId: string, serverId: string, outcome: FaultData | 'well'): void {
+    this.#newClaims.delete(serverId)
+    this.#newPorts.delete(serverId)
     if (this.#outcomes.has(actionId)) this.#outcomes.set(actionId, outcome)
     this.wake(serverId)
   }
