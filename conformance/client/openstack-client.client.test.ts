@@ -137,17 +137,31 @@ test('resize and rebuild', async () => {
   assert.equal(await status('renamed'), 'ACTIVE')
 })
 
+test('the control plane is killed, the guest does not notice, and the next one takes it over', async () => {
+  await until('ssh after the rebuild', async () => (await ssh(fip, 'uptime')).length > 0, 240_000)
+  const before = await ssh(fip, 'cat /proc/sys/kernel/random/boot_id')
+  const pinging = cloud.inHost('ping', ['-i', '0.2', '-c', '60', '-W', '2', fip])
+  process.kill(await cloud.pid(), 'SIGKILL')
+  const up = await cloud.up()
+  assert.equal(up.code, 0, up.err)
+  const { out } = await pinging
+  assert.match(out, /60 received, 0% packet loss/)
+  assert.equal(await status('renamed'), 'ACTIVE')
+  assert.equal(await ssh(fip, 'cat /proc/sys/kernel/random/boot_id'), before)
+  await osText('server reboot --hard --wait renamed')
+})
+
 test('two servers at once, one booted from a volume, and isolation by project', async () => {
   await osText('server delete --wait renamed')
   await osText('network create other')
-  await osText('subnet create --network other --subnet-range 10.9.0.0/24 other4')
+  await osText('subnet create --network other --subnet-range 10.9.0.0/24 --allocation-pool start=10.9.0.10,end=10.9.0.50 other4')
   await osText('volume create --size 1 --image ondol-guest boot')
   await until('the boot volume', async () => ((await os('volume show boot')) as Json).status === 'available', 120_000)
-  const made = (await os('server create --volume boot --flavor m1.nano --nic net-id=private,v4-fixed-ip=10.0.0.77 --nic net-id=other --config-drive True --wait second')) as Json
+  const made = (await os('server create --volume boot --flavor m1.nano --nic net-id=private --nic net-id=other,v4-fixed-ip=10.9.0.77 --config-drive True --wait second')) as Json
   assert.equal(made.status, 'ACTIVE')
   const { addresses } = (await os('server show second')) as Json
-  assert.ok(JSON.stringify(addresses).includes('10.0.0.77'))
-  assert.ok(JSON.stringify(addresses).includes('10.9.0.'))
+  assert.ok(JSON.stringify(addresses).includes('10.9.0.77'))
+  assert.ok(JSON.stringify(addresses).includes('10.0.0.'))
   await until('READY', async () => (await osText('console log show second')).includes('ondol-guest: READY'), 240_000)
   await osText('server delete --wait second')
   await osText('volume delete boot')

@@ -29,6 +29,8 @@ export interface RealCloud {
   inHost(tool: string, args: readonly string[], options?: { timeout?: number }): Promise<CommandResult>
   ondol(args: readonly string[], timeout?: number): Promise<CommandResult>
   pid(): Promise<number>
+  /** Starts the cloud again on the same data. */
+  up(): Promise<CommandResult>
   remove(): Promise<void>
 }
 
@@ -47,10 +49,11 @@ export async function realCloud(options: { port?: number; config?: Record<string
       return { code: typeof failed.code === 'number' ? failed.code : 1, out: failed.stdout ?? '', err: failed.stderr || failed.message }
     }
   }
-  const inHost: RealCloud['inHost'] = (name, args, { timeout } = {}) => tool('ip', ['netns', 'exec', netns, name, ...args], timeout)
-  const ondol: RealCloud['ondol'] = (args, timeout = 900_000) => tool('ip', ['netns', 'exec', netns, './ondol', ...args, '--data', dir], timeout)
+  // nsenter and not `ip netns exec`: that one mounts anew, and namespaces made inside would be unknown to the next call.
+  const inHost: RealCloud['inHost'] = (name, args, { timeout } = {}) => tool('nsenter', [`--net=/run/netns/${netns}`, name, ...args], timeout)
+  const ondol: RealCloud['ondol'] = (args, timeout = 900_000) => tool('nsenter', [`--net=/run/netns/${netns}`, './ondol', ...args, '--data', dir], timeout)
   const text: RealCloud['openstackText'] = async (args, { admin, fails, timeout } = {}) => {
-    const result = await tool('ip', ['netns', 'exec', netns, '/usr/bin/openstack', ...args], timeout ?? 240_000, { OS_CLIENT_CONFIG_FILE: join(dir, 'clouds.yaml'), OS_CLOUD: admin ? 'ondol-admin' : 'ondol', PATH: '/usr/bin:/bin:/usr/sbin:/sbin' })
+    const result = await tool('nsenter', [`--net=/run/netns/${netns}`, '/usr/bin/openstack', ...args], timeout ?? 240_000, { OS_CLIENT_CONFIG_FILE: join(dir, 'clouds.yaml'), OS_CLOUD: admin ? 'ondol-admin' : 'ondol', PATH: '/usr/bin:/bin:/usr/sbin:/sbin' })
     if (fails ? result.code === 0 : result.code !== 0) throw new Error(`openstack ${args.join(' ')} ended with ${result.code}: ${result.err.slice(0, 2000)}`)
     return fails ? result.err : result.out
   }
@@ -63,6 +66,7 @@ export async function realCloud(options: { port?: number; config?: Record<string
     inHost,
     ondol,
     pid: async () => Number(await readFile(join(dir, 'ondol.pid'), 'utf8')),
+    up: () => ondol(['up', '--detach', '--drivers', 'real', '--port', String(port)]),
     async remove() {
       await ondol(['down'], 60_000)
       await endGuests(dir)
@@ -79,7 +83,7 @@ export async function realCloud(options: { port?: number; config?: Record<string
   }
   await tool('ip', ['netns', 'add', netns])
   await tool('ip', ['-n', netns, 'link', 'set', 'lo', 'up'])
-  const up = await ondol(['up', '--detach', '--drivers', 'real', '--port', String(port)])
+  const up = await cloud.up()
   if (up.code !== 0) {
     const log = await readFile(join(dir, 'log', 'up.out'), 'utf8').catch(() => '')
     await cloud.remove()
