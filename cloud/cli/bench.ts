@@ -45,7 +45,7 @@ async function openSession(cloud: Awaited<ReturnType<typeof startSubject>>, bare
     JSON.stringify({ auth: { identity: { methods: ['password'], password: { user: { name: username, domain, password } } }, scope: { project: { name: project, domain } } } }),
   )
   const token = String(issued.headers['x-subject-token'])
-  const headers = { 'x-auth-token': token, 'content-type': 'application/json' }
+  const headers = { 'x-auth-token': token, 'content-type': 'application/json', 'openstack-api-version': 'placement 1.39' }
   const json: Session['json'] = async (method, path, body) => {
     const answer = await send(method, url + path, headers, body === undefined ? undefined : JSON.stringify(body))
     if (answer.status >= 400) throw new Error(`${method} ${path} answered ${answer.status}: ${answer.body.toString().slice(0, 300)}`)

@@ -7,11 +7,7 @@ import type { User } from './user.ts'
 
 interface Rows {
   flows: { id: string; name: string; state: string; resource_id: string; step: string }
-  nova_servers: { id: string; vm_state: string; task_state: string | null; deleted_at: number | null; host_id: string | null }
-  neutron_ports: { id: string; device_id: string; device_owner: string }
-  cinder_volumes: { id: string; status: string }
-  cinder_attachments: { id: string; volume_id: string; instance_uuid: string | null }
-  placement_allocations: { consumer_id: string }
+  placement_allocations: { consumer_uuid: string }
 }
 
 const PASSING = new Set(['BUILD', 'REBOOT', 'HARD_REBOOT', 'RESIZE', 'REVERT_RESIZE', 'MIGRATING', 'REBUILD', 'PASSWORD'])
@@ -61,7 +57,7 @@ export async function checkInvariants(cloud: Cloud, users: readonly User[]): Pro
       if (!holder && volume.status === 'in-use') broken.push(`volume ${volume.id} is in-use, yet no server holds it`)
     }
   }
-  const consumers = await db.query.selectFrom('placement_allocations').select('consumer_id').distinct().execute()
-  for (const { consumer_id } of consumers) if (!living.has(consumer_id)) broken.push(`allocations of ${consumer_id} are left, and no such server lives`)
+  const consumers = await db.query.selectFrom('placement_allocations').select('consumer_uuid').distinct().execute()
+  for (const { consumer_uuid } of consumers) if (!living.has(consumer_uuid)) broken.push(`allocations of ${consumer_uuid} are left, and no such server lives`)
   return broken
 }

@@ -18,8 +18,12 @@ export async function startSubject(module: string, env: Record<string, string> =
   const child = fork(new URL(module, import.meta.url).pathname, { execArgv: ['--disable-warning=ExperimentalWarning'], env: { ...process.env, ...env }, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   const next = (): Promise<Record<string, string | number>> =>
     new Promise((resolve, reject) => {
-      child.once('message', (message) => resolve(message as Record<string, string | number>))
-      child.once('exit', (code) => reject(new Error(`${module} ended with ${code}`)))
+      const onExit = (code: number | null): void => reject(new Error(`${module} ended with ${code}`))
+      child.once('exit', onExit)
+      child.once('message', (message) => {
+        child.off('exit', onExit)
+        resolve(message as Record<string, string | number>)
+      })
     })
   const ready = await next()
   return {
