@@ -3,10 +3,11 @@ import { defineFlow, type Flow } from '#base/flow/definition.ts'
 import type { WishedSource } from '../contract/volume-rpc.ts'
 import type { Wish } from '../core/scheduler.ts'
 import type { Cinder } from '../house.ts'
-import { backupsWithData, deleteBackupRow, moveBackup } from '../store/backups.ts'
+import { backupById, backupsWithData, deleteBackupRow, moveBackup } from '../store/backups.ts'
 import { settleVolume } from '../store/holding.ts'
 import { moveSnapshot } from '../store/snapshots.ts'
 import { moveVolume, setVolume } from '../store/volumes.ts'
+import { isPublished } from './create-volume.ts'
 import { choose } from './schedule.ts'
 import { tell } from './tell.ts'
 
@@ -44,7 +45,9 @@ export const createBackup = (house: Cinder): Flow<CreateBackup> => {
     },
     async (f, p) => {
       const wish = { backup_id: p.backup_id, volume_id: p.volume_id, ...(p.snapshot_id === null ? {} : { snapshot_id: p.snapshot_id }), ...(p.parent_data_id === null ? {} : { parent_id: p.parent_data_id }) }
-      const { object_count } = await f.step('backup', (signal) => house.agentAt(p.host).backup(wish, { signal }), () => house.agentAt(p.host).deleteBackup({ backup_id: p.backup_id }))
+      const { object_count } = await f.step('backup', (signal) => house.agentAt(p.host).backup(wish, { signal }), async () => {
+        if ((await backupById(house.db, p.backup_id))?.status !== 'available') await house.agentAt(p.host).deleteBackup({ backup_id: p.backup_id })
+      })
       await f.step('publish', async () => {
         await moveBackup(house.db, p.backup_id, ['creating'], { status: 'available', object_count, updated_at: house.world.clock.now() })
         await giveBack(p)
@@ -86,7 +89,9 @@ export const restoreBackup = (house: Cinder): Flow<RestoreBackup> =>
           await setVolume(house.db, p.volume_id, { host: first! })
           return first!
         })
-        await f.step('create', (signal) => house.agentAt(made).createVolume({ volume_id: p.volume_id, size_gb: p.size_gb, source }, { signal }), () => house.agentAt(made).deleteVolume({ volume_id: p.volume_id }))
+        await f.step('create', (signal) => house.agentAt(made).createVolume({ volume_id: p.volume_id, size_gb: p.size_gb, source }, { signal }), async () => {
+          if (!(await isPublished(house, p.volume_id))) await house.agentAt(made).deleteVolume({ volume_id: p.volume_id })
+        })
         host = made
       } else {
         const at = host

@@ -36,14 +36,23 @@ export const createVolume = (house: Cinder): Flow<CreateVolume> =>
         await setVolume(house.db, p.volume_id, { host: found[0]!, ...downloading })
         return found
       })
-      const host = await f.step('create', (signal) => createOnOne(house, p, hosts, signal), (at) => house.agentAt(at).deleteVolume({ volume_id: p.volume_id }))
+      const host = await f.step('create', (signal) => createOnOne(house, p, hosts, signal), (at) => undo(house, p.volume_id, at))
       await f.step('publish', async () => {
         const now = house.world.clock.now()
         const done = await moveVolume(house.db, p.volume_id, ['creating', 'downloading', 'restoring-backup'], { status: 'available', host, launched_at: now, updated_at: now })
-        if (!done && (await volumeById(house.db, p.volume_id))?.status !== 'available') throw new Fault('gone', `Volume ${p.volume_id} is no longer being created.`)
+        if (!done && !(await isPublished(house, p.volume_id))) throw new Fault('gone', `Volume ${p.volume_id} is no longer being created.`)
       })
     },
   )
+
+/** A process may die after a volume was published and before that was on record; by then it may hold a user's data. */
+export async function isPublished(house: Cinder, volumeId: string): Promise<boolean> {
+  return ((await volumeById(house.db, volumeId))?.launched_at ?? null) !== null
+}
+
+async function undo(house: Cinder, volume_id: string, host: string): Promise<void> {
+  if (!(await isPublished(house, volume_id))) await house.agentAt(host).deleteVolume({ volume_id })
+}
 
 /** A backend that cannot is passed over for the next one; what the wish itself lacks is not asked of another. */
 async function createOnOne(house: Cinder, p: CreateVolume, hosts: readonly string[], signal: AbortSignal): Promise<string> {

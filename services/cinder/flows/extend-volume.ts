@@ -24,8 +24,7 @@ export const extendVolume = (house: Cinder): Flow<ExtendVolume> =>
       async failed(p, fault, cancelled) {
         if (cancelled) return
         // What is larger than the row says is no harm: the row goes back, and a later extension finds it done.
-        const status = fault.kind === 'invalid' || fault.kind === 'conflict' ? p.was : 'error_extending'
-        const done = await moveVolume(house.db, p.volume_id, ['extending'], { status, size: p.old_size_gb, updated_at: house.world.clock.now() })
+        const done = await moveVolume(house.db, p.volume_id, ['extending'], { status: p.was, size: p.old_size_gb, updated_at: house.world.clock.now() })
         if (done) await tell(house, { kind: 'volume', id: p.volume_id, project_id: p.project_id, action: 'extend', fault })
       },
     },

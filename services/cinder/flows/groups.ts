@@ -6,6 +6,7 @@ import type { Cinder } from '../house.ts'
 import { deleteGroupRow, deleteGroupSnapshotRow, moveGroup, moveGroupSnapshot } from '../store/groups.ts'
 import { deleteSnapshotRows, moveSnapshot, snapshotsOf, snapshotsOfGroup } from '../store/snapshots.ts'
 import { deleteVolumeRows, moveVolume, volumesOfGroup } from '../store/volumes.ts'
+import { isPublished } from './create-volume.ts'
 import { choose } from './schedule.ts'
 
 const HOUR = 3_600_000
@@ -50,7 +51,9 @@ export const cloneGroup = (house: Cinder): Flow<CloneGroup> =>
     },
     async (f, p) => {
       const agent = house.agentAt(p.host)
-      for (const one of p.volumes) await f.step(`create ${one.volume_id}`, (signal) => agent.createVolume(one, { signal }), () => agent.deleteVolume({ volume_id: one.volume_id }))
+      for (const one of p.volumes) await f.step(`create ${one.volume_id}`, (signal) => agent.createVolume(one, { signal }), async () => {
+        if (!(await isPublished(house, one.volume_id))) await agent.deleteVolume({ volume_id: one.volume_id })
+      })
       await f.step('publish', () =>
         house.db.transaction(async (tx) => {
           const now = house.world.clock.now()

@@ -2,7 +2,8 @@
 import { defineFlow, type Flow } from '#base/flow/definition.ts'
 import { Fault } from '#base/fault.ts'
 import type { Cinder } from '../house.ts'
-import { deleteVolumeRows, moveVolume, volumeById } from '../store/volumes.ts'
+import { deleteVolumeRows, moveVolume } from '../store/volumes.ts'
+import { isPublished } from './create-volume.ts'
 import { tell } from './tell.ts'
 
 interface About {
@@ -44,12 +45,14 @@ export const manageVolume = (house: Cinder): Flow<ManageVolume> =>
       const { size_gb } = await f.step(
         'manage',
         (signal) => house.agentAt(p.host).manage({ volume_id: p.volume_id, source_name: p.source_name }, { signal }),
-        () => house.agentAt(p.host).unmanage({ volume_id: p.volume_id }),
+        async () => {
+          if (!(await isPublished(house, p.volume_id))) await house.agentAt(p.host).unmanage({ volume_id: p.volume_id })
+        },
       )
       await f.step('publish', async () => {
         const now = house.world.clock.now()
         const done = await moveVolume(house.db, p.volume_id, ['managing', 'creating'], { status: 'available', size: size_gb, launched_at: now, updated_at: now })
-        if (!done && (await volumeById(house.db, p.volume_id))?.status !== 'available') throw new Fault('gone', `Volume ${p.volume_id} is no longer being taken over.`)
+        if (!done && !(await isPublished(house, p.volume_id))) throw new Fault('gone', `Volume ${p.volume_id} is no longer being taken over.`)
       })
     },
   )

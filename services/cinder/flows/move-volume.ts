@@ -5,7 +5,7 @@ import type { Wish } from '../core/scheduler.ts'
 import type { Cinder } from '../house.ts'
 import { settleVolume } from '../store/holding.ts'
 import { typeById } from '../store/types.ts'
-import { moveVolume, setVolume } from '../store/volumes.ts'
+import { moveVolume, setVolume, volumeById } from '../store/volumes.ts'
 import { choose } from './schedule.ts'
 import { tell } from './tell.ts'
 
@@ -26,7 +26,7 @@ export const retypeVolume = (house: Cinder): Flow<RetypeVolume> =>
     {
       deadline: 6 * 3_600_000,
       async failed(p, fault) {
-        await giveBack(house, p, {})
+        if (!(await giveBack(house, p, {}))) return
         await tell(house, { kind: 'volume', id: p.volume_id, project_id: p.project_id, action: 'migrate', fault })
       },
     },
@@ -63,7 +63,7 @@ export const migrateVolume = (house: Cinder): Flow<MigrateVolume> =>
     {
       deadline: 6 * 3_600_000,
       async failed(p, fault) {
-        await giveBack(house, p, { migration_status: 'error' })
+        if (!(await giveBack(house, p, { migration_status: 'error' }))) return
         await tell(house, { kind: 'volume', id: p.volume_id, project_id: p.project_id, action: 'migrate', fault })
       },
     },
@@ -79,15 +79,19 @@ async function copy(house: Cinder, f: FlowRun, p: { volume_id: string; host: str
   await f.step(
     'copy',
     (signal) => house.agentAt(target).migrateIn({ volume_id: p.volume_id, size_gb: p.size_gb, from: backendOf(p.host) }, { signal }),
-    () => house.agentAt(target).deleteVolume({ volume_id: p.volume_id }),
+    // Once the row names the new place, the copy is the volume.
+    async () => {
+      if ((await volumeById(house.db, p.volume_id))?.host !== target) await house.agentAt(target).deleteVolume({ volume_id: p.volume_id })
+    },
   )
 }
 
-/** The status it was borrowed with; `maintenance` and `retyping` are ours. */
-async function giveBack(house: Cinder, p: { volume_id: string; was: string }, patch: Parameters<typeof moveVolume>[3]): Promise<void> {
-  await house.db.transaction(async (tx) => {
+/** The status it was borrowed with; `maintenance` and `retyping` are ours. False when it was given back already. */
+async function giveBack(house: Cinder, p: { volume_id: string; was: string }, patch: Parameters<typeof moveVolume>[3]): Promise<boolean> {
+  return house.db.transaction(async (tx) => {
     const now = house.world.clock.now()
-    if (!(await moveVolume(tx, p.volume_id, ['retyping', 'maintenance'], { status: p.was, ...patch, updated_at: now }))) await setVolume(tx, p.volume_id, { ...patch, updated_at: now })
+    if (!(await moveVolume(tx, p.volume_id, ['retyping', 'maintenance'], { status: p.was, ...patch, updated_at: now }))) return false
     await settleVolume(tx, p.volume_id, now)
+    return true
   })
 }

@@ -1,6 +1,8 @@
 /** Cinder alone with its agent over fake backends, and fakes of Glance and Nova, for its tests. */
 import { readFile } from 'node:fs/promises'
+import type { Clock } from '#base/clock.ts'
 import { withDefaults } from '#base/config.ts'
+import type { FlowFaults } from '#base/flow/engine.ts'
 import type { HttpHandler, HttpRequest, HttpResponse } from '#base/http/message.ts'
 import { readBody } from '#base/http/message.ts'
 import type { RuleDefault } from '#stack/policy/interface.ts'
@@ -27,7 +29,7 @@ export interface CinderKit {
   close(): Promise<void>
 }
 
-export async function cinderKit(config: Partial<CinderConfig> = {}): Promise<CinderKit> {
+export async function cinderKit(config: Partial<CinderConfig> = {}, more: { clock?: Clock; faults?: FlowFaults } = {}): Promise<CinderKit> {
   const policies = JSON.parse(await readFile(new URL('../contract/policies.json', import.meta.url), 'utf8')) as RuleDefault[]
   const images: CinderKit['images'] = new Map()
   const servers: CinderKit['servers'] = new Map()
@@ -35,10 +37,11 @@ export async function cinderKit(config: Partial<CinderConfig> = {}): Promise<Cin
   const kit: HouseKit<CinderConfig> = await houseKit({
     config: { ...(withDefaults(cinderConfig, {}) as CinderConfig), backends: [{ name: 'one', driver: 'fake' }, { name: 'two', driver: 'fake' }], ...config },
     policies,
+    ...(more.clock ? { clock: more.clock } : {}),
     houses: { glance: fakeGlance(images, () => kit.world.random.uuid()), nova: fakeNova(servers, events) },
   })
   await kit.migrate(plate)
-  const control = controlProcess(kit.parts)
+  const control = controlProcess({ ...kit.parts, ...(more.faults ? { flowFaults: more.faults } : {}) })
   await control.start()
   const backends = { one: fakeVolumeBackend({ pool_name: 'one' }), two: fakeVolumeBackend({ pool_name: 'two', total_gb: 5000 }) }
   const agent = agentProcess(kit.parts, 'fake', backends)
