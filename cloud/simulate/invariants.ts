@@ -8,6 +8,7 @@ import type { User } from './user.ts'
 interface Rows {
   flows: { id: string; name: string; state: string; resource_id: string; step: string }
   placement_allocations: { consumer_uuid: string }
+  nova_migrations: { uuid: string; server_id: string; status: string; migration_type: string }
 }
 
 const PASSING = new Set(['BUILD', 'REBOOT', 'HARD_REBOOT', 'RESIZE', 'REVERT_RESIZE', 'MIGRATING', 'REBUILD', 'PASSWORD'])
@@ -57,7 +58,13 @@ export async function checkInvariants(cloud: Cloud, users: readonly User[]): Pro
       if (!holder && volume.status === 'in-use') broken.push(`volume ${volume.id} is in-use, yet no server holds it`)
     }
   }
+  // A resize that waits to be confirmed holds the place on the source in the name of its migration.
+  const migrations = new Map((await db.query.selectFrom('nova_migrations').select(['uuid', 'server_id', 'status', 'migration_type']).execute()).map((row) => [row.uuid, row]))
   const consumers = await db.query.selectFrom('placement_allocations').select('consumer_uuid').distinct().execute()
-  for (const { consumer_uuid } of consumers) if (!living.has(consumer_uuid)) broken.push(`allocations of ${consumer_uuid} are left, and no such server lives`)
+  for (const { consumer_uuid } of consumers) {
+    const migration = migrations.get(consumer_uuid)
+    if (migration ? living.has(migration.server_id) && migration.status === 'finished' : living.has(consumer_uuid)) continue
+    broken.push(migration ? `allocations of the ${migration.status} ${migration.migration_type} ${consumer_uuid} of server ${migration.server_id} are left` : `allocations of ${consumer_uuid} are left, and no such server lives`)
+  }
   return broken
 }
