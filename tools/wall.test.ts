@@ -1,7 +1,7 @@
 /**
  * The wall of ARCHITECTURE.md as a test over every import of the tree: which room may enter which, where SQL is spoken, and where time,
- * chance and the outside world are touched (laws 4 and 8). When it fails: move the code, not the wall. `ALLOWED` and `SPEAKS_SQL` hold what
- * was there when the wall was drawn; they may only shrink.
+ * chance and the outside world are touched (laws 4 and 8). When it fails: move the code, not the wall. `ALLOWED` holds what
+ * was there when the wall was drawn; it may only shrink.
  */
 import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'

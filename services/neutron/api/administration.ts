@@ -46,7 +46,7 @@ export function administrationRoutes(house: Neutron): Route[] {
 }
 
 async function flavorKind(_tx: T, _rq: Rq, row: Row): Promise<void> {
-  if (!['L3_ROUTER_NAT', 'L3', 'DUMMY', 'FIREWALL', 'VPN', 'LOADBALANCER', 'METERING', 'QOS', 'LOADBALANCERV2', 'LOG_API', 'TRUNK', 'TAG'].includes(row.service_type as string)) {
+  if (!['L3_ROUTER_NAT', 'L3', 'DUMMY', 'FIREWALL', 'VPN', 'LOADBALANCER', 'METERING', 'QOS', 'LOADBALANCERV2', 'LOG_API', 'TRUNK', 'TAG', 'FLAVORS'].includes(row.service_type as string)) {
     throw invalid(`Invalid input for service_type. Reason: Service type '${String(row.service_type)}' is not found.`, { code: 'HTTPBadRequest', field: 'service_type' })
   }
 }

@@ -48,6 +48,8 @@ export interface ChildVerbs {
 
 export async function childCreate(noun: Desk['noun'], below: Below, house: Neutron, rq: Rq, verbs: ChildVerbs): Promise<Reply> {
   const item = createWish(noun, rq, { bulk: false }).items[0]!
+  // Who may not even below a parent of their own need not know which parents there are.
+  demandCreate(noun, rq, item, parentTarget({ project_id: rq.context.project_id }))
   const made = await house.db.transaction(async (tx) => {
     const parent = await parentRow(below, house, tx, rq)
     demandCreate(noun, rq, item, parentTarget(parent))

@@ -41,7 +41,13 @@ export function sharedDesk(noun: Noun, compute?: Desk['compute']): Desk {
   }
 }
 
-export const poolDesk = sharedDesk(subnetpool)
+/** Lengths go out as text, as Neutron's do. */
+export const poolDesk = sharedDesk(subnetpool, async (_house, _db, _rows, actor) => (row) => ({
+  shared: isShared(row, actor.project),
+  min_prefixlen: String(row.min_prefixlen),
+  max_prefixlen: String(row.max_prefixlen),
+  default_prefixlen: String(row.default_prefixlen),
+}))
 export const scopeDesk = sharedDesk(addressScope)
 export const addressGroupDesk = sharedDesk(addressGroup)
 
@@ -162,6 +168,7 @@ async function updatePool(house: Neutron, rq: Rq): Promise<Reply> {
     const now = facts.prefixes.map((one) => parseCidr(one)!)
     if (values.prefixes && old.some((one) => !now.some((other) => within(parseCidr(one)!, other)))) illegal('Existing prefixes must be a subset of the new prefixes')
     if (values.is_default === true) await onlyDefaultPool(tx, before.ip_version, before.id)
+    if (values.prefixes && before.address_scope_id && !actorOf(rq).admin && !(await store.addressScopes.has(tx, { id: before.address_scope_id, project_id: actorOf(rq).project ?? '' }))) illegal('its address scope belongs to another project')
     const scope = values.address_scope_id === undefined ? before.address_scope_id : (values.address_scope_id as string | null)
     if (scope && (scope !== before.address_scope_id || values.prefixes)) await checkScope(tx, scope, { ...before, prefixes: facts.prefixes, shared: false }, actorOf(rq).admin)
     const next = { ...before, ...toColumns(subnetpool, values), ...facts, prefixes: JSON.stringify(facts.prefixes), ...changed(house, before as never) } as SubnetpoolRow
@@ -203,7 +210,7 @@ export function addressScopeRoutes(house: Neutron): Route[] {
         const row = await house.db.transaction(async (tx) => {
           const before = (await rowToChange(tx, { desk: scopeDesk, house, rq, id: rq.params.id!, rules: rulesOf(addressScope, 'update', given), values: given.values })) as Row & { id: string; project_id: string; shared_with: string }
           const next = { ...before, ...toColumns(addressScope, given.values) }
-          if (given.values.shared === false && before.shared_with !== '[]') throw conflict(`Unable to update address scope ${before.id} : Shared address scope can't be unshared.`, { code: 'AddressScopeUpdateError' })
+          if (given.values.shared === false && before.shared_with !== '[]') throw invalid(`Unable to update address scope ${before.id} : Shared address scope can't be unshared.`, { code: 'AddressScopeUpdateError' })
           await changeRow(tx as never, addressScope.table, before.id, next)
           if (given.values.shared === true) next.shared_with = await setShared(house, tx, 'address_scope', before, true)
           return next

@@ -1,5 +1,5 @@
 /** `/v2.0/qos/…`: policies, their rules, and the same rules by their own id (`alias_…`). */
-import { conflict, notFound } from '#base/fault.ts'
+import { conflict, forbidden, notFound } from '#base/fault.ts'
 import type { Reply, Route, Rq } from '#stack/route.ts'
 import { route } from '#stack/route.ts'
 import { toColumns } from '#neutron/core/body.ts'
@@ -61,7 +61,8 @@ export function qosRoutes(house: Neutron): Route[] {
       status: 200,
       handle: (rq) => {
         const type = rq.params.rule_type!
-        if (!actorOf(rq).admin) throw notFound('The resource could not be found.', { code: 'HTTPNotFound' })
+        // The drivers behind a type are the operator's business.
+        if (!actorOf(rq).admin) throw forbidden('rule:get_rule_type is disallowed by policy', { code: 'PolicyNotAuthorized' })
         if (!SUPPORTED.includes(type)) throw notFound(`Rule type ${type} could not be found.`, { code: 'QosRuleTypeNotFound' })
         return { json: { rule_type: { type, drivers: [{ name: 'linuxbridge', supported_parameters: PARAMETERS[type] ?? [] }] } } }
       },
@@ -105,7 +106,7 @@ async function update(house: Neutron, rq: Rq): Promise<Reply> {
     const before = (await rowToChange(tx, { desk: qosDesk, house, rq, id: rq.params.id!, rules: rulesOf(noun, 'update', given), values: given.values })) as Row & { id: string; project_id: string; shared_with: string }
     const next: Row = { ...before, ...toColumns(noun, given.values), ...changed(house, before) }
     if (given.values.is_default === true) await onlyDefault(tx, before.project_id, before.id)
-    if (given.values.shared === false) await noStrangers(tx, before)
+    if (given.values.shared === false) await notInUse(tx, before)
     await changeRow(tx as never, noun.table, before.id, next)
     if (given.values.shared !== undefined) next.shared_with = await setShared(house, tx, 'qos_policy', before, given.values.shared === true)
     return next
@@ -113,9 +114,9 @@ async function update(house: Neutron, rq: Rq): Promise<Reply> {
   return rowReply(qosDesk, house, rq, row)
 }
 
-async function noStrangers(tx: T, row: { id: string; project_id: string }): Promise<void> {
-  const strangers = { qos_policy_id: row.id, project_id: but(row.project_id) }
-  if ((await store.ports.has(tx, strangers)) || (await store.networks.has(tx, strangers))) throw conflict(`RBAC policy on object ${row.id} cannot be removed because other objects depend on it.`, { code: 'RbacPolicyInUse' })
+async function notInUse(tx: T, row: { id: string; project_id: string }): Promise<void> {
+  const users = { qos_policy_id: row.id }
+  if ((await store.ports.has(tx, users)) || (await store.networks.has(tx, users))) throw conflict(`RBAC policy on object ${row.id} cannot be removed because other objects depend on it.`, { code: 'RbacPolicyInUse' })
 }
 
 async function unused(tx: T, id: string): Promise<void> {

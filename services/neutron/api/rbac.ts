@@ -8,14 +8,17 @@ import type { Neutron } from '#neutron/house.ts'
 import { spend } from '#neutron/store/quotas.ts'
 import { insertRbac, rbacOf, refreshShared, SHARED } from '#neutron/store/rbac.ts'
 import { changeRow, rowOf } from '#neutron/store/rows.ts'
-import type { NetworkRow, RbacRow, T } from '#neutron/store/tables.ts'
+import { projectsOutside } from '#neutron/store/routers.ts'
+import { changed } from '#neutron/flows/standard.ts'
+import { isShared } from './lens.ts'
+import type { NetworkRow, RbacRow, Row, T } from '#neutron/store/tables.ts'
 import { actorOf } from './actor.ts'
 import { type Desk, readRoutes, rowReply } from './desk.ts'
 import { createWish, demandCreate, rowToChange, rulesOf, updateWish } from './writing.ts'
 import { store } from '#neutron/store/store.ts'
 import { projectsUsing } from '#neutron/store/security-groups.ts'
 
-export const rbacDesk: Desk = { noun, targets: async () => (row) => ({ project_id: row.project_id, tenant_id: row.project_id, target_tenant: row.target_tenant }) }
+export const rbacDesk: Desk = { noun }
 
 export function rbacRoutes(house: Neutron): Route[] {
   return [
@@ -34,8 +37,10 @@ export function rbacRoutes(house: Neutron): Route[] {
           if (target === undefined || target === before.target_tenant) return before
           const next = { ...before, target_tenant: target }
           await once(tx, next)
+          // Of a network, those who keep sight by the new target count; of other things, as Neutron, nobody does.
+          if (before.object_type !== 'network') await withoutIt(tx, before)
           await changeRow(tx as never, noun.table, before.id, next as never)
-          await lost(tx, before)
+          if (before.object_type === 'network') await lost(tx, before)
           await settle(house, tx, before)
           return next
         })
@@ -65,12 +70,19 @@ async function once(tx: T, row: RbacRow): Promise<void> {
   if (same) throw conflict('An RBAC policy already exists with those values.', { code: 'DuplicateRbacPolicy' })
 }
 
+/** As if it were removed. */
+async function withoutIt(tx: T, row: RbacRow): Promise<void> {
+  await store.rbac.drop(tx, { id: row.id })
+  await lost(tx, row)
+  await store.rbac.add(tx, row)
+}
+
 /** Refuses to take away sight of what the target uses. */
 async function lost(tx: T, row: RbacRow): Promise<void> {
-  if (row.action !== 'access_as_shared') return
   const inUse = (detail: string): never => {
     throw conflict(`RBAC policy on object ${row.object_id} cannot be removed because other objects depend on it.\nDetails: ${detail}`, { code: 'RbacPolicyInUse' })
   }
+  if (row.action === 'access_as_external') return lostOutside(tx, row, inUse)
   if (row.object_type === 'network') {
     const network = (await rowOf(tx as never, 'neutron_networks', row.object_id)) as unknown as NetworkRow | undefined
     if (network) await strangersGone(tx, network, row.target_tenant).catch((thrown: unknown) => inUse((thrown as Error).message))
@@ -80,8 +92,19 @@ async function lost(tx: T, row: RbacRow): Promise<void> {
   if (rest.includes('*')) return
   const owner = (await rowOf(tx as never, SHARED[row.object_type]!, row.object_id))?.project_id as string | undefined
   if (owner === undefined) return
-  const users = (await usersOf(tx, row)).filter((project) => project !== owner && project !== '' && !rest.includes(project) && (row.target_tenant === '*' || project === row.target_tenant))
+  const users = (await usersOf(tx, row)).filter((project) => (project !== owner || (row.object_type === 'qos_policy' && row.target_tenant === '*')) && project !== '' && !rest.includes(project) && (row.target_tenant === '*' || project === row.target_tenant))
   if (users.length > 0) inUse(`${row.object_type} ${row.object_id} is in use by project ${users[0]!}.`)
+}
+
+/** A way out that routers or floating IPs use stays; the default one stays for everybody. */
+async function lostOutside(tx: T, row: RbacRow, inUse: (detail: string) => never): Promise<void> {
+  const network = await store.networks.one(tx, { id: row.object_id })
+  if (!network) return
+  const rest = (await store.rbac.all(tx, { object_type: 'network', object_id: row.object_id, action: 'access_as_external' }, ['target_tenant'])).map((one) => one.target_tenant)
+  if (rest.includes('*')) return
+  if (network.is_default && row.target_tenant === '*') inUse(`network ${network.id} is the default external network.`)
+  const users = (await projectsOutside(tx, network.id)).filter((project) => project !== network.project_id && !rest.includes(project) && (row.target_tenant === '*' || project === row.target_tenant))
+  if (users.length > 0) inUse(`network ${network.id} has gateways or floating IPs of project ${users[0]!}.`)
 }
 
 /** Projects that use a shared thing. */
@@ -107,11 +130,22 @@ async function usersOf(tx: T, row: RbacRow): Promise<string[]> {
 }
 
 /** The copies in the shared thing's own row. */
-async function settle(_house: Neutron, tx: T, row: RbacRow): Promise<void> {
+async function settle(house: Neutron, tx: T, row: RbacRow): Promise<void> {
   await refreshShared(tx, row.object_type, row.object_id)
   if (row.object_type !== 'network') return
+  const network = await store.networks.one(tx, { id: row.object_id })
+  if (!network) return
+  // A network that somebody may go out by is external; it stays so when nobody may any more.
   const external = (await rbacOf(tx, 'network', row.object_id)).some((one) => one.action === 'access_as_external')
-  await changeRow(tx as never, 'neutron_networks', row.object_id, { 'router:external': external ? 1 : 0 })
+  await changeRow(tx as never, 'neutron_networks', row.object_id, { ...(external ? { 'router:external': 1 } : {}), ...changed(house, network as never) })
+}
+
+/** Who gets a pool must be able to see the scope that it belongs to. */
+async function scopeReaches(tx: T, pool: Row, target: string): Promise<void> {
+  if (!pool.address_scope_id) return
+  const scope = await store.addressScopes.one(tx, { id: pool.address_scope_id as string })
+  if (!scope || scope.project_id === target || isShared(scope as never, target === '*' ? undefined : target)) return
+  throw invalid(`Invalid input for operation: Insufficient rights to share subnet pool ${String(pool.id)}: project ${target} has no access to its address scope.`, { code: 'InvalidInput', field: 'target_tenant' })
 }
 
 async function create(house: Neutron, rq: Rq): Promise<Reply> {
@@ -126,7 +160,9 @@ async function create(house: Neutron, rq: Rq): Promise<Reply> {
   const row = await house.db.transaction(async (tx) => {
     await spend(tx, values.project_id as string, { rbac_policy: 1 }, house.config.default_quotas)
     const object = await rowOf(tx as never, SHARED[type]!, values.object_id as string)
-    if (!object || (!actor.admin && object.project_id !== actor.project)) throw notFound(`Object ${String(values.object_id)} could not be found.`, { code: 'RbacPolicyNotFound' })
+    if (!object || (!actor.admin && object.project_id !== actor.project && !isShared(object, actor.project))) throw notFound(`Object ${String(values.object_id)} could not be found.`, { code: 'RbacPolicyNotFound' })
+    if (!actor.admin && object.project_id !== actor.project) throw invalid('Invalid input for operation: Only admins can manipulate policies on objects they do not own.', { code: 'InvalidInput', field: 'object_id' })
+    if (type === 'subnetpool') await scopeReaches(tx, object, values.target_tenant as string)
     const made: RbacRow = { id: house.world.random.uuid(), project_id: values.project_id as string, object_type: type, object_id: object.id as string, target_tenant: values.target_tenant as string, action: values.action as string }
     await once(tx, made)
     await insertRbac(tx, made)

@@ -52,9 +52,11 @@ export const ruleDesk: Desk = {
   targets: (_house, db, rows) => groupTargets(db, rows),
 }
 
-/** The project's own default group is there whenever somebody looks. */
-async function withDefault(house: Neutron, actor: Actor): Promise<void> {
-  const { project } = actor
+/** A project's default group is there whenever it or an administrator looks. */
+async function withDefault(house: Neutron, rq: Rq): Promise<void> {
+  const actor = actorOf(rq)
+  const asked = rq.query.get('project_id') ?? rq.query.get('tenant_id')
+  const project = actor.admin && asked ? asked : actor.project
   if (project === undefined || (await defaultGroupId(house.db, project))) return
   await house.db.transaction((tx) => ensureDefaultGroup(house, tx, project))
 }
@@ -62,7 +64,7 @@ async function withDefault(house: Neutron, actor: Actor): Promise<void> {
 export function securityGroupRoutes(house: Neutron): Route[] {
   return [
     route({ method: 'GET', path: noun.path, name: 'security_groups.list', status: 200, handle: async (rq) => {
-      await withDefault(house, actorOf(rq))
+      await withDefault(house, rq)
       return listReply(groupDesk, house, rq)
     } }),
     route({ method: 'GET', path: `${noun.path}/{id}`, name: 'security_groups.show', status: 200, handle: (rq) => showReply(groupDesk, house, rq, rq.params.id!) }),
@@ -76,7 +78,7 @@ export function securityGroupRoutes(house: Neutron): Route[] {
       return {}
     } }),
     route({ method: 'GET', path: ruleNoun.path, name: 'security_group_rules.list', status: 200, handle: async (rq) => {
-      await withDefault(house, actorOf(rq))
+      await withDefault(house, rq)
       return listReply(ruleDesk, house, rq)
     } }),
     ...readRoutes(ruleDesk, house).slice(1),

@@ -102,7 +102,7 @@ export async function rowToChange(db: Q, ask: ChangeAsk): Promise<Row> {
     try {
       actor.demand(ask.rules, { ...row, ...ask.values, ...target })
     } catch (thrown) {
-      throw actor.allows(`get_${policy}`, target) ? thrown : hidden()
+      throw actor.allows(`get_${policy}`, target) && !(desk.noun.coy && row.project_id !== actor.project) ? thrown : hidden()
     }
   }
   ifMatch(rq, row)

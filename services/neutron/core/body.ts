@@ -22,8 +22,10 @@ export function envelope(noun: Pick<Noun, 'one' | 'many'>, body: unknown, bulk: 
   if (bulk && noun.many !== noun.one && Array.isArray(body[noun.many])) {
     const items = body[noun.many] as unknown[]
     if (items.length === 0) throw refuse('Resources required')
-    for (const one of items) if (!isObject(one)) throw refuse(`Unable to find '${noun.one}' in request body`, noun.one)
-    return { items: items as Values[], bulk: true }
+    // Each stands bare, or again under its own name.
+    const bare = items.map((one) => (isObject(one) && isObject(one[noun.one]) ? one[noun.one] : one))
+    for (const one of bare) if (!isObject(one)) throw refuse(`Unable to find '${noun.one}' in request body`, noun.one)
+    return { items: bare as Values[], bulk: true }
   }
   const item = body[noun.one]
   if (!isObject(item)) throw refuse(`Unable to find '${noun.one}' in request body`, noun.one)

@@ -16,6 +16,8 @@ export interface Noun {
   quota?: string
   /** `object_type` in RBAC policies; such rows have a column `shared_with`. */
   rbac?: string
+  /** Strangers that may look at it hear that there is nothing to change. */
+  coy?: boolean
   /** In messages: `Network`. */
   title: string
   /** Type of the error when there is none of that id; default `<title>NotFound`. */

@@ -21,6 +21,7 @@ export interface RuleAsk {
 }
 
 const WITH_PORTS = new Set([6, 17, 33, 132, 136])
+const ONLY_V6 = new Set([41, 43, 44, 58, 59, 60])
 const ANY = new Set(['any', '0'])
 
 export function protocolNumber(protocol: string): number | undefined {
@@ -36,8 +37,7 @@ export function checkRule(given: RuleAsk): RuleAsk & { normalized_cidr: string |
   if (rule.protocol !== null && number === undefined) {
     throw fault('SecurityGroupRuleInvalidProtocol', `Security group rule protocol ${rule.protocol} not supported. Only protocol values [None, ${Object.keys(PROTOCOLS).map((one) => repr(one)).join(', ')}] and integer representations [0 to 255] are supported.`)
   }
-  const onlyV6 = number === 58 && rule.protocol !== 'icmp'
-  if ((onlyV6 || [41, 43, 44, 59, 60].includes(number ?? -1)) && rule.ethertype === 'IPv4' && !/^\d+$/.test(rule.protocol!)) {
+  if (ONLY_V6.has(number ?? -1) && rule.ethertype === 'IPv4') {
     throw fault('SecurityGroupEthertypeConflictWithProtocol', `Invalid ethertype ${rule.ethertype} for protocol ${rule.protocol}.`)
   }
   const remotes = [rule.remote_ip_prefix, rule.remote_group_id, rule.remote_address_group_id].filter((one) => one !== null && one !== undefined)

@@ -41,7 +41,7 @@ export async function createNetwork(house: Neutron, tx: T, values: Values): Prom
     'provider:segmentation_id': several ? null : first.segmentation_id,
     shared_with: shared ? '["*"]' : '[]',
     tags: '[]',
-    qos_policy_id: values.qos_policy_id ?? null,
+    qos_policy_id: values.qos_policy_id ?? (await store.qosPolicies.one(tx, { project_id: owner, is_default: 1 }, ['id']))?.id ?? null,
     ...born(house),
   } as unknown as NetworkRow
   await insertRow(tx as never, 'neutron_networks', row as never)

@@ -80,11 +80,10 @@ export function poolFacts(prefixes: readonly string[], given: { min?: number | u
 /** What an address scope asks of a pool: the same version, and no overlap with the scope's other pools. */
 export async function checkScope(tx: T, scopeId: string, pool: { id: string; project_id: string; ip_version: 4 | 6; prefixes: readonly string[]; shared: boolean }, admin: boolean): Promise<void> {
   const scope = await store.addressScopes.one(tx, { id: scopeId })
-  if (!scope) throw notFound(`Address scope ${scopeId} could not be found.`, { code: 'AddressScopeNotFound' })
-  const shared = sharedTo(scope.shared_with, pool.project_id)
-  if (!admin && scope.project_id !== pool.project_id && !shared) throw conflict(`Illegal subnetpool association: subnetpool ${pool.id} cannot be associated with address scope ${scopeId}.`, { code: 'IllegalSubnetPoolAssociationToAddressScope' })
-  if (scope.project_id !== pool.project_id && !shared) throw conflict(`Illegal subnetpool association: subnetpool ${pool.id} cannot be associated with address scope ${scopeId}.`, { code: 'IllegalSubnetPoolAssociationToAddressScope' })
-  if (scope.ip_version !== pool.ip_version) throw conflict(`Illegal subnetpool association: subnetpool ${pool.id} cannot associate with address scope ${scopeId} because subnetpool ip_version is not ${scope.ip_version}.`, { code: 'IllegalSubnetPoolIpVersionAssociationToAddressScope' })
+  const shared = scope !== undefined && sharedTo(scope.shared_with, pool.project_id)
+  if (!scope || !(admin || shared || scope.project_id === pool.project_id)) throw notFound(`Address scope ${scopeId} could not be found.`, { code: 'AddressScopeNotFound' })
+  if (scope.project_id !== pool.project_id && !shared) throw invalid(`Illegal subnetpool association: subnetpool ${pool.id} cannot be associated with address scope ${scopeId}.`, { code: 'IllegalSubnetPoolAssociationToAddressScope' })
+  if (scope.ip_version !== pool.ip_version) throw invalid(`Illegal subnetpool association: subnetpool ${pool.id} cannot associate with address scope ${scopeId} because subnetpool ip_version is not ${scope.ip_version}.`, { code: 'IllegalSubnetPoolIpVersionAssociationToAddressScope' })
   const others = await store.subnetpools.all(tx, { address_scope_id: scopeId, id: but(pool.id) }, ['id', 'prefixes'])
   const mine = pool.prefixes.map((one) => parseCidr(one)!)
   if (others.some((other) => (JSON.parse(other.prefixes) as string[]).some((one) => mine.some((own) => overlap(own, parseCidr(one)!))))) {

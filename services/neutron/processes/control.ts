@@ -3,6 +3,7 @@ import type { Serving } from '#base/bus/interface.ts'
 import { corridor } from '#stack/corridor.ts'
 import type { ControlProcess, HouseParts } from '#stack/house.ts'
 import type { NeutronConfig } from '../config.ts'
+import { spelling } from '../api/spelling.ts'
 import { CONTROL_TOPIC, type ControlRpc } from '../contract/rpc.ts'
 import { instanceAt, takeHeartbeat, takeReport } from '../flows/agent-reports.ts'
 import { notices } from '../flows/notices.ts'
@@ -33,12 +34,15 @@ export function controlProcess(parts: HouseParts<NeutronConfig>): ControlProcess
     heartbeat: (beat) => takeHeartbeat(house, beat),
     instanceAt: (question) => instanceAt(house, question),
   }
+  const spelled = spelling(routes)
   let serving: Serving | undefined
   return {
     plate,
     routes,
-    // Old clients name the format of the answer in the path.
-    handler: (request) => door(request.path.endsWith('.json') ? { ...request, path: request.path.slice(0, -5) } : request),
+    handler: (request) => {
+      const path = spelled(request.path)
+      return door(path === request.path ? request : { ...request, path })
+    },
     async start() {
       await keepDefaultRanges(house.db, house.config, () => parts.world.random.uuid(), house.now())
       serving = await parts.bus.serve(CONTROL_TOPIC, rpc as never)

@@ -43,3 +43,10 @@ export async function networksBehind(db: Q, routerId: string): Promise<string[]>
   const rows = await db.query.selectFrom('neutron_router_ports').innerJoin('neutron_ports', 'neutron_ports.id', 'port_id').select('network_id').where('router_id', '=', routerId).where('port_type', '=', 'network:router_interface').execute()
   return rows.map((row) => row.network_id)
 }
+
+/** Projects that go out by this network: with a gateway, or a floating IP. */
+export async function projectsOutside(db: Q, networkId: string): Promise<string[]> {
+  const routers = await db.query.selectFrom('neutron_routers').innerJoin('neutron_ports', 'neutron_ports.id', 'gw_port_id').select('neutron_routers.project_id').where('network_id', '=', networkId).distinct().execute()
+  const floating = await db.query.selectFrom('neutron_floatingips').select('project_id').where('floating_network_id', '=', networkId).distinct().execute()
+  return [...new Set([...routers, ...floating].map((row) => row.project_id))]
+}

@@ -195,9 +195,12 @@ export const takeSubports: Take = (value) => {
   if (!Array.isArray(value)) return bad(`'${String(value)}' is not a list of sub-ports`)
   const taken = takeList(takeObject({ port_id: takeUuid, segmentation_type: takeText(), segmentation_id: orNull(takeInteger(1, 4094)) }, ['port_id']))(value)
   if (isBad(taken)) return taken
-  const list = taken.value as { port_id: string }[]
+  const list = taken.value as { port_id: string; segmentation_type?: string; segmentation_id?: number | null }[]
   const twice = list.find((one, i) => list.findIndex((other) => other.port_id === one.port_id) !== i)
-  return twice ? bad(`port ID '${twice.port_id}' was specified multiple times`) : taken
+  if (twice) return bad(`port ID '${twice.port_id}' was specified multiple times`)
+  const places = list.flatMap((one) => (one.segmentation_type && one.segmentation_id ? [`${one.segmentation_type} ${one.segmentation_id}`] : []))
+  const doubled = places.find((one, i) => places.indexOf(one) !== i)
+  return doubled === undefined ? taken : bad(`segmentation details '${doubled}' were specified multiple times`)
 }
 
 export const trunk: Noun = {

@@ -1,7 +1,7 @@
 /** Subnets, the pools they are cut from, and address scopes. */
 import { bad, cidr, computed, flag, good, integer, ip, isBad, json, name, oneOf, orNull, takeCidr, takeIp, takeInteger, takeList, takeObject, takeText, text, uuid, takeUuid, takeBoolean, type Take } from '../attribute.ts'
 import { described, fact, id, type Noun, project, standard, tags } from '../noun.ts'
-import { parseIp } from '../address.ts'
+import { formatCidr, parseCidr, parseIp } from '../address.ts'
 
 export const MODES = ['dhcpv6-stateful', 'dhcpv6-stateless', 'slaac'] as const
 
@@ -25,7 +25,7 @@ const serviceType: Take = (value) => {
   const taken = takeText(255)(value)
   if (isBad(taken)) return bad(`Subnet service type should be a string`)
   const given = taken.value as string
-  return /^(network:|compute:|baremetal:|trunk:|neutron:|manila:|Octavia)/.test(given) ? taken : bad(`Subnet service type '${given}' is not valid: it does not begin like a device_owner`)
+  return /^[A-Za-z][\w.-]*(:.*)?$/.test(given) ? taken : bad(`Subnet service type '${given}' is not valid: it does not begin like a device_owner`)
 }
 
 export const subnet: Noun = {
@@ -52,12 +52,18 @@ export const subnet: Noun = {
     host_routes: json(takeRoutes, { ...sent, default: [] }),
     ipv6_ra_mode: oneOf(MODES, { post: 'optional' }),
     ipv6_address_mode: oneOf(MODES, { post: 'optional' }),
-    segment_id: uuid({ ...sent, null: true, enforce: true, guarded: true }),
-    service_types: json(takeList(serviceType, { distinct: true }), { ...sent, default: [], enforce: true }),
+    segment_id: uuid({ ...sent, null: true, guarded: true }),
+    service_types: json(takeList(serviceType, { distinct: true }), { ...sent, default: [] }),
     dns_publish_fixed_ip: flag({ ...sent, default: false }),
     ...described(),
     ...tags,
   },
+}
+
+/** Host bits are cut off; a bare address is no prefix. */
+const prefix: Take = (value) => {
+  const read = typeof value === 'string' && value.includes('/') ? parseCidr(value) : undefined
+  return read ? good(formatCidr(read)) : bad(`'${String(value)}' is not a valid IP subnet`)
 }
 
 export const subnetpool: Noun = {
@@ -73,7 +79,7 @@ export const subnetpool: Noun = {
     id: id(),
     name: text(255, { post: 'required', put: true }),
     project_id: project(),
-    prefixes: json(takeList(takeCidr, { distinct: true }), { post: 'required', put: true }),
+    prefixes: json(takeList(prefix, { distinct: true }), { post: 'required', put: true }),
     min_prefixlen: integer({ min: 0, max: 128 }, sent),
     max_prefixlen: integer({ min: 0, max: 128 }, sent),
     default_prefixlen: integer({ min: 0, max: 128 }, sent),
@@ -110,13 +116,14 @@ export const addressGroup: Noun = {
   path: '/v2.0/address-groups',
   table: 'neutron_address_groups',
   rbac: 'address_group',
+  coy: true,
   title: 'Address group',
   notFound: 'AddressGroupNotFound',
   fields: {
     id: id(),
     name: name(),
     project_id: project(),
-    addresses: json(takeList((value) => (typeof value === 'string' && parseIp(value) ? takeCidr(`${value}/${value.includes(':') ? 128 : 32}`) : takeCidr(value))), { post: 'optional', default: [] }),
+    addresses: json(takeList(prefix), { post: 'optional', default: [] }),
     shared: computed({ hidden: true }),
     description: text(255, { ...sent, default: '' }),
     ...standard,
