@@ -64,7 +64,9 @@ async function create(house: Neutron, rq: Rq): Promise<Reply> {
       // Nobody wires it: its router answers for the address.
       await store.ports.change(tx, { id: outside.id }, { status: 'N/A' })
       const base = { id, floating_network_id: network.id, floating_ip_address: (JSON.parse(outside.fixed_ips) as { ip_address: string }[])[0]!.ip_address }
-      const inside = values.port_id ? await associate(tx, base, (await rowFor(portDesk, house, tx, rq, values.port_id as string)) as unknown as PortRow, values.fixed_ip_address as string | null) : undefined
+      const port = values.port_id ? ((await rowFor(portDesk, house, tx, rq, values.port_id as string)) as unknown as PortRow) : undefined
+      if (port) ofOneProject(rq, port, values.project_id as string)
+      const inside = port && (await associate(tx, base, port, values.fixed_ip_address as string | null))
       const row = {
         ...toColumns(noun, values),
         ...base,
@@ -87,6 +89,11 @@ async function create(house: Neutron, rq: Rq): Promise<Reply> {
   return textReply(`{"floatingips":[${(await shownRows(floatingDesk, house, house.db, rows as never, actor)).join(',')}]}`)
 }
 
+/** Only an administrator leads an address to somebody else's port. */
+function ofOneProject(rq: Rq, port: PortRow, owner: string): void {
+  if (port.project_id !== owner && !actorOf(rq).admin) throw badFloating(`Cannot process floating IP association with Port ${port.id}, since that port is owned by a different tenant`)
+}
+
 /** The router that is left, the one that is entered, and Nova of the guest that has other addresses now. */
 async function tell(house: Neutron, tx: T, row: FloatingIpRow, before?: FloatingIpRow): Promise<void> {
   const routers = [row.router_id, before?.router_id].filter((one): one is string => typeof one === 'string')
@@ -102,6 +109,8 @@ async function update(house: Neutron, rq: Rq): Promise<Reply> {
     const before = (await rowToChange(tx, { desk: floatingDesk, house, rq, id: rq.params.id!, rules: rulesOf(noun, 'update', given), values })) as unknown as FloatingIpRow
     if (values.qos_policy_id) await useQosPolicy(tx, values.qos_policy_id as string, actorOf(rq))
     const next: FloatingIpRow = { ...before, ...toColumns(noun, values), ...changed(house, before as never) }
+    // An update that says nothing ends the association: once, a floating IP had nothing else to say.
+    if (given.named.size === 0) values.port_id = null
     const portId = values.port_id === undefined ? (values.fixed_ip_address ? before.port_id : undefined) : (values.port_id as string | null)
     if (values.fixed_ip_address && !portId) throw badFloating('fixed_ip_address cannot be specified without a port_id')
     if (portId === null) Object.assign(next, { port_id: null, fixed_ip_address: null, router_id: null, status: 'DOWN' })
@@ -109,6 +118,7 @@ async function update(house: Neutron, rq: Rq): Promise<Reply> {
       const forwarded = await store.forwardings.one(tx, { floatingip_id: before.id }, ['id'])
       if (forwarded) throw conflict(`Floating IP ${before.id} in use by port forwarding ${forwarded.id}.`, { code: 'FipInUseByPortForwarding' })
       const port = (await rowFor(portDesk, house, tx, rq, portId)) as unknown as PortRow
+      ofOneProject(rq, port, before.project_id)
       Object.assign(next, await associate(tx, before, port, values.fixed_ip_address as string | null | undefined))
       if (next.router_id !== before.router_id || next.fixed_ip_address !== before.fixed_ip_address) next.status = 'DOWN'
     } else Object.assign(next, { port_id: before.port_id, fixed_ip_address: before.fixed_ip_address })
@@ -123,7 +133,8 @@ async function remove(house: Neutron, rq: Rq): Promise<Reply> {
   await house.db.transaction(async (tx) => {
     const row = (await rowToChange(tx, { desk: floatingDesk, house, rq, id: rq.params.id!, rules: ['delete_floatingip'] })) as unknown as FloatingIpRow
     const port = await store.ports.one(tx, { id: row.floating_port_id })
-    await store.forwardings.drop(tx, { floatingip_id: row.id })
+    const forwarded = await store.forwardings.one(tx, { floatingip_id: row.id }, ['id'])
+    if (forwarded) throw conflict(`Floating IP ${row.id} in use by port forwarding ${forwarded.id}.`, { code: 'FipInUseByPortForwarding' })
     await store.floatingIps.drop(tx, { id: row.id })
     if (port) await deletePortRows(house, tx, [port])
     await tell(house, tx, row)

@@ -53,7 +53,7 @@ async function checkForwarding(house: Neutron, tx: T, rq: Rq, fip: FloatingIpRow
   if (associated) throw conflict(`Port ${port.id} is already associated with floating IP ${associated.id}.`, { code: 'PortHasBindingFloatingIP' })
   const others = (await store.forwardings.all(tx, { floatingip_id: fip.id, protocol: row.protocol })).filter((one) => one.id !== row.id)
   const twice = others.find((one) => one.external_port === row.external_port || (one.internal_port_id === row.internal_port_id && one.internal_ip_address === row.internal_ip_address && one.internal_port === row.internal_port))
-  if (twice) throw conflict(`Bad port_forwarding request: A duplicate port forwarding entry with same attributes already exists, conflicting values are ${twice.id}.`, { code: 'BadRequest' })
+  if (twice) throw wrong(`A duplicate port forwarding entry with same attributes already exists, conflicting values are ${twice.id}`)
   return router
 }
 

@@ -22,13 +22,12 @@ import { store } from '#neutron/store/store.ts'
 const desk: Desk = { noun }
 const below: Below = { parent: desk, parentKey: 'local_ip_id' }
 
-/** The address is that of a port: a given one, or a new one on the network. */
+/** The address is that of a port: a given one, whose network counts, or a new one on the network. */
 async function place(house: Neutron, tx: T, rq: Rq, row: Row): Promise<void> {
   const asked = row.local_ip_address as string | null
   let port: PortRow
   if (row.local_port_id) {
     port = (await rowFor(portDesk, house, tx, rq, row.local_port_id as string)) as unknown as PortRow
-    if (row.network_id && row.network_id !== port.network_id) throw invalid(`Port ${port.id} is not on network ${String(row.network_id)}.`, { code: 'LocalIPPortNetworkMismatch' })
   } else {
     if (!row.network_id) throw invalid('Invalid input for operation: Specified Local IP attributes need network_id or local_port_id.', { code: 'InvalidInput' })
     const network = await networkSeen(tx, actorOf(rq), row.network_id as string)

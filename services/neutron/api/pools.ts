@@ -3,7 +3,7 @@ import { conflict, invalid, notFound } from '#base/fault.ts'
 import type { Reply, Route, Rq } from '#stack/route.ts'
 import { route } from '#stack/route.ts'
 import { boolFromString } from '#stack/resource/field.ts'
-import { compact, formatCidr, overlap, parseCidr, within } from '#neutron/core/address.ts'
+import { compact, formatCidr, overlap, parseCidr, parseIp, within } from '#neutron/core/address.ts'
 import { envelope, takeValue, toColumns, type Values } from '#neutron/core/body.ts'
 import { freeBlocks } from '#neutron/core/pool-cutting.ts'
 import { addressGroup, addressScope, subnetpool } from '#neutron/core/nouns/subnet.ts'
@@ -240,7 +240,10 @@ export function addressScopeRoutes(house: Neutron): Route[] {
 /** Lists of prefixes that security group rules may name. */
 export function addressGroupRoutes(house: Neutron): Route[] {
   const path = `${addressGroup.path}/{id}`
-  const members = (rq: Rq): string[] => takeValue('addresses', addressGroup.fields.addresses!, (envelopeOf(rq).addresses ?? null) as unknown) as string[]
+  const members = (rq: Rq, read: (one: unknown) => unknown = (one) => one): string[] => {
+    const sent = envelopeOf(rq).addresses
+    return takeValue('addresses', addressGroup.fields.addresses!, Array.isArray(sent) ? sent.map(read) : (sent ?? null)) as string[]
+  }
   const change = (rq: Rq, rule: string, next: (before: string[]) => string[]): Promise<Row> =>
     house.db.transaction(async (tx) => {
       const row = await rowToChange(tx, { desk: addressGroupDesk, house, rq, id: rq.params.id!, rules: [rule] })
@@ -313,7 +316,7 @@ export function addressGroupRoutes(house: Neutron): Route[] {
       name: 'address_groups.remove_addresses',
       status: 200,
       handle: async (rq) => {
-        const gone = members(rq)
+        const gone = members(rq, (one) => (typeof one === 'string' && parseIp(one) ? formatCidr(parseCidr(one)!) : one))
         return rowReply(
           addressGroupDesk,
           house,

@@ -135,9 +135,9 @@ async function settle(house: Neutron, tx: T, row: RbacRow): Promise<void> {
   if (row.object_type !== 'network') return
   const network = await store.networks.one(tx, { id: row.object_id })
   if (!network) return
-  // A network that somebody may go out by is external; it stays so when nobody may any more.
+  // A network is external as long as somebody may go out by it.
   const external = (await rbacOf(tx, 'network', row.object_id)).some((one) => one.action === 'access_as_external')
-  await changeRow(tx as never, 'neutron_networks', row.object_id, { ...(external ? { 'router:external': 1 } : {}), ...changed(house, network as never) })
+  await changeRow(tx as never, 'neutron_networks', row.object_id, { 'router:external': external ? 1 : 0, ...changed(house, network as never) })
 }
 
 /** Who gets a pool must be able to see the scope that it belongs to. */

@@ -78,7 +78,9 @@ async function rangeFits(tx: T, row: Row): Promise<void> {
   if (row.default === 1) throw conflict(`Network Segment Range ${String(row.id)} is a default segment range which could not be updated or deleted.`, { code: 'NetworkSegmentRangeDefaultReadOnly' })
   const before = await store.segmentRanges.one(tx, { id: row.id as string })
   if (before && !before.shared) {
-    const outside = (await usedIn(tx, before as never)).filter((id) => id < (row.minimum as number) || id > (row.maximum as number))
+    // The new borders themselves count as outside when they moved inwards, as in Neutron.
+    const [min, max] = [row.minimum as number, row.maximum as number]
+    const outside = (await usedIn(tx, before as never)).filter((id) => (min > before.minimum ? id <= min : id < min) || (max < before.maximum ? id >= max : id > max))
     if (outside.length > 0) throw conflict(`Network Segment Range ${String(row.id)} is referenced by one or more tenant networks.`, { code: 'NetworkSegmentRangeReferencedByProject' })
   }
   const others = (await store.segmentRanges.all(tx, { network_type: type, id: but(row.id as string), shared: 0 })).filter((one) => (one.physical_network ?? '') === ((row.physical_network as string | null) ?? ''))
