@@ -53,7 +53,7 @@ export async function checkInvariants(cloud: Cloud, users: readonly User[]): Pro
     const volumes = (await user.get(`/volume/v3/${user.project}/volumes/detail`)) as { volumes: { id: string; status: string }[] } | undefined
     for (const volume of volumes?.volumes ?? []) {
       const holder = attached.get(volume.id)
-      if (/ing$/.test(volume.status) || volume.status === 'reserved') broken.push(`volume ${volume.id} is still ${volume.status}`)
+      if ((/ing$/.test(volume.status) && !volume.status.startsWith('error')) || volume.status === 'reserved') broken.push(`volume ${volume.id} is still ${volume.status}`)
       if (holder && volume.status !== 'in-use') broken.push(`volume ${volume.id} is ${volume.status}, yet server ${holder} holds it`)
       if (!holder && volume.status === 'in-use') broken.push(`volume ${volume.id} is in-use, yet no server holds it`)
     }

@@ -4,10 +4,9 @@ import type { Cloud } from '../start-cloud.ts'
 
 export interface User {
   readonly project: string
-  readonly token: string
   /** One operation; the class of its answer. */
   act(): Promise<string>
-  /** Asks as this user; the parsed body of an answer below 300, else undefined. */
+  /** Asks as this user; throws what is not answered well. */
   get(path: string): Promise<unknown>
 }
 
@@ -16,6 +15,7 @@ interface Answer {
   // Answers are JSON of many shapes.
   // oxlint-disable-next-line no-explicit-any
   json: any
+  text: string
 }
 
 export async function openUser(cloud: Cloud, index: number, random: Random): Promise<User> {
@@ -26,7 +26,7 @@ export async function openUser(cloud: Cloud, index: number, random: Random): Pro
   const roles = (await ask(cloud, admin, 'GET', '/identity/v3/roles?name=member')).json.roles as { id: string }[]
   await ask(cloud, admin, 'PUT', `/identity/v3/projects/${project}/users/${user}/roles/${roles[0]!.id}`)
   await ask(cloud, admin, 'PUT', `/compute/v2.1/os-quota-sets/${project}`, { quota_set: { instances: 200, cores: 400, ram: -1 } })
-  const token = await login(cloud, name, 'simulated', name)
+  let token = await login(cloud, name, 'simulated', name)
   const image = ((await ask(cloud, token, 'GET', '/image/v2/images?name=ondol-guest')).json.images as { id: string }[])[0]!.id
   const network = (await ask(cloud, token, 'POST', '/networking/v2.0/networks', { network: { name } })).json.network.id as string
   await ask(cloud, token, 'POST', '/networking/v2.0/subnets', { subnet: { network_id: network, ip_version: 4, cidr: '10.0.0.0/20' } })
@@ -74,14 +74,19 @@ export async function openUser(cloud: Cloud, index: number, random: Random): Pro
   }
   return {
     project,
-    token,
     async act() {
       const { status } = await act()
       return status < 300 ? '2xx' : String(status)
     },
     async get(path) {
-      const answer = await ask(cloud, token, 'GET', path)
-      return answer.status < 300 ? answer.json : undefined
+      let answer = await ask(cloud, token, 'GET', path)
+      if (answer.status === 401) {
+        // The run was longer than a token lives.
+        token = await login(cloud, name, 'simulated', name)
+        answer = await ask(cloud, token, 'GET', path)
+      }
+      if (answer.status >= 300) throw new Error(`GET ${path} answered ${answer.status}: ${answer.text.slice(0, 300)}`)
+      return answer.json as unknown
     },
   }
 }
@@ -105,5 +110,5 @@ async function ask(cloud: Cloud, token: string, method: string, path: string, bo
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
   const text = await response.text()
-  return { status: response.status, json: text.startsWith('{') ? JSON.parse(text) : undefined }
+  return { status: response.status, json: text.startsWith('{') ? JSON.parse(text) : undefined, text }
 }
