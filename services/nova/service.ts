@@ -1,6 +1,16 @@
 /** Nova's door plate: what it is in the catalog, how it speaks, and every operation it has, noun by noun. */
 import type { Route } from '#stack/route.ts'
 import type { ServicePlate } from '#stack/service.ts'
+import { networkRoutes } from './api/networks.ts'
+import { floatingIpRoutes } from './api/floating-ips.ts'
+import { securityGroupRoutes } from './api/security-groups.ts'
+import { volumesBootRoutes } from './api/volumes-boot.ts'
+import { volumeRoutes } from './api/volumes.ts'
+import { imageRoutes } from './api/images.ts'
+import { imageMetadataRoutes } from './api/image-metadata.ts'
+import { baremetalNodeRoutes } from './api/baremetal-nodes.ts'
+import { notHereRoutes } from './api/not-here.ts'
+import { serverAddressRoutes } from './api/server-addresses.ts'
 import { aggregateRoutes } from './api/aggregates.ts'
 import { availabilityZoneRoutes } from './api/availability-zones.ts'
 import { computeDialect } from './api/dialect.ts'
@@ -53,7 +63,7 @@ export const plate: ServicePlate = {
 }
 
 export function routesOf(nova: Nova): Route[] {
-  return [
+  const routes = [
     ...versionRoutes(),
     ...serverRoutes(nova),
     ...serverCreateRoutes(nova),
@@ -88,9 +98,19 @@ export function routesOf(nova: Nova): Route[] {
     ...limitRoutes(nova),
     ...quotaSetRoutes(nova),
     ...removedRoutes(),
+    ...networkRoutes(nova),
+    ...floatingIpRoutes(nova),
+    ...securityGroupRoutes(nova),
+    ...volumeRoutes(nova),
+    ...imageRoutes(nova),
+    ...imageMetadataRoutes(nova),
+    ...baremetalNodeRoutes(nova),
+    ...notHereRoutes(nova),
+    ...serverAddressRoutes(nova),
     ...serverGroupRoutes(nova),
     ...serviceRoutes(nova),
     ...simpleTenantUsageRoutes(nova),
     ...usageAuditLogRoutes(nova),
   ]
+  return [...routes, ...volumesBootRoutes(routes)]
 }

@@ -63,6 +63,8 @@ export interface VolumeSnapshot {
   status: 'creating' | 'available' | 'backing-up' | 'deleting' | 'error' | 'deleted' | 'unmanaging' | 'restoring' | 'error_deleting'
   volume_id: string
   size: number
+  description: string | null
+  created_at: string
 }
 
 const V = 'volume 3.70'
@@ -81,5 +83,6 @@ export const deleteVolume = operation<OneVolume>('DELETE', '/v3/volumes/{volume_
 export const actOnVolume = operation<OneVolume & { body: Readonly<Record<string, unknown>> }, unknown>('POST', '/v3/volumes/{volume_id}/action', V)
 /** Made by a caller with the role `service`, the snapshot belongs to the project of its volume. */
 export const createSnapshot = operation<{ body: { snapshot: { volume_id: string; name?: string; description?: string; force?: boolean; metadata?: Readonly<Record<string, string>> } } }, { snapshot: VolumeSnapshot }>('POST', '/v3/snapshots', 'volume 3.65')
+export const listSnapshots = operation<{ query?: Readonly<Record<string, string | number | boolean | undefined>> }, { snapshots: VolumeSnapshot[] }>('GET', '/v3/snapshots/detail', V)
 export const showSnapshot = operation<OneSnapshot, { snapshot: VolumeSnapshot }>('GET', '/v3/snapshots/{snapshot_id}', V)
 export const deleteSnapshot = operation<OneSnapshot>('DELETE', '/v3/snapshots/{snapshot_id}', V)

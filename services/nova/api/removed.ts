@@ -35,6 +35,9 @@ const REMOVED: readonly { path: string; methods?: readonly Method[]; actions?: r
   { path: '/os-security-group-default-rules', methods: ['GET', 'POST'] },
   { path: '/os-security-group-default-rules/{security_group_default_rule_id}', methods: ['GET', 'DELETE'] },
   { path: '/os-tenant-networks', methods: ['POST'] },
+  { path: '/servers/{server_id}/consoles', methods: ['GET', 'POST'] },
+  { path: '/servers/{server_id}/consoles/{console_id}', methods: ['GET', 'DELETE'] },
+  { path: '/servers/{server_id}/os-virtual-interfaces', methods: ['GET'] },
   { path: '/os-tenant-networks/{network_id}', methods: ['DELETE'] },
 ]
 

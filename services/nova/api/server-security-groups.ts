@@ -1,7 +1,7 @@
 /** A server's security groups: those of its ports. */
 import { conflict, invalid, isFault, notFound } from '#base/fault.ts'
 import { listPorts, updatePort } from '#neutron/contract/network.ts'
-import { listSecurityGroups, type SecurityGroup } from '#neutron/contract/security-group.ts'
+import { listSecurityGroups } from '#neutron/contract/security-group.ts'
 import type { Schema } from '#stack/schema.ts'
 import { route, type Route, type Rq } from '#stack/route.ts'
 import { securityGroupIds } from '../flows/ports.ts'
@@ -9,6 +9,7 @@ import type { Nova } from '../house.ts'
 import { patchServer } from '../store/servers.ts'
 import type { ServerRow } from '../store/tables.ts'
 import { envelope, object } from './schemas.ts'
+import { securityGroupViews } from './security-group-view.ts'
 import { actionRoute } from './server-actions.ts'
 import { callerOf } from './server-create.ts'
 import { authorizedServer } from './server-steps.ts'
@@ -25,7 +26,7 @@ export function serverSecurityGroupRoutes(nova: Nova): Route[] {
         const ids = [...new Set(ports.flatMap((port) => port.security_groups))]
         if (ids.length === 0) return { json: { security_groups: [] } }
         const { security_groups } = await nova.client.call(await nova.service(), 'neutron', listSecurityGroups, { query: { id: ids } })
-        return { json: { security_groups: security_groups.map(groupView) } }
+        return { json: { security_groups: await securityGroupViews(nova, await nova.service(), security_groups) } }
       },
     }),
     actionRoute<{ name: string }>(nova, { key: 'addSecurityGroup', rule: 'os-security-groups:add', body: envelope('addSecurityGroup', named) }, (rq, server) => change(nova, rq, server, rq.body.name, 'add')),
@@ -55,25 +56,4 @@ async function change(nova: Nova, rq: Rq<unknown>, server: ServerRow, name: stri
   if (how === 'add') names.add(found.names[0]!)
   else names.delete(found.names[0]!)
   if (!(await patchServer(nova.db, server.id, { security_groups: JSON.stringify([...names]) }))) throw conflict(`Instance ${server.id} is gone.`)
-}
-
-/** As Nova showed groups when it had its own. */
-export function groupView(group: SecurityGroup): Record<string, unknown> {
-  return {
-    id: group.id,
-    name: group.name,
-    description: group.description,
-    tenant_id: group.project_id,
-    rules: group.security_group_rules
-      .filter((rule) => rule.direction === 'ingress')
-      .map((rule) => ({
-        id: rule.id,
-        parent_group_id: group.id,
-        ip_protocol: rule.protocol,
-        from_port: rule.port_range_min ?? (rule.protocol === null ? null : -1),
-        to_port: rule.port_range_max ?? (rule.protocol === null ? null : -1),
-        group: rule.remote_group_id === null ? {} : { name: rule.remote_group_id, tenant_id: group.project_id },
-        ip_range: rule.remote_ip_prefix === null ? {} : { cidr: rule.remote_ip_prefix },
-      })),
-  }
 }
