@@ -13,6 +13,8 @@ export function spelling(routes: readonly Route[]): (path: string) => string {
   return (given) => {
     const path = given.endsWith('.json') ? given.slice(0, -5) : given
     const parts = path.split('/')
+    // What follows here is the alias of an extension, whose hyphens are its own.
+    if (parts[2] === 'extensions') return path
     let changed = false
     for (const at of WORDS) {
       const part = parts[at]

@@ -27,7 +27,7 @@ import { linksOf } from './links.ts'
 import { type NetworkWish, resolveNetworks } from './network-wishes.ts'
 import { isTrue } from './schemas.ts'
 import { serverCreateSchema } from './server-create-schema.ts'
-import { isAdmin, recordAction } from './server-steps.ts'
+import { accessAddress6, isAdmin, recordAction } from './server-steps.ts'
 
 interface Wish {
   name: string
@@ -129,7 +129,7 @@ async function createServers(nova: Nova, rq: Rq<CreateBody>): Promise<Reply> {
         key_name: key?.name ?? null, key_data: key ? JSON.stringify({ type: key.type, public_key: key.public_key }) : null,
         user_data: wish.user_data ?? null, config_drive: isTrue(wish.config_drive) || image.properties.img_config_drive === 'mandatory' ? 'True' : '', auto_disk_config: diskConfigOf(wish, image),
         metadata: JSON.stringify(wish.metadata ?? {}), network_info: '[]', security_groups: JSON.stringify(network.length === 0 && wish.networks === 'none' ? [] : groups.names), scheduler_hints: JSON.stringify(hints), group_id: group ?? null, fault: null,
-        locked_by: null, locked_reason: null, reservation_id, launch_index, access_ip_v4: wish.accessIPv4 || null, access_ip_v6: wish.accessIPv6 || null,
+        locked_by: null, locked_reason: null, reservation_id, launch_index, access_ip_v4: wish.accessIPv4 || null, access_ip_v6: accessAddress6(wish.accessIPv6),
         root_device_name: '/dev/vda', private: JSON.stringify(own), created_at: now, updated_at: now, launched_at: null, terminated_at: null, deleted: 0, buried: 0,
       },
     }

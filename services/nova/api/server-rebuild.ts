@@ -18,7 +18,7 @@ import { linksOf } from './links.ts'
 import { adminPass, description, diskConfig, envelope, flag, fqdnText, hostnameText, imageRef, ipv4Text, ipv6Text, isTrue, metadataObject, nameText, object, personality } from './schemas.ts'
 import { actionRoute } from './server-actions.ts'
 import { callerOf, judgeMetadata } from './server-create.ts'
-import { beginWork, isAdmin } from './server-steps.ts'
+import { accessAddress6, beginWork, isAdmin } from './server-steps.ts'
 import { serverViews } from './server-view.ts'
 
 interface RebuildWish {
@@ -90,7 +90,7 @@ async function rebuild(nova: Nova, rq: Rq<unknown>, server: ServerRow, wish: Reb
     ...(wish.name === undefined ? {} : { name: wish.name }),
     ...(wish.metadata === undefined ? {} : { metadata: JSON.stringify(wish.metadata) }),
     ...(wish.accessIPv4 === undefined ? {} : { access_ip_v4: wish.accessIPv4 || null }),
-    ...(wish.accessIPv6 === undefined ? {} : { access_ip_v6: wish.accessIPv6 || null }),
+    ...(wish.accessIPv6 === undefined ? {} : { access_ip_v6: accessAddress6(wish.accessIPv6) }),
     ...(wish['OS-DCF:diskConfig'] === undefined ? {} : { auto_disk_config: wish['OS-DCF:diskConfig'] === 'AUTO' ? 1 : 0 }),
     ...(wish.description === undefined ? {} : { description: wish.description }),
     ...(wish.hostname === undefined ? {} : { hostname: wish.hostname }),

@@ -1,4 +1,5 @@
 /** Steps that every verb of a server shares: load, who may, and the beginning of long work. */
+import ipaddr from 'ipaddr.js'
 import { type Fault, notFound } from '#base/fault.ts'
 import type { Flow } from '#base/flow/definition.ts'
 import type { Tx } from '#base/sql/database.ts'
@@ -82,4 +83,9 @@ export async function recordAction(nova: Nova, tx: Tx<NovaTables>, rq: Rq<unknow
 export async function recordDone(nova: Nova, tx: Tx<NovaTables>, rq: Rq<unknown>, serverId: string, action: string): Promise<void> {
   const now = nova.world.clock.now()
   await insertAction(tx, { id: nova.world.random.uuid(), server_id: serverId, action, request_id: rq.context.request_id, user_id: rq.context.user_id ?? '', project_id: rq.context.project_id ?? '', message: null, events: '[]', started_at: now, updated_at: now })
+}
+
+/** An IPv6 address as Nova keeps it: shortened, without dotted decimals; null for none. */
+export function accessAddress6(given: string | undefined): string | null {
+  return given ? ipaddr.IPv6.parse(given).toRFC5952String() : null
 }

@@ -12,7 +12,7 @@ import type { ServerPrivate, ServerRow } from '../store/tables.ts'
 import { linksOf, nextLink } from './links.ts'
 import { description, diskConfig, envelope, fqdnText, hostnameText, ipv4Text, ipv6Text, nameText, object } from './schemas.ts'
 import { serverQuery } from './server-list-query.ts'
-import { authorizedServer, isAdmin, recordAction } from './server-steps.ts'
+import { accessAddress6, authorizedServer, isAdmin, recordAction } from './server-steps.ts'
 import { serverViews } from './server-view.ts'
 
 const updateSchema = (version: number): Schema =>
@@ -77,7 +77,7 @@ async function update(nova: Nova, rq: Rq<{ server: Update }>): Promise<Reply> {
   const patch: Partial<ServerRow> = { updated_at: nova.world.clock.now() }
   if (wish.name !== undefined) patch.name = wish.name
   if (wish.accessIPv4 !== undefined) patch.access_ip_v4 = wish.accessIPv4 || null
-  if (wish.accessIPv6 !== undefined) patch.access_ip_v6 = wish.accessIPv6 || null
+  if (wish.accessIPv6 !== undefined) patch.access_ip_v6 = accessAddress6(wish.accessIPv6)
   if (wish['OS-DCF:diskConfig'] !== undefined) patch.auto_disk_config = wish['OS-DCF:diskConfig'] === 'AUTO' ? 1 : 0
   if (wish.description !== undefined) patch.description = wish.description
   if (wish.hostname !== undefined) patch.hostname = wish.hostname
