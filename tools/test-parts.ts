@@ -54,7 +54,8 @@ const TEMPEST_PACKAGES: readonly HostPackage[] = [
   { package: 'python3-subunit', tools: ['subunit2csv'], why: 'reads its results' },
 ]
 
-const TEMPEST = String.raw`^tempest\.api\.(identity|image|network|compute|volume)\.|^tempest\..*[\[,]smoke`
+/** All of identity, and what Tempest itself marks as smoke; the other suites are run by hand: `node conformance/tempest/run.ts 'tempest\\.api\\.network'`. */
+const TEMPEST = String.raw`^tempest\.api\.identity\.|^tempest\..*[\[,]smoke`
 
 export const parts: readonly TestPart[] = [
   { name: 'types', what: 'the TypeScript compiler over the whole tree', run: () => command(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']) },
