@@ -23,7 +23,7 @@ import { openDatabase } from '#base/sql/open.ts'
 import { migrate } from '#base/sql/table.ts'
 import { type World, world } from '#base/world.ts'
 import { type Client, client } from '#stack/client.ts'
-import type { AgentProcess, ControlProcess, HouseParts } from '#stack/house.ts'
+import { type AgentProcess, type ControlProcess, fakeHostNames, type HouseParts } from '#stack/house.ts'
 import { createEnforcer } from '#stack/policy/enforcer.ts'
 import { tokenDoor } from '#stack/token-door.ts'
 import { type CloudConfig, configSchema } from './config.ts'
@@ -141,7 +141,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
       controls.set(name, control)
       mounts.push({ path: mount, handler: control.handler })
       handlers.set(name, (request) => control.handler({ ...request, mount, origin: publicUrl() }))
-      if (house.agent) agents.push(house.agent({ ...parts, ...(drivers === 'real' ? { networkNamespace: fabricOf(config) } : {}) }, drivers))
+      if (house.agent) agents.push(house.agent({ ...parts, ...(drivers === 'real' ? { networkNamespace: fabricOf(config) } : { alsoHosts: otherFakeHosts(host, config) }) }, drivers))
     }
     phase('houses')
 
@@ -208,6 +208,12 @@ async function seedGuestImage(outbound: Client, identity: Identity, build: Cloud
   if (await guestImageReady(outbound, await identity.adminCaller())) return
   const path = await build?.()
   await uploadGuestImage(outbound, await identity.adminCaller(), path)
+}
+
+/** Nova's agent may play many hosts; the network reaches each of them. */
+function otherFakeHosts(host: string, config: ConfigValues): string[] {
+  const nova = config.nova as { agent?: { hosts?: number } } | undefined
+  return fakeHostNames(host, nova?.agent?.hosts ?? 1).slice(1)
 }
 
 async function openBus(url: string, here: World, owner: string): Promise<Bus> {

@@ -61,6 +61,13 @@ export interface AgentProcess {
 export type AgentParts<Config> = Pick<HouseParts<Config>, 'world' | 'config' | 'bus' | 'client' | 'serviceCaller' | 'host' | 'dataDir'> & {
   /** Where the network side makes the taps of this host, when not in the host's own namespace. */
   networkNamespace?: string
+  /** Names of the hosts that this machine's fake agents play beside `host`. */
+  alsoHosts?: readonly string[]
+}
+
+/** The names of `count` fake hosts on one machine: its own, and that with a number. */
+export function fakeHostNames(host: string, count: number): string[] {
+  return Array.from({ length: count }, (_, i) => (i === 0 ? host : `${host}-${i + 1}`))
 }
 
 /** What the parts say about the house's flow engine. */

@@ -40,10 +40,12 @@ export async function makeAttachment(house: Cinder, tx: Tx<CinderTables>, volume
 }
 
 /** May one more hold it? Read in the transaction that makes the attachment. */
-export async function insistOnFree(tx: Tx<CinderTables>, volumeId: string, instance: string | null, statuses: readonly string[] = ['available', 'downloading']): Promise<VolumeRow> {
+export async function insistOnFree(tx: Tx<CinderTables>, volumeId: string, instance: string | null, statuses: readonly string[] = ['available', 'downloading'], moves = false): Promise<VolumeRow> {
   const volume = await volumeById(tx, volumeId)
   const held = await attachmentsOf(tx, [volumeId])
   const shared = volume?.multiattach === 1
+  // A server that moves is connected on both hosts for a while; it is one server still.
+  if (moves && volume && instance !== null && held.length > 0 && held.every((one) => one.instance_uuid === instance)) return volume
   const allowed = shared ? [...statuses, 'in-use', 'reserved', 'attaching'] : statuses
   if (!volume || !allowed.includes(volume.status) || (held.length > 0 && !shared)) {
     throw invalid(`Invalid volume: Volume ${volumeId} status must be ${statuses[0]!}${shared ? ' or in-use' : ''} to reserve, but the current status is ${volume?.status ?? 'deleted'}.`)

@@ -86,7 +86,7 @@ async function create(house: Cinder, rq: Rq<Create>): Promise<Reply> {
   if (volume.multiattach === 1 && volume.bootable === 1) rq.authorize('volume:multiattach_bootable_volume', targetOf(volume))
   if (mode === 'rw' && volume.readonly === 1) throw invalid(`Invalid attaching mode 'rw' for volume ${volume.id}.`, { field: 'mode' })
   let row = await house.db.transaction(async (tx) => {
-    const free = await insistOnFree(tx, volume.id, instance_uuid)
+    const free = await insistOnFree(tx, volume.id, instance_uuid, undefined, rq.context.roles.includes('service') || rq.context.service_roles.includes('service'))
     return makeAttachment(house, tx, free, { instance_uuid, attach_status: 'reserved', attach_mode: mode ?? null })
   })
   if (connector && Object.keys(connector).length > 0) {

@@ -16,6 +16,8 @@ const ROUND_EVERY = 60_000
 
 export function agentProcess(parts: AgentParts<NeutronConfig>, kind: 'fake' | 'real', driver: NetworkDriver = driverOf(parts, kind)): AgentProcess {
   const { world, bus, host, config } = parts
+  // Fake hosts beside this one are wired too; addresses and routing stay here.
+  const others = kind === 'fake' ? (parts.alsoHosts ?? []).map((name) => agentProcess({ ...parts, host: name, alsoHosts: [] }, kind, wiresOnly(new FakeNetworkDriver(world)))) : []
   let wiring: Wiring | undefined
   let beating: Reconciler | undefined
   const servings: Serving[] = []
@@ -37,8 +39,10 @@ export function agentProcess(parts: AgentParts<NeutronConfig>, kind: 'fake' | 'r
       await beat()
       beating = startReconciler({ name: 'neutron.heartbeat', every: HEARTBEAT_EVERY, world, run: beat })
       wiring.wake()
+      for (const other of others) await other.start()
     },
     async close() {
+      for (const other of others) await other.close()
       for (const serving of servings.splice(0)) await serving.close()
       await beating?.close()
       await wiring?.close()
@@ -61,6 +65,20 @@ function driverOf({ world, config, dataDir }: AgentParts<NeutronConfig>, kind: '
     },
     world,
   )
+}
+
+function wiresOnly(driver: FakeNetworkDriver): NetworkDriver {
+  return {
+    name: driver.name,
+    network_types: driver.network_types,
+    ensure: (plan) => driver.ensure(plan),
+    ensureNetwork: (network) => driver.ensureNetwork(network),
+    ensureNoNetwork: (id) => driver.ensureNoNetwork(id),
+    ensurePort: (port, network) => driver.ensurePort(port, network),
+    ensureNoPort: (id) => driver.ensureNoPort(id),
+    ensureAddressSets: (sets) => driver.ensureAddressSets(sets),
+    close: () => driver.close(),
+  }
 }
 
 /** The rows of `agents` that stand for this process: one for each thing it does. */

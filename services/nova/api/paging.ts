@@ -14,9 +14,14 @@ export function limitOf(query: URLSearchParams, max: number): number {
 export function instantOf(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name)
   if (text === null || text === '') return undefined
+  if (!/^\d{4}-?\d{2}-?\d{2}([T ]\d{2}(:?\d{2}(:?\d{2}([.,]\d+)?)?)?)?\s*(Z|[+ -]\d{2}(:?\d{2})?)?$/.test(text)) throw wrongInstant(name, text)
   const zoned = /(?:Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`
   // A `+` of a zone that was not percent-encoded arrives as a space.
   const instant = Date.parse(zoned.replace(/ (\d\d:?\d\d)Z?$/, '+$1'))
-  if (Number.isNaN(instant)) throw invalid(`Invalid input for query parameters ${name}. Value: ${text.slice(0, 100)}. '${text.slice(0, 100)}' is not a 'date-time'`, { field: name })
+  if (Number.isNaN(instant)) throw wrongInstant(name, text)
   return instant
+}
+
+function wrongInstant(name: string, text: string) {
+  return invalid(`Invalid input for query parameters ${name}. Value: ${text.slice(0, 100)}. '${text.slice(0, 100)}' is not a 'date-time'`, { field: name })
 }

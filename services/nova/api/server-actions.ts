@@ -155,7 +155,9 @@ async function consoleOutput(nova: Nova, server: ServerRow, length: number | str
   try {
     const { text } = await callCompute(nova, server.host_id, 'consoleLog', { server_id: server.id, ...(lines === undefined ? {} : { lines }) }, { wait: 0 })
     // XML 1.0 characters only, as Nova: a guest may print anything (A19).
-    return { json: { output: text.replaceAll(/[^\x09\x0a\x0d\x20-\ud7ff\ue000-\ufffd]/g, '') } }
+    // The last line ends with a newline, which counts: clients split at newlines and count the pieces.
+    const tail = lines === undefined ? text : lines === 0 ? '' : text.split('\n').slice(-lines).join('\n')
+    return { json: { output: tail.replaceAll(/[^\x09\x0a\x0d\x20-\ud7ff\ue000-\ufffd]/g, '') } }
   } catch (thrown) {
     if (isFault(thrown, 'not_found')) throw notFound('Unable to get console', { cause: thrown })
     if (isFault(thrown, 'unavailable')) throw conflict(`The host of instance ${server.id} does not answer.`, { cause: thrown })

@@ -18,7 +18,8 @@ export function serverDiagnosticsRoutes(nova: Nova): Route[] {
           if (isFault(thrown, 'not_found')) throw conflict(`Instance ${server.id} is not ready`, { cause: thrown })
           throw thrown
         })
-        return { json: rq.version >= v('2.48') ? diagnostics : flat(diagnostics) }
+        // The schema of the API knows the drivers of Nova only; libvirt's is the one whose guests ours resemble.
+        return { json: rq.version >= v('2.48') ? { ...diagnostics, driver: 'libvirt' } : flat(diagnostics) }
       },
     }),
   ]

@@ -4,7 +4,7 @@ import { route, type Route } from '#stack/route.ts'
 import type { Nova } from '../house.ts'
 import type { NicInfo, ServerRow } from '../store/tables.ts'
 import { authorizedServer } from './server-steps.ts'
-import { addressesView } from './server-view.ts'
+import { plainAddresses } from './server-view.ts'
 
 export function serverIpRoutes(nova: Nova): Route[] {
   return [
@@ -21,7 +21,4 @@ export function serverIpRoutes(nova: Nova): Route[] {
   ]
 }
 
-function plain(server: ServerRow): Record<string, { version: number; addr: string }[]> {
-  const addresses = addressesView(JSON.parse(server.network_info) as NicInfo[])
-  return Object.fromEntries(Object.entries(addresses).map(([name, list]) => [name, list.map(({ version, addr }) => ({ version, addr }))]))
-}
+const plain = (server: ServerRow): Record<string, { version: number; addr: string }[]> => plainAddresses(JSON.parse(server.network_info) as NicInfo[])

@@ -56,9 +56,10 @@ export function serverQuery(nova: Nova, rq: Rq<unknown>, rule: 'index' | 'detail
   if (marker !== null) plan.marker = marker
   const all = value('all_tenants')
   const everyone = all !== undefined && (all === '' || isTrue(strictBoolean('all_tenants', all)))
-  const project = admin ? (asked.get('project_id') ?? asked.get('tenant_id'))?.at(-1) : undefined
+  // Another project is asked for together with `all_tenants` only; alone the word is ignored, as Nova does.
+  const project = admin && everyone ? (asked.get('project_id') ?? asked.get('tenant_id'))?.at(-1) : undefined
   if (everyone) rq.authorize(`os_compute_api:servers:${rule}:get_all_tenants`)
-  if (project !== undefined && (everyone || isAdmin(rq))) plan.project_id = project
+  if (project !== undefined) plan.project_id = project
   else if (!everyone) plan.project_id = rq.context.project_id ?? ''
 
   for (const [name, column] of Object.entries(COLUMNS)) {

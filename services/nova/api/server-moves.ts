@@ -41,7 +41,7 @@ function evacuateSchema(version: ApiVersion): Schema {
 
 export function serverMoveRoutes(nova: Nova): Route[] {
   return [
-    actionRoute<{ flavorRef: string | number }>(nova, { key: 'resize', rule: 'servers:resize', body: resizeSchema }, (rq, server) => resize(nova, rq, server, String(rq.body.flavorRef))),
+    actionRoute<ResizeWish>(nova, { key: 'resize', rule: 'servers:resize', body: resizeSchema }, (rq, server) => resize(nova, rq, server, rq.body)),
     actionRoute<{ host?: string | null } | null>(nova, { key: 'migrate', rule: 'os-migrate-server:migrate', body: migrateSchema }, (rq, server) => migrate(nova, rq, server, (rq.version >= v('2.56') && rq.body?.host) || undefined)),
     actionRoute(nova, { key: 'confirmResize', rule: 'servers:confirm_resize', status: 204 }, (rq, server) => settleMove(nova, rq, server, 'confirmResize')),
     actionRoute(nova, { key: 'revertResize', rule: 'servers:revert_resize' }, (rq, server) => settleMove(nova, rq, server, 'revertResize')),
@@ -58,9 +58,14 @@ export function serverMoveRoutes(nova: Nova): Route[] {
   ]
 }
 
-async function resize(nova: Nova, rq: Rq<unknown>, server: ServerRow, flavorRef: string): Promise<void> {
+interface ResizeWish {
+  flavorRef: string | number
+  'OS-DCF:diskConfig'?: 'AUTO' | 'MANUAL'
+}
+
+async function resize(nova: Nova, rq: Rq<unknown>, server: ServerRow, wish: ResizeWish): Promise<void> {
   assertMay('resize', server, isAdmin(rq))
-  const flavor = snapshotOf(await usableFlavor(nova, rq, flavorRef))
+  const flavor = snapshotOf(await usableFlavor(nova, rq, String(wish.flavorRef)))
   const now = JSON.parse(server.flavor) as FlavorSnapshot
   if (flavor.flavorid === now.flavorid) throw invalid('When resizing, instances must change flavor!', { field: 'flavorRef' })
   const onVolume = isOnVolume(await blockDevicesOf(nova.db, server.id))
@@ -68,6 +73,7 @@ async function resize(nova: Nova, rq: Rq<unknown>, server: ServerRow, flavorRef:
   if (!onVolume && flavor.root_gb > 0 && flavor.root_gb < now.root_gb) throw invalid('Resize to a smaller disk is not possible: a root disk cannot shrink.', { field: 'flavorRef' })
   await beginMove(nova, rq, server, 'resize', 'compute_prep_resize', {
     legal: 'resize', type: 'resize', flavor, ignore: nova.config.allow_resize_to_same_host ? [] : [server.host_id!],
+    ...(wish['OS-DCF:diskConfig'] === undefined ? {} : { patch: { auto_disk_config: wish['OS-DCF:diskConfig'] === 'AUTO' ? 1 : 0 } }),
     also: async (tx) => {
       const [limits, used] = await Promise.all([limitsOf(tx, server.project_id, nova.config.quota), usageOf(tx, server.project_id)])
       assertWithin([
@@ -93,14 +99,15 @@ interface Move {
   flavor: FlavorSnapshot
   ignore: string[]
   requested_host?: string
+  patch?: Partial<ServerRow>
   also?: (tx: Tx<NovaTables>) => Promise<void>
 }
 
-async function beginMove(nova: Nova, rq: Rq<unknown>, server: ServerRow, action: string, event: string, { legal, type, flavor, ignore, requested_host, also }: Move): Promise<void> {
+async function beginMove(nova: Nova, rq: Rq<unknown>, server: ServerRow, action: string, event: string, { legal, type, flavor, ignore, requested_host, patch, also }: Move): Promise<void> {
   assertMay(legal, server, isAdmin(rq))
   const source = await upHost(nova, server)
   await withMigration(nova, rq, server, type, flavor, {
-    action, event, legal, lock: 'resize_prep', flow: nova.flows.resizeServer,
+    action, event, legal, lock: 'resize_prep', flow: nova.flows.resizeServer, ...(patch ? { patch } : {}),
     params: {
       migration: '', flavor, was: server.vm_state, source: { host_id: source.host_id, host: source.host, node: source.node, zone: source.zone }, owner: { project_id: server.project_id, user_id: server.user_id }, ignore,
       ...(server.pinned_az === null ? {} : { zone: server.pinned_az }), ...(requested_host === undefined ? {} : { requested_host }),

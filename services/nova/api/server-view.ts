@@ -49,7 +49,7 @@ function serverView(nova: Nova, rq: Rq<unknown>, row: ServerRow, kind: ViewKind,
     flavor: flavorView(rq, row),
     created: isoSeconds(row.created_at),
     updated: isoSeconds(row.updated_at),
-    addresses: addressesView(nics),
+    addresses: full ? addressesView(nics) : plainAddresses(nics),
     accessIPv4: row.access_ip_v4 ?? '',
     accessIPv6: row.access_ip_v6 ?? '',
     links: linksOf(rq, 'servers', row.id),
@@ -81,7 +81,7 @@ function serverView(nova: Nova, rq: Rq<unknown>, row: ServerRow, kind: ViewKind,
       wire['OS-EXT-SRV-ATTR:kernel_id'] = image.kernel_id
       wire['OS-EXT-SRV-ATTR:ramdisk_id'] = image.ramdisk_id
       wire['OS-EXT-SRV-ATTR:root_device_name'] = row.root_device_name
-      wire['OS-EXT-SRV-ATTR:user_data'] = row.user_data
+      if (kind !== 'rebuild') wire['OS-EXT-SRV-ATTR:user_data'] = row.user_data
     }
   }
   if ((attributes && at('2.3')) || (full && at('2.90'))) wire['OS-EXT-SRV-ATTR:hostname'] = row.hostname
@@ -138,6 +138,11 @@ export function addressesView(nics: readonly NicInfo[]): Record<string, AddressV
     }
   }
   return addresses
+}
+
+/** Address and version only. */
+export function plainAddresses(nics: readonly NicInfo[]): Record<string, { version: number; addr: string }[]> {
+  return Object.fromEntries(Object.entries(addressesView(nics)).map(([name, list]) => [name, list.map(({ version, addr }) => ({ version, addr }))]))
 }
 
 function faultView(rq: Rq<unknown>, fault: FaultInfo): Wire {

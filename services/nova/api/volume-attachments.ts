@@ -82,13 +82,10 @@ async function attached(nova: Nova, server: ServerRow, volumeId: string): Promis
 async function attach(nova: Nova, rq: Rq<unknown>, server: ServerRow, wish: AttachWish): Promise<Reply> {
   assertMay('attachVolume', server, isAdmin(rq))
   if (server.vm_state.startsWith('shelved') && rq.version < v('2.20')) throw conflict(`Cannot 'attach_volume' instance ${server.id} while it is in vm_state ${server.vm_state}`)
-  const { volume } = await nova.client.call(callerOf(rq), 'cinder', showVolume, { params: { volume_id: wish.volumeId } }).catch((thrown: unknown) => {
-    if (isFault(thrown, 'not_found')) throw notFound(`Volume ${wish.volumeId} could not be found.`, { cause: thrown })
-    throw thrown
-  })
+  const { volume } = await shownVolume(nova, rq, wish.volumeId)
   if (volume.multiattach && rq.version < v('2.60')) throw invalid('Multiattach volumes are only supported starting with compute API version 2.60.', { field: 'volumeId' })
   const devices = await blockDevicesOf(nova.db, server.id)
-  if (devices.some((row) => row.volume_id === volume.id)) throw conflict(`volume ${volume.id} already attached to instance ${server.id}`)
+  if (devices.some((row) => row.volume_id === volume.id)) throw invalid(`Invalid volume: volume ${volume.id} already attached to instance ${server.id}`, { field: 'volumeId' })
   if (volume.status !== 'available' && !(volume.multiattach && volume.status === 'in-use')) throw invalid(`Invalid volume: volume ${volume.id} status must be available. Currently in ${volume.status}.`, { field: 'volumeId' })
   const taken = [server.root_device_name, ...devices.flatMap((row) => (row.device_name === null ? [] : [row.device_name]))]
   if (wish.device && taken.includes(wish.device)) throw conflict(`The device ${wish.device} is in use on instance ${server.id}.`)
@@ -122,6 +119,13 @@ async function attach(nova: Nova, rq: Rq<unknown>, server: ServerRow, wish: Atta
   }
 }
 
+async function shownVolume(nova: Nova, rq: Rq<unknown>, id: string) {
+  return nova.client.call(callerOf(rq), 'cinder', showVolume, { params: { volume_id: id } }).catch((thrown: unknown) => {
+    if (isFault(thrown, 'not_found')) throw notFound(`Volume ${id} could not be found.`, { cause: thrown })
+    throw thrown
+  })
+}
+
 async function update(nova: Nova, rq: Rq<unknown>, wish: AttachWish & { serverId?: string; id?: string }): Promise<Reply> {
   const old = rq.params.volume_id!
   const swap = wish.volumeId !== old
@@ -129,6 +133,9 @@ async function update(nova: Nova, rq: Rq<unknown>, wish: AttachWish & { serverId
   const row = await attached(nova, server, old)
   if (swap) {
     assertMay('swapVolume', server, isAdmin(rq))
+    await shownVolume(nova, rq, wish.volumeId)
+    const { volume } = await shownVolume(nova, rq, old)
+    if (volume.multiattach && volume.attachments.length > 1) throw invalid('Swapping multi-attach volumes with more than one read/write attachment is not supported.', { field: 'volumeId' })
     throw notImplemented('Swapping a volume under a running server is not available in this cloud: detach it and attach the other one.')
   }
   if (rq.version < v('2.85')) throw invalid('The volume is attached already; another one cannot be the same.', { field: 'volumeId' })

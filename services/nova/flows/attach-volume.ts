@@ -38,9 +38,9 @@ export const attachVolumeFlow = (nova: Nova): Flow<AttachVolume> =>
         () => takeFromGuest(nova, p),
       )
       await f.step('complete', async () => {
-        const server = await liveServer(nova, p.server_id)
         const device = await blockDeviceById(nova.db, p.device_id)
-        if (device && server.host_id !== null) await completeVolumes(nova, [device])
+        // Also of a server on no host: the volume is in use, as it was before attachments had connections.
+        if (device) await completeVolumes(nova, [device])
       })
       await f.step('settle', async () => settle(nova, p, [], {}, (await liveServer(nova, p.server_id)).host))
     },

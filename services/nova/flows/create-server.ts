@@ -89,10 +89,13 @@ async function takeHost(nova: Nova, p: CreateServer, tried: readonly string[], b
     async (at, allocations: Allocations) => {
       if (!(await claim(nova, server.id, server, allocations, fresh))) return false
       if (server.group_id === null) return true
-      // Two members may have chosen at once: who finds the rule broken after its claim steps back.
+      // Two members may have chosen at once. Both write down their choice, then look: of those that still choose, the lesser id stays.
       await moveServer(nova, nova.db, server.id, { task_state: BUILD_LOCKS }, { host_id: at.host_id })
-      const group = await groupFacts(nova, server.group_id, server.id)
-      return group === undefined || groupHolds(group, at.host_id)
+      const group = await groupFacts(nova, server.group_id, server.id, (member) => member.task_state !== 'scheduling' || member.id < server.id)
+      if (group === undefined || groupHolds(group, at.host_id)) return true
+      await moveServer(nova, nova.db, server.id, { task_state: BUILD_LOCKS }, { host_id: null })
+      await release(nova, server.id)
+      return false
     },
   ).catch((thrown: unknown) => {
     // When all hosts were tried, why the last one failed says more than that none is left.

@@ -104,7 +104,7 @@ async function prepare(nova: Nova, p: LiveMigrateServer, place: Place): Promise<
     for (const nic of nics) {
       const { binding } = await nova.client.call(caller, 'neutron', createPortBinding, { params: { id: nic.port_id }, body: { binding: { host: place.host } } }).catch((thrown: unknown) => {
         // Asked a second time after a crash: it is there.
-        if (isFault(thrown, 'conflict')) return { binding: undefined }
+        if (isFault(thrown) && thrown.code === 'PortBindingAlreadyExists') return { binding: undefined }
         throw thrown
       })
       const tap = binding?.vif_details.tap_name ?? nic.tap
@@ -139,7 +139,7 @@ async function arrive(nova: Nova, p: LiveMigrateServer, place: Place, prepared: 
   const caller = await nova.service()
   for (const nic of JSON.parse(server.network_info) as NicInfo[]) {
     await nova.client.call(caller, 'neutron', activatePortBinding, { params: { id: nic.port_id, host: place.host } }).catch((thrown: unknown) => {
-      if (!isFault(thrown, 'conflict')) throw thrown
+      if (!isFault(thrown) || thrown.code !== 'PortBindingAlreadyActive') throw thrown
     })
   }
   const old = attachmentsOf(await blockDevicesOf(nova.db, server.id))

@@ -111,12 +111,12 @@ function parsedQuery(text: string): unknown {
 }
 
 /** undefined when the group is gone meanwhile. */
-export async function groupFacts(nova: Nova, groupId: string, except: string): Promise<GroupFacts | undefined> {
+export async function groupFacts(nova: Nova, groupId: string, except: string, counts: (member: { id: string; task_state: string | null }) => boolean = () => true): Promise<GroupFacts | undefined> {
   const group = await serverGroupById(nova.db, groupId)
   if (!group) return undefined
   const members = new Map<string, number>()
   for (const member of await groupMembers(nova.db, groupId)) {
-    if (member.id !== except && member.host_id !== null) members.set(member.host_id, (members.get(member.host_id) ?? 0) + 1)
+    if (member.id !== except && member.host_id !== null && counts(member)) members.set(member.host_id, (members.get(member.host_id) ?? 0) + 1)
   }
   const rules = JSON.parse(group.rules) as { max_server_per_host?: number }
   return { policy: group.policy, max_server_per_host: rules.max_server_per_host ?? 1, members }

@@ -4,7 +4,7 @@ import { clientOf } from '#base/bus/topic.ts'
 import { fakeDriver } from '#nova/drivers/fake/driver.ts'
 import { FakeHost } from '#nova/drivers/fake/host.ts'
 import { openQemuDriver } from '#nova/drivers/qemu/driver.ts'
-import type { AgentParts, AgentProcess } from '#stack/house.ts'
+import { type AgentParts, type AgentProcess, fakeHostNames } from '#stack/house.ts'
 import { ComputeAgent, type AgentHost } from '../agent/agent.ts'
 import { diskReader } from '../agent/compute-host.ts'
 import { hostIds } from '../agent/host-identity.ts'
@@ -57,7 +57,8 @@ async function fakeHosts(parts: AgentParts<NovaConfig>, options: AgentOptions): 
   const { world, config, bus, host, dataDir } = parts
   const { hosts: count, fake, host_ip } = config.agent
   const ids = await hostIds(dataDir, count, world.random)
-  const worlds = ids.map((host_id, i) => new FakeHost({ host_id, hostname: i === 0 ? host : `${host}-${i + 1}`, ...fake }))
+  const names = fakeHostNames(host, count)
+  const worlds = ids.map((host_id, i) => new FakeHost({ host_id, hostname: names[i]!, ...fake }))
   const byName = new Map(worlds.map((one) => [one.hostname, one]))
   const images = fakeImages(parts)
   const diskFrom = diskReader((hostId, payload) => clientOf(bus, computeTopic, hostId).readDisk(payload))

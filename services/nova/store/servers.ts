@@ -76,8 +76,8 @@ async function usageWhere(sql: NovaSql, projectId: string, userId?: string): Pro
 }
 
 /** Ids and hosts of a server group's live members. */
-export async function groupMembers(sql: NovaSql, groupId: string): Promise<{ id: string; host_id: string | null; host: string | null }[]> {
-  return sql.query.selectFrom('nova_servers').select(['id', 'host_id', 'host']).where('group_id', '=', groupId).where('deleted', '=', 0).execute()
+export async function groupMembers(sql: NovaSql, groupId: string): Promise<{ id: string; host_id: string | null; host: string | null; task_state: string | null }[]> {
+  return sql.query.selectFrom('nova_servers').select(['id', 'host_id', 'host', 'task_state']).where('group_id', '=', groupId).where('deleted', '=', 0).execute()
 }
 
 /** Live servers and those that are busy, per host. */
