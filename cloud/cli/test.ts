@@ -26,6 +26,10 @@ export async function test(what: string[], options: { list?: boolean }): Promise
     try {
       if (part.packages) await ensurePackages(part.packages, `The part ${part.name} needs`, { install: true, say: (text) => void process.stdout.write(`${text}\n`) })
       counts = await part.run()
+      if (counts.failed > 0 && part.tryTwice) {
+        process.stdout.write(`\n${bold(`── ${part.name}: ${counts.failed} failed; tried once more`)}\n`)
+        counts = await part.run()
+      }
     } catch (thrown) {
       process.stdout.write(`${paint('red', thrown instanceof Error ? thrown.message : String(thrown))}\n`)
       counts = { passed: 0, failed: 1, skipped: 0 }
