@@ -56,12 +56,13 @@ export function corridor(parts: CorridorParts): HttpHandler {
 
   const travel = async (request: HttpRequest, journey: Journey): Promise<HttpResponse> => {
     const method = request.method
-    const found = stations.find(method, request.path) ?? (method === 'HEAD' ? stations.find('GET', request.path) : undefined)
+    const nameless = dialect.slashMatters === true && /^\/v\d[^/]*\/.*[^/]\/$/.test(request.path)
+    const found = nameless ? undefined : stations.find(method, request.path) ?? (method === 'HEAD' ? stations.find('GET', request.path) : undefined)
     const first = found?.route.variants[0] ?? found?.route.actions.values().next().value?.[0]
     const access = first?.access ?? 'token'
     if (access !== 'public') await authenticate(parts, request, journey, access === 'token')
     if (dialect.versions) journey.version = version(dialect, request)
-    if (!found) throw lost(stations.methodsOf(request.path), method)
+    if (!found) throw lost(nameless ? [] : stations.methodsOf(request.path), method)
 
     const station = found.route
     // Without actions the version alone chooses; an action stands in the body.

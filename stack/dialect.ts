@@ -25,6 +25,8 @@ export interface Dialect {
   maxBody: number
   /** A body must be declared `application/json` (else 415, or 400 when undeclared), and `Accept` must allow it (else 406). */
   strictMedia?: boolean
+  /** `…/images/` is not the list but an image without an id: 404. Otherwise a slash at the end is overlooked. */
+  slashMatters?: boolean
   /** Status where this service departs from `STATUS_OF`. */
   status?: Partial<Record<FaultKind, number>>
   errorBody(fault: Fault, status: number, requestId: string, request: HttpRequest, version: number): ErrorReply

@@ -13,6 +13,7 @@ export const computeDialect: Dialect = {
   versions: COMPUTE_VERSIONS,
   requestIdHeaders: ['x-compute-request-id'],
   order: 'validate-first',
+  slashMatters: true,
   maxBody: 1_048_576,
   errorBody: (fault, status) => ({ headers: { ...JSON_HEADERS }, body: JSON.stringify({ [NAMES[status] ?? 'computeFault']: { code: status, message: fault.message } }) }),
 }

@@ -76,7 +76,7 @@ function texts({ security_group }: Group): { name: string; description: string }
     if (typeof value !== 'string') throw invalid(`Security group ${field} is not a string or unicode`, { field })
     if (field === 'name' && value.trim() === '') throw invalid('Security group name cannot be empty.', { field })
     if (value.trim().length > 255) throw invalid(`Security group ${field} should not be greater than 255 characters.`, { field })
-    return value.trim()
+    return value
   }
   return { name: text('name', security_group.name), description: text('description', security_group.description ?? '') }
 }

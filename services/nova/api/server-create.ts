@@ -18,10 +18,10 @@ import type { Nova } from '../house.ts'
 import { insertBlockDevices } from '../store/block-devices.ts'
 import { flavorById, mayUseFlavor } from '../store/flavors.ts'
 import { keypairOf } from '../store/keypairs.ts'
-import { limitsOf } from '../store/quotas.ts'
+import { limitsOf, limitsWithUser } from '../store/quotas.ts'
 import { serverGroupById } from '../store/server-groups.ts'
 import { insertTags } from '../store/server-tags.ts'
-import { groupMembers, insertServer, usageOf } from '../store/servers.ts'
+import { groupMembers, insertServer, usageOf, usageOfUser } from '../store/servers.ts'
 import type { BlockDeviceRow, FlavorRow, FlavorSnapshot, ImageSnapshot, KeypairRow, ServerPrivate, ServerRow } from '../store/tables.ts'
 import { linksOf } from './links.ts'
 import { type NetworkWish, resolveNetworks } from './network-wishes.ts'
@@ -134,21 +134,24 @@ async function createServers(nova: Nova, rq: Rq<CreateBody>): Promise<Reply> {
       },
     }
   })
-  const limits = await limitsOf(nova.db, project_id, nova.config.quota)
+  const { user_id } = made[0]!.row
+  const { limits, own: ownLimits } = await limitsWithUser(nova.db, project_id, user_id, nova.config.quota)
   judgeMetadata(wish.metadata, limits.metadata_items)
   await reserveVolumes(nova, made[0]!.row.id, made.flatMap((one) => one.devices))
   const params: Omit<CreateServer, 'server_id' | 'action_id' | 'event' | 'started_at' | 'has_devices'> = { nics: network, on_volume: plan.on_volume, ...target, ...(made[0]!.row.config_drive === '' ? {} : { admin_pass: adminPass }) }
   try {
     await nova.db.transaction(async (tx) => {
-      const used = await usageOf(tx, project_id)
+      const roofs = [{ used: await usageOf(tx, project_id), limits }, ...(ownLimits ? [{ used: await usageOfUser(tx, project_id, user_id), limits: ownLimits }] : [])]
       let count = max
       // Nova makes as many as fit, as long as that is not fewer than `min_count`.
-      while (count > min && over(used, count, flavor, limits)) count -= 1
-      assertWithin([
-        { name: 'instances', asked: count, used: used.instances, limit: limits.instances },
-        { name: 'cores', asked: count * flavor.vcpus, used: used.cores, limit: limits.cores },
-        { name: 'ram', asked: count * flavor.memory_mb, used: used.ram, limit: limits.ram },
-      ])
+      while (count > min && roofs.some((roof) => over(roof.used, count, flavor, roof.limits))) count -= 1
+      for (const roof of roofs) {
+        assertWithin([
+          { name: 'instances', asked: count, used: roof.used.instances, limit: roof.limits.instances },
+          { name: 'cores', asked: count * flavor.vcpus, used: roof.used.cores, limit: roof.limits.cores },
+          { name: 'ram', asked: count * flavor.memory_mb, used: roof.used.ram, limit: roof.limits.ram },
+        ])
+      }
       for (const { row, devices } of made.slice(0, count)) {
         await insertServer(tx, row)
         await insertBlockDevices(tx, devices)

@@ -1,6 +1,7 @@
 /** Limits that differ from the configured ones. */
 import type { QuotaName } from '../config.ts'
 import type { NovaSql } from './servers.ts'
+import type { QuotaRow } from './tables.ts'
 
 /** Row owner for the default class, whose limits hold for every project that has none of its own. */
 export const DEFAULT_CLASS = 'class:default'
@@ -9,12 +10,18 @@ export async function limitsOf(sql: NovaSql, projectId: string, defaults: Readon
   return layered(sql, [DEFAULT_CLASS, projectId], defaults)
 }
 
-/** The project's limits under those of one user in it. */
+/** The project's limits, and those of one user in it if there are any of his own. */
+export async function limitsWithUser(sql: NovaSql, projectId: string, userId: string, defaults: Readonly<Record<QuotaName, number>>): Promise<{ limits: Record<QuotaName, number>; own?: Record<QuotaName, number> }> {
+  const rows = await rowsOf(sql, [DEFAULT_CLASS, projectId], ['', userId])
+  const limits = laid(rows, [DEFAULT_CLASS, projectId], defaults)
+  const mine = rows.filter((row) => row.project_id === projectId && row.user_id === userId && userId !== '' && row.resource in limits)
+  return mine.length === 0 ? { limits } : { limits, own: { ...limits, ...Object.fromEntries(mine.map((row) => [row.resource, row.hard_limit])) } }
+}
+
+/** What holds for one user in a project: his own limits where he has them, else the project's. */
 export async function userLimitsOf(sql: NovaSql, projectId: string, userId: string, defaults: Readonly<Record<QuotaName, number>>): Promise<Record<QuotaName, number>> {
-  const limits = await layered(sql, [DEFAULT_CLASS, projectId], defaults)
-  const own = await ownLimits(sql, projectId, userId)
-  for (const [resource, limit] of Object.entries(own)) if (resource in limits) limits[resource as QuotaName] = limit
-  return limits
+  const { limits, own } = await limitsWithUser(sql, projectId, userId, defaults)
+  return own ?? limits
 }
 
 /** A class that nobody has set has the configured limits. */
@@ -44,10 +51,18 @@ export async function dropLimits(sql: NovaSql, projectId: string, userId?: strin
 }
 
 async function layered(sql: NovaSql, owners: readonly string[], defaults: Readonly<Record<QuotaName, number>>): Promise<Record<QuotaName, number>> {
-  const rows = await sql.query.selectFrom('nova_quotas').selectAll().where('project_id', 'in', owners).where('user_id', '=', '').execute()
+  return laid(await rowsOf(sql, owners, ['']), owners, defaults)
+}
+
+function rowsOf(sql: NovaSql, owners: readonly string[], users: readonly string[]): Promise<QuotaRow[]> {
+  return sql.query.selectFrom('nova_quotas').selectAll().where('project_id', 'in', owners).where('user_id', 'in', users).execute()
+}
+
+/** Later owners over earlier ones. */
+function laid(rows: readonly QuotaRow[], owners: readonly string[], defaults: Readonly<Record<QuotaName, number>>): Record<QuotaName, number> {
   const limits: Record<QuotaName, number> = { ...defaults }
   for (const owner of owners) {
-    for (const row of rows) if (row.project_id === owner && row.resource in limits) limits[row.resource as QuotaName] = row.hard_limit
+    for (const row of rows) if (row.project_id === owner && row.user_id === '' && row.resource in limits) limits[row.resource as QuotaName] = row.hard_limit
   }
   return limits
 }

@@ -137,11 +137,15 @@ test('quotas: project over class over configuration, users below their project, 
   assert.equal((await admin('PUT', `${set}?user_id=u1`, '2.1', { quota_set: { cores: 5 } })).status, 400)
   assert.equal((await admin('PUT', `${set}?user_id=u1`, '2.1', { quota_set: { cores: 3 } })).json.quota_set.cores, 3)
   assert.deepEqual([await limit('cores'), await limit('cores', `${set}?user_id=u1`), await limit('cores', `${set}?user_id=u2`)], [4, 3, 4])
+  const server = { name: 'x', flavorRef: '2', imageRef: '22222222-2222-4222-8222-222222222222', networks: 'none' }
+  await admin('PUT', `${set}?user_id=member-of-project-a`, '2.1', { quota_set: { cores: 1 } })
+  assert.equal((await ask('POST', '/v2.1/servers', '2.37', { server })).status, 403, 'two cores for a user who may have one')
+  await admin('DELETE', `${set}?user_id=member-of-project-a`)
   const id = await kit.boot()
   assert.deepEqual((await ask('GET', `${set}/detail`, '2.57')).json.quota_set.instances, { limit: 10, in_use: 1, reserved: 0 })
   assert.equal((await admin('PUT', set, '2.1', { quota_set: { instances: 0 } })).status, 400)
   assert.equal((await admin('PUT', set, '2.1', { quota_set: { instances: 0, force: true } })).status, 200)
-  assert.equal((await ask('POST', '/v2.1/servers', '2.37', { server: { name: 'x', flavorRef: '1', imageRef: '22222222-2222-4222-8222-222222222222', networks: 'none' } })).status, 403)
+  assert.equal((await ask('POST', '/v2.1/servers', '2.37', { server })).status, 403)
   const absolute = async (version: string) => (await ask('GET', '/v2.1/limits', version)).json.limits.absolute
   assert.deepEqual([(await absolute('2.1')).maxTotalInstances, (await absolute('2.1')).totalInstancesUsed], [0, 1])
   assert.ok('maxSecurityGroups' in (await absolute('2.35')) && !('maxSecurityGroups' in (await absolute('2.36'))))
@@ -168,6 +172,12 @@ test('the usage of a project counts its servers, also those that are gone', asyn
   assert.equal((await admin('GET', `/v2.1/os-simple-tenant-usage?${span}`)).json.tenant_usages[0].server_usages, undefined)
   assert.equal((await admin('GET', '/v2.1/os-simple-tenant-usage?start=2100-01-01T00:00:00')).status, 400)
   assert.equal((await admin('GET', '/v2.1/os-simple-tenant-usage?start=yesterday')).status, 400)
+})
+
+test('a collection with a slash behind it is a thing without an id', async () => {
+  assert.equal((await admin('GET', '/v2.1/os-simple-tenant-usage/')).status, 404)
+  assert.equal((await ask('DELETE', '/v2.1/images/')).status, 404)
+  assert.equal((await ask('GET', '/v2.1/')).status, 200)
 })
 
 test('what is long gone says so', async () => {
