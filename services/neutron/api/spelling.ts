@@ -1,30 +1,32 @@
 /** Collections may be written with hyphens or underscores, and old clients name the format of the answer: `/v2.0/local-ips.json`. */
 import type { Route } from '#stack/route.ts'
 
-/** Where words of ours may stand in a path; what follows are names of users, such as tags. */
-const WORDS = [2, 3, 4]
-
+/** Words of ours by where they stand: `local_ips`, `metering/metering_labels`, `routers/{}/conntrack_helpers`; names of users are never touched. */
 export function spelling(routes: readonly Route[]): (path: string) => string {
   const words = new Map<string, string>()
-  for (const { path } of routes) for (const at of WORDS) {
-    const word = path.split('/')[at]
-    if (word !== undefined && !word.startsWith('{') && /[-_]/.test(word)) words.set(word.replaceAll('-', '_'), word)
+  for (const { path } of routes) {
+    const parts = path.split('/').map((part) => (part.startsWith('{') ? '{}' : part))
+    for (const at of [2, 3, 4]) {
+      const word = parts[at]
+      if (word !== undefined && word !== '{}' && /[-_]/.test(word)) words.set(keyOf(parts, at), word)
+    }
   }
   return (given) => {
     const path = given.endsWith('.json') ? given.slice(0, -5) : given
     const parts = path.split('/')
-    // What follows here is the alias of an extension, whose hyphens are its own.
-    if (parts[2] === 'extensions') return path
-    let changed = false
-    for (const at of WORDS) {
+    const change = (at: number, before: string): void => {
       const part = parts[at]
       // Ids are the longest things here: no word of ours has their length.
-      if (part === undefined || part.length === 36 || !/[-_]/.test(part)) continue
-      const word = words.get(part.replaceAll('-', '_'))
-      if (word === undefined || word === part) continue
-      parts[at] = word
-      changed = true
+      if (part === undefined || part.length === 36 || !/[-_]/.test(part)) return
+      parts[at] = words.get(`${before}${part.replaceAll('-', '_')}`) ?? part
     }
-    return changed ? parts.join('/') : path
+    change(2, '')
+    change(3, `${parts[2]!}/`)
+    change(4, `${parts[2]!}/{}/`)
+    return parts.join('/')
   }
+}
+
+function keyOf(parts: readonly string[], at: number): string {
+  return [...parts.slice(2, at), parts[at]!.replaceAll('-', '_')].join('/')
 }

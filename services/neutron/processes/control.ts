@@ -10,6 +10,7 @@ import { notices } from '../flows/notices.ts'
 import type { Neutron } from '../house.ts'
 import { plate, routesOf } from '../service.ts'
 import { planOf, wishesOf } from '../store/plan-facts.ts'
+import { retrying } from '../store/retrying.ts'
 import { keepDefaultRanges } from '../store/segments.ts'
 import type { Tables } from '../store/tables.ts'
 
@@ -21,7 +22,7 @@ export function controlProcess(parts: HouseParts<NeutronConfig>): ControlProcess
     bus: parts.bus,
     authorizer: parts.authorizer,
     client: parts.client,
-    db: parts.db.as<Tables>(),
+    db: retrying(parts.db.as<Tables>()),
     now: () => parts.world.clock.now(),
     notices: notices(parts),
   }

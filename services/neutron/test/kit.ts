@@ -23,6 +23,10 @@ export const HOST = 'test-host'
 export async function neutronKit(config: Partial<NeutronConfig> = {}): Promise<NeutronKit> {
   const events: NeutronKit['events'] = []
   const nova: HttpHandler = async (request) => {
+    if (request.path.startsWith('/metadata')) {
+      const { 'x-auth-token': _, ...headers } = request.headers
+      return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify({ path: request.path, query: request.query, headers }) }
+    }
     const body = JSON.parse(String(request.body)) as { events: NeutronKit['events'] }
     events.push(...body.events)
     return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }

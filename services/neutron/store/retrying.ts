@@ -1,0 +1,22 @@
+/** Transactions that chose a number, an address or a MAC which another one took first choose again. */
+import { isFault } from '#base/fault.ts'
+import type { Db } from './tables.ts'
+
+const ATTEMPTS = 4
+
+export function retrying(db: Db): Db {
+  return {
+    ...db,
+    engine: db.engine,
+    query: db.query,
+    async transaction(work) {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await db.transaction(work)
+        } catch (thrown) {
+          if (attempt >= ATTEMPTS || !isFault(thrown, 'conflict') || thrown.code !== 'sql.duplicate') throw thrown
+        }
+      }
+    },
+  }
+}
