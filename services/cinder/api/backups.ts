@@ -113,7 +113,9 @@ async function create(house: Cinder, rq: Rq<Create>): Promise<Reply> {
   }
   if (volume.host === null || (!snapshot && !from.includes(volume.status))) refuse()
   const incremental = flagOf(given.incremental, 'incremental')
-  const parent = incremental ? (await backupsOfVolume(house.db, volume.id)).find((one) => one.status === 'available') : undefined
+  // A backup belongs to whoever makes it, and builds on what is theirs.
+  const project_id = rq.context.project_id ?? volume.project_id
+  const parent = incremental ? (await backupsOfVolume(house.db, volume.id)).find((one) => one.status === 'available' && one.project_id === project_id) : undefined
   if (incremental && !parent) throw invalid('Invalid backup: No backups available to do an incremental backup.', { field: 'incremental' })
   const now = house.world.clock.now()
   const id = house.world.random.uuid()
@@ -126,7 +128,7 @@ async function create(house: Cinder, rq: Rq<Create>): Promise<Reply> {
   }
   const row: BackupRow = {
     id,
-    project_id: volume.project_id,
+    project_id,
     user_id: rq.context.user_id ?? '',
     volume_id: volume.id,
     snapshot_id: snapshot?.id ?? null,

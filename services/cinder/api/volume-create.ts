@@ -79,6 +79,8 @@ interface Origin {
   tooSmall: (size: number) => string
   default_gb?: number
   type_id?: string | null
+  /** Name or id of the type that an image asks for. */
+  type_name?: string
   availability_zone?: string
   /** Backend that has it. */
   on?: string
@@ -213,6 +215,7 @@ async function fromImage(house: Cinder, rq: Rq<VolumeCreateBody>, ref: string): 
         ? `Invalid input received: Volume size ${size}GB cannot be smaller than the image minDisk size ${image.min_disk}GB.`
         : `Invalid input received: Size of specified image ${Math.ceil(bytes / 2 ** 30)}GB is larger than volume size ${size}GB.`,
     bootable: true,
+    ...(typeof image.cinder_img_volume_type === 'string' && image.cinder_img_volume_type !== '' ? { type_name: image.cinder_img_volume_type } : {}),
     image_metadata: imageMetadata(image),
     fields: {},
   }
@@ -260,7 +263,8 @@ function sizeOf(given: number | string | null | undefined, origin: Origin): numb
 }
 
 async function typeFor(house: Cinder, rq: Rq<VolumeCreateBody>, wanted: string | null, origin: Origin, project: string): Promise<TypeRow> {
-  if (wanted !== null) return loadType(house, rq, wanted, 'id or name')
+  const named = wanted ?? origin.type_name
+  if (named !== undefined) return loadType(house, rq, named, 'id or name')
   const inherited = origin.type_id ? await typeById(house.db, origin.type_id) : undefined
   if (inherited) return inherited
   const own = await defaultTypeOf(house.db, project)

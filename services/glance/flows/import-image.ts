@@ -39,7 +39,11 @@ export const importImage = (house: Glance): Flow<ImportImage> =>
     async (f, p) => {
       await f.step('begin', () => setTask(house.db, p.task_id, { status: 'processing', updated_at: house.world.clock.now() }))
       const [first, ...rest] = p.stores as [string, ...string[]]
-      const remove = (store: string) => () => house.stores.get(store)!.ensureNo(p.image_id)
+      // What the image names as its own stays, whatever came after.
+      const remove = (store: string) => async () => {
+        const row = await imageById(house.db, p.image_id)
+        if (!row || !(JSON.parse(row.stores) as string[]).includes(store)) await house.stores.get(store)!.ensureNo(p.image_id)
+      }
       if (p.method === 'copy-image') {
         for (const store of p.stores) {
           if (p.all_must_succeed) await f.step(`copy to ${store}`, async () => copy(house, p, store, await holderOf(house, p.image_id)), remove(store))
