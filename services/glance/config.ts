@@ -3,7 +3,9 @@ import type { ConfigSchema } from '#base/config.ts'
 
 export interface StoreConfig {
   id: string
-  /** Folder; default below the data folder. */
+  /** Default `file`; `memory` forgets everything with the process. */
+  driver?: 'file' | 'memory'
+  /** Folder of a `file` store; default below the data folder. */
   path?: string
   description?: string
 }
@@ -28,8 +30,8 @@ export const glanceConfig: ConfigSchema = {
     stores: {
       type: 'array',
       default: [{ id: 'file' }],
-      description: 'Where image bytes lie: {id, path, description}; the first is the default. Several let images be copied from one to another.',
-      items: { type: 'object', required: ['id'], additionalProperties: false, properties: { id: { type: 'string', pattern: '^[\\w-]+$' }, path: { type: 'string' }, description: { type: 'string' } } },
+      description: 'Where image bytes lie: {id, driver, path, description}; drivers are file and memory (gone with the process); the first is the default. Several let images be copied from one to another.',
+      items: { type: 'object', required: ['id'], additionalProperties: false, properties: { id: { type: 'string', pattern: '^[\\w-]+$' }, driver: { enum: ['file', 'memory'] }, path: { type: 'string' }, description: { type: 'string' } } },
     },
     image_size_cap: { type: 'integer', default: 1_099_511_627_776, description: 'Most bytes an upload may have.' },
     max_virtual_size: { type: 'integer', default: 17_592_186_044_416, description: 'Most bytes a guest may see of one image.' },

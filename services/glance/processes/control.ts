@@ -7,8 +7,9 @@ import { type Reconciler, startReconciler } from '#base/reconcile.ts'
 import { corridor } from '#stack/corridor.ts'
 import { emptyIds } from '#stack/empty-id.ts'
 import { type ControlProcess, engineSettings, type HouseParts } from '#stack/house.ts'
-import type { GlanceConfig } from '../config.ts'
+import type { GlanceConfig, StoreConfig } from '../config.ts'
 import { fileStore } from '../drivers/file/file-store.ts'
+import { memoryStore } from '../drivers/memory/memory-store.ts'
 import { imageCache } from '../flows/image-cache.ts'
 import { bytesOf } from '../flows/import-image.ts'
 import { flowsOf } from '../flows/index.ts'
@@ -31,7 +32,7 @@ export function controlProcess(parts: HouseParts<GlanceConfig>): ControlProcess 
     serviceCaller: parts.serviceCaller,
     owner: parts.owner,
     db: parts.db.as<GlanceTables>(),
-    stores: new Map(stores.map(({ id, path }: GlanceConfig['stores'][number], i) => [id, fileStore(path ?? join(dataDir, i === 0 ? 'images' : `images-${id}`))])),
+    stores: new Map(stores.map(({ id, driver, path }: StoreConfig, i) => [id, driver === 'memory' ? memoryStore(() => world.clock.now()) : fileStore(path ?? join(dataDir, i === 0 ? 'images' : `images-${id}`))])),
     staging: fileStore(join(dataDir, 'staging')),
     cache: imageCache(fileStore(join(dataDir, 'cache')), world),
     wakeCache: () => caching?.wake(),

@@ -2,18 +2,13 @@
 import { createReadStream } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { invalid, notFound } from '#base/fault.ts'
-import { isUuid } from '#base/ids.ts'
+import { notFound } from '#base/fault.ts'
+import { checkedId } from '../ids.ts'
 import type { StoreDriver } from '../interface.ts'
 
 export function fileStore(dir: string): StoreDriver {
   let serial = 0
-  const pathOf = (id: string): string => {
-    const [stem = '', suffix] = id.split('.')
-    // Ids come from requests: nothing but a UUID may become part of a path.
-    if (!isUuid(stem) || (suffix !== undefined && suffix !== 'staged')) throw invalid('An image id must be a UUID', { field: 'id' })
-    return join(dir, id)
-  }
+  const pathOf = (id: string): string => join(dir, checkedId(id))
   return {
     name: 'file',
     async write(id, source) {
