@@ -66,7 +66,7 @@ export const parts: readonly TestPart[] = [
   { name: 'browser', tryTwice: true, what: 'the dashboard in Chromium', packages: BROWSER_PACKAGES, run: browser },
   { name: 'engines', tryTwice: true, what: 'the same on PostgreSQL, MariaDB and RabbitMQ', packages: ENGINE_PACKAGES, run: engines },
   { name: 'real', tryTwice: true, what: 'the real drivers: packets, disks and guests', packages: REAL_PACKAGES, run: () => nodeTests((file) => file.endsWith('.real.test.ts'), 1) },
-  { name: 'client', tryTwice: true, what: 'a new user with the openstack command on real machines', packages: [...REAL_PACKAGES, ...CLIENT_PACKAGES], run: () => nodeTests((file) => file.endsWith('.client.test.ts'), 1) },
+  { name: 'client', tryTwice: true, what: 'a new user with the openstack command on real machines', packages: [...REAL_PACKAGES, ...CLIENT_PACKAGES, ...BROWSER_PACKAGES], run: () => nodeTests((file) => file.endsWith('.client.test.ts'), 1) },
   { name: 'tempest', tryTwice: true, what: "OpenStack's Tempest, judged by a list of expected failures", packages: TEMPEST_PACKAGES, run: async () => (await import('../conformance/tempest/run.ts')).runTempest([TEMPEST], { workers: 3 }) },
 ]
 
