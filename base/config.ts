@@ -19,6 +19,8 @@ export type ConfigValues = Record<string, unknown>
 
 export interface ConfigSources {
   file?: string | undefined
+  /** Name of this machine: what the file says under `hosts: { <name>: … }` is laid over the rest of it. */
+  host?: string | undefined
   env?: Readonly<Record<string, string | undefined>>
   /** Dotted keys: `{ 'http.port': 5001 }`. */
   flags?: Readonly<Record<string, unknown>>
@@ -35,7 +37,9 @@ export async function loadConfig(schema: ConfigSchema, sources: ConfigSources): 
     }
     if (parsed !== null && parsed !== undefined) {
       if (typeof parsed !== 'object' || Array.isArray(parsed)) throw invalid(`The configuration ${sources.file} must be a map of keys`)
-      merge(schema, values, parsed as ConfigValues, sources.file, '')
+      const { hosts, ...common } = parsed as ConfigValues
+      merge(schema, values, common, sources.file, '')
+      mergeHosts(schema, values, hosts, sources.file, sources.host)
     }
   }
   for (const [name, text] of Object.entries(sources.env ?? {})) {
@@ -49,6 +53,16 @@ export async function loadConfig(schema: ConfigSchema, sources: ConfigSources): 
     if (value !== undefined) merge(schema, values, nest(key.split('.'), value), `flag for ${key}`, '')
   }
   return withDefaults(schema, values) as ConfigValues
+}
+
+/** One file for all machines: each has a section of its own. Those of the others are judged too, so that a slip shows at once. */
+function mergeHosts(schema: ConfigSchema, into: ConfigValues, hosts: unknown, file: string, host: string | undefined): void {
+  if (hosts === undefined || hosts === null) return
+  if (typeof hosts !== 'object' || Array.isArray(hosts)) throw invalid(`${file}: "hosts" must be a map of host names`, { field: 'hosts' })
+  for (const [name, section] of Object.entries(hosts)) {
+    if (typeof section !== 'object' || section === null || Array.isArray(section)) throw invalid(`${file}: "hosts.${name}" must be a map of keys`, { field: `hosts.${name}` })
+    merge(schema, name === host ? into : {}, section as ConfigValues, `${file}, hosts.${name}`, '')
+  }
 }
 
 /** Defaults of a schema, with `given` laid over them. */

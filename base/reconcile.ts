@@ -17,6 +17,8 @@ export interface ReconcilerOptions {
   name: string
   /** Milliseconds between rounds nobody asked for. */
   every: number
+  /** Milliseconds until the next round after one that failed. Default `every`. */
+  retry?: number
   world: World
   run: (signal: AbortSignal) => Promise<void>
 }
@@ -30,16 +32,19 @@ export function startReconciler(options: ReconcilerOptions): Reconciler {
   let cancel = (): void => {}
   const round = async (): Promise<void> => {
     cancel()
+    let failed = false
     do {
       again = false
+      failed = false
       try {
         await runInScope({ request_id: `req-${world.random.uuid()}` }, () => options.run(stop.signal))
       } catch (thrown) {
+        failed = true
         if (!stop.signal.aborted) log.warn('Failed a round', { error: thrown })
       }
     } while (again && !stop.signal.aborted)
     running = undefined
-    if (!stop.signal.aborted) cancel = world.clock.after(options.every, wake)
+    if (!stop.signal.aborted) cancel = world.clock.after(failed ? (options.retry ?? options.every) : options.every, wake)
   }
   const wake = (): void => {
     if (stop.signal.aborted) return

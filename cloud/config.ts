@@ -6,6 +6,10 @@ export interface CloudConfig {
   role: 'all' | 'control' | 'compute'
   drivers: 'auto' | 'fake' | 'real'
   region: string
+  control_url: string
+  shared_dir: string
+  service: { password: string; password_file: string }
+  agents: { network: 'auto' | 'node' | 'ports' | 'none'; volume: 'auto' | 'run' | 'none'; compute: 'auto' | 'run' | 'none' }
   http: { host: string; port: number; public_url: string }
   database: { url: string; durability: 'safe' | 'fast'; connections: number }
   bus: { url: string }
@@ -16,9 +20,27 @@ export interface CloudConfig {
 }
 
 const own: ConfigSchema['properties'] = {
-  role: { type: 'string', enum: ['all', 'control', 'compute'], default: 'all', description: 'What this machine does: everything, the control plane, or guests only.' },
+  role: { type: 'string', enum: ['all', 'control', 'compute'], default: 'all', description: 'What this machine does: everything, the control plane with the network node, or guests only.' },
   drivers: { type: 'string', enum: ['auto', 'fake', 'real'], default: 'auto', description: 'Real machines, networks and disks, pretended ones, or real ones where they can work.' },
   region: { type: 'string', default: 'RegionOne', description: 'Name of the region in the catalog.' },
+  control_url: { type: 'string', default: '', description: "With role compute: the control plane's front door, e.g. http://192.0.2.10:5000." },
+  shared_dir: { type: 'string', default: '', description: 'Folder of what every control process must see beside the database: passwords, keys of tokens, the bytes of images. Empty: the data folder; with control processes on several machines a network file system.' },
+  service: {
+    type: 'object',
+    properties: {
+      password: { type: 'string', default: '', description: 'Password of the houses’ own users, by which machines with role compute log in. Empty: drawn, and nobody else may log in.' },
+      password_file: { type: 'string', default: '', description: 'A file that holds it, readable by its owner alone.' },
+    },
+  },
+  agents: {
+    type: 'object',
+    description: 'What runs on this machine beside the hardware; auto goes by the role.',
+    properties: {
+      network: { type: 'string', enum: ['auto', 'node', 'ports', 'none'], default: 'auto', description: 'node: ports, DHCP, routers and metadata; ports: of guests alone. Auto: ports with role compute, else node.' },
+      volume: { type: 'string', enum: ['auto', 'run', 'none'], default: 'auto', description: 'Storage backends. Auto: with role all, and where cinder.backends names some.' },
+      compute: { type: 'string', enum: ['auto', 'run', 'none'], default: 'auto', description: 'Guests. Auto: not with role control.' },
+    },
+  },
   http: {
     type: 'object',
     properties: {

@@ -2,13 +2,16 @@
 import type { HttpHandler, HttpResponse } from '#base/http/message.ts'
 import { type Listening, listen } from '#base/http/server.ts'
 import { type FlowTables, listFlows, markCancelled } from '#base/flow/journal.ts'
+import type { World } from '#base/world.ts'
 import type { Trace } from '#base/trace.ts'
 import type { DriverChoice } from './drivers.ts'
 import type { Cloud } from './start-cloud.ts'
 import { cloudStatus } from './status.ts'
 
 export interface ControlParts {
-  cloud: Cloud
+  /** Absent on a machine with role compute. */
+  cloud: Cloud | undefined
+  machine: { url: string; world: World; agents: readonly string[] }
   trace: Trace
   traceDir: string
   drivers: DriverChoice
@@ -19,20 +22,22 @@ export interface ControlParts {
 }
 
 export function controlSocket(path: string, parts: ControlParts): Promise<Listening> {
-  const { cloud } = parts
-  const db = cloud.db.as<FlowTables>()
+  const { world } = parts.machine
+  const db = parts.cloud?.db.as<FlowTables>()
   const handler: HttpHandler = async (request) => {
     switch (`${request.method} ${request.path}`) {
       case 'GET /status':
         return json(await cloudStatus(parts))
       case 'POST /flush':
-        cloud.world.log.flush()
+        world.log.flush()
         return json({})
       case 'GET /operations': {
         const all = new URLSearchParams(request.query).has('all')
-        return json({ now: cloud.world.clock.now(), flows: await listFlows(db, { live: !all, limit: 1000 }) })
+        if (!db) return elsewhere(parts)
+        return json({ now: world.clock.now(), flows: await listFlows(db, { live: !all, limit: 1000 }) })
       }
       case 'POST /operations/cancel': {
+        if (!db) return elsewhere(parts)
         const resource = new URLSearchParams(request.query).get('resource') ?? ''
         const live = await listFlows(db, { live: true, resource_id: resource, limit: 100 })
         for (const flow of live) await markCancelled(db, flow.resource_kind, resource, undefined)
@@ -46,6 +51,10 @@ export function controlSocket(path: string, parts: ControlParts): Promise<Listen
     }
   }
   return listen(handler, { path })
+}
+
+function elsewhere(parts: ControlParts): HttpResponse {
+  return { status: 404, headers: {}, body: `This machine runs guests only; ask on the control plane at ${parts.machine.url}.` }
 }
 
 function json(value: unknown): HttpResponse {

@@ -33,8 +33,7 @@ export const DRIVER_PACKAGES: readonly HostPackage[] = [
   { package: 'conntrack', tools: ['conntrack'], why: 'ends connections that a rule no longer allows' },
 ]
 
-export async function chooseDrivers(wish: 'auto' | 'fake' | 'real', { install, say }: { install: boolean; say: (text: string) => void }): Promise<DriverChoice> {
-  const host = hostname()
+export async function chooseDrivers(wish: 'auto' | 'fake' | 'real', { install, say, host = hostname() }: { install: boolean; say: (text: string) => void; host?: string }): Promise<DriverChoice> {
   if (wish === 'fake') return { kind: 'fake', host, why: ['Drivers: fake. Machines, networks and disks are pretended; --drivers real makes them.'] }
   const obstacle = await whyNotReal()
   if (obstacle) {

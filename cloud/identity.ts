@@ -24,7 +24,7 @@ export interface BootstrapWish {
   region: string
   /** Users with the role admin: the administrator in `admin`, and the houses' own in `service` with the role service as well. */
   admin: { name: string; password: Secret; project: string }
-  services: readonly { name: string; password: Secret }[]
+  services: readonly { name: string; password: Secret; chosen?: boolean }[]
   users: readonly { name: string; password: Secret; project: string; roles: readonly string[] }[]
   catalog: readonly { name: string; type: string; url: string }[]
 }
@@ -43,6 +43,8 @@ export interface Identity {
     publicUrl: string
     houses: readonly HouseEntry[]
     clock: Clock
+    /** Of the houses' users, when an operator gave it; else each has one of its own. */
+    servicePassword?: Secret | undefined
   }): Promise<void>
 }
 
@@ -79,7 +81,7 @@ export function identityOf(): Identity {
       await keystone.bootstrap({
         region: config.region,
         admin: { name: 'admin', password: secrets.get('user:admin'), project: 'admin' },
-        services: houses.map(({ plate }) => ({ name: plate.name, password: secrets.get(`service:${plate.name}`) })),
+        services: houses.map(({ plate }) => ({ name: plate.name, password: parts.servicePassword ?? secrets.get(`service:${plate.name}`), chosen: parts.servicePassword !== undefined })),
         users: [{ name: 'demo', password: secrets.get('user:demo'), project: 'demo', roles: ['member'] }],
         catalog: houses.flatMap(({ plate }) => [plate, ...(plate.aliases ?? [])].map(({ name, type }) => ({ name, type, url: `${parts.publicUrl}${plate.mount}${plate.catalogPath}` }))),
       })

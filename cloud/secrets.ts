@@ -1,6 +1,7 @@
 /** The secrets that this cloud made for itself: drawn once, kept across restarts in one file of mode 0600. */
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { invalid } from '#base/fault.ts'
 import type { Random } from '#base/random.ts'
 import { Secret } from '#base/secret.ts'
 
@@ -11,6 +12,18 @@ export interface Secrets {
 }
 
 const LETTERS = 'abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789'
+
+/** The password of the houses' users as an operator gave it; undefined when none was given. A file must be its owner's alone. */
+export async function servicePassword({ password, password_file }: { password: string; password_file: string }): Promise<Secret | undefined> {
+  if (password_file === '') return password === '' ? undefined : new Secret(password)
+  const found = await stat(password_file).catch((thrown: unknown) => {
+    throw invalid(`service.password_file ${password_file} cannot be read`, { field: 'service.password_file', cause: thrown })
+  })
+  if ((found.mode & 0o077) !== 0) throw invalid(`service.password_file ${password_file} can be read by others: chmod 0600 ${password_file}`, { field: 'service.password_file' })
+  const text = (await readFile(password_file, 'utf8')).trim()
+  if (text === '') throw invalid(`service.password_file ${password_file} is empty`, { field: 'service.password_file' })
+  return new Secret(text)
+}
 
 export async function openSecrets(path: string, random: Random): Promise<Secrets> {
   let values: Record<string, string> = {}

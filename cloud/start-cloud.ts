@@ -10,7 +10,6 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { memoryBus } from '#base/bus/memory.ts'
 import type { Bus } from '#base/bus/interface.ts'
 import { type ConfigValues, loadConfig } from '#base/config.ts'
 import { invalid, unavailable } from '#base/fault.ts'
@@ -20,24 +19,25 @@ import type { HttpHandler } from '#base/http/message.ts'
 import { type Listening, listen } from '#base/http/server.ts'
 import type { Database } from '#base/sql/database.ts'
 import { openDatabase } from '#base/sql/open.ts'
-import { migrate } from '#base/sql/table.ts'
+import { alone, migrate } from '#base/sql/table.ts'
 import { type World, world } from '#base/world.ts'
 import { type Client, client } from '#stack/client.ts'
-import { type AgentProcess, type ControlProcess, fakeHostNames, type HouseParts } from '#stack/house.ts'
-import { createEnforcer } from '#stack/policy/enforcer.ts'
+import type { AgentProcess, ControlProcess } from '#stack/house.ts'
 import { tokenDoor } from '#stack/token-door.ts'
 import { type CloudConfig, configSchema } from './config.ts'
 import { consoleDist } from './console-build.ts'
 import { consoleSite, type ConsoleState } from './console.ts'
 import { fetchOf } from './fetch.ts'
 import { frontDoor, type Mount } from './front-door.ts'
-import { type HouseEntry, houses } from './houses.ts'
+import { agentOf, houseParts, openBus, type SharedParts } from './house-parts.ts'
+import { houses } from './houses.ts'
 import { type Identity, identityOf } from './identity.ts'
 import { upgradeRouter } from './upgrade.ts'
 import { type CloudCredentials, credentialsOf } from './credentials.ts'
 import { guestImageReady, uploadGuestImage } from './seed/guest-image.ts'
 import { seedCloud } from './seed/seed.ts'
-import { openSecrets, type Secrets } from './secrets.ts'
+import { checkRole } from './roles.ts'
+import { openSecrets, type Secrets, servicePassword } from './secrets.ts'
 
 export interface CloudOptions {
   /** Where everything is kept. Absent: a temporary folder that `close` removes. */
@@ -97,11 +97,16 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
   const here = world(options.world)
   const drivers = options.drivers ?? 'fake'
+  const host = options.host ?? hostname()
   const config = (await loadConfig(configSchema(houses), {
     file: options.configFile,
+    host,
     env: options.env ?? {},
     flags: { ...(temporary ? { 'database.durability': 'fast' } : {}), ...options.config },
   })) as unknown as CloudConfig & ConfigValues
+  if (config.role === 'compute') throw invalid('A machine with role: compute has no control plane: start it by startCompute', { field: 'role' })
+  checkRole(config, { bus: options.bus !== undefined })
+  const sharedDir = config.shared_dir || dataDir
   phase('config')
 
   const undo: (() => Promise<unknown>)[] = []
@@ -115,14 +120,18 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     undo.push(() => db.close())
     await migrate(db, [{ house: 'base', migrations: flowMigrations }, ...houses.map((house) => house.plate.migrations)], here.clock.now())
     phase('database')
-    const secrets = await openSecrets(join(dataDir, 'secrets.json'), here.random)
-    const host = options.host ?? hostname()
+    const secrets = await alone(db, async () => {
+      const opened = await openSecrets(join(sharedDir, 'secrets.json'), here.random)
+      drawAll(opened)
+      await opened.save()
+      return opened
+    })
     const owner = `${host}:${process.pid}:${here.random.uuid().slice(0, 8)}`
     const bus = options.bus ? options.bus(here) : await openBus(config.bus.url, here, owner)
     undo.push(() => bus.close())
 
     let listening: Listening | undefined
-    const publicUrl = (): string => config.http.public_url || listening?.url || 'http://ondol.invalid'
+    const publicUrl = (): string => config.http.public_url.replace(/\/$/, '') || listening?.url || 'http://ondol.invalid'
     const handlers = new Map<string, HttpHandler>()
     const doors = (name: string): HttpHandler => {
       const handler = handlers.get(name)
@@ -134,24 +143,27 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     const controls = new Map<string, ControlProcess>()
     const agents: AgentProcess[] = []
     const mounts: Mount[] = []
+    const shared: SharedParts = { here, db, bus, config, doors, tokens, serviceCaller: (house) => identity.serviceCaller(house), host, owner, dataDir, sharedDir, publicUrl, ...(options.flowFaults ? { flowFaults: options.flowFaults } : {}) }
     for (const house of houses) {
       const { name, mount } = house.plate
-      const parts = houseParts(house, { here, db, bus, config, doors, tokens, identity, host, owner, dataDir, publicUrl, ...(options.flowFaults ? { flowFaults: options.flowFaults } : {}) })
-      const control = house.control(parts)
+      const control = house.control(houseParts(house, shared))
       controls.set(name, control)
       mounts.push({ path: mount, handler: control.handler })
       handlers.set(name, (request) => control.handler({ ...request, mount, origin: publicUrl() }))
-      if (house.agent) agents.push(house.agent({ ...parts, ...(drivers === 'real' ? { networkNamespace: fabricOf(config) } : { alsoHosts: otherFakeHosts(host, config) }) }, drivers))
+      const agent = agentOf(house, shared, drivers)
+      if (agent) agents.push(agent)
     }
     phase('houses')
 
-    await identity.open({ controls, tokens, secrets, config, publicUrl: '{public_url}', houses, clock: here.clock })
-    await secrets.save()
+    await identity.open({ controls, tokens, secrets, config, publicUrl: '{public_url}', houses, clock: here.clock, servicePassword: await servicePassword(config.service) })
     phase('identity')
     const keystone = controls.get('keystone')
     if (keystone) mounts.push({ path: '/v3', handler: keystone.handler, keepPath: true }, { path: '', handler: keystone.handler, keepPath: true })
     mounts.push({ path: '/console', handler: consoleSite({ dist: consoleDist, state: options.console ?? (() => ({ kind: 'absent' })) }) })
-    const handler = frontDoor(mounts)
+    const inside = frontDoor(mounts)
+    const seen = config.http.public_url.replace(/\/$/, '')
+    // Behind a proxy the links in answers name the proxy.
+    const handler: HttpHandler = seen === '' ? inside : (request) => inside({ ...request, origin: seen })
     if (options.port !== null) {
       listening = await listen(handler, {
         host: config.http.host,
@@ -177,12 +189,12 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     const outbound = client(doors, here, 'ondol')
     let guestImage = Promise.resolve()
     if (config.seed.enabled) {
-      await seedCloud({ client: outbound, identity, world: here, config })
+      // Of several control processes that start together, one makes it and the others find it.
+      await alone(db, () => seedCloud({ client: outbound, identity, world: here, config }))
       guestImage = seedGuestImage(outbound, identity, options.guestImage, drivers)
       guestImage.catch((thrown: unknown) => here.log.module('cloud').error('Failed to make the image ondol-guest', { error: thrown }))
       if (!options.guestImage) await guestImage
     }
-    await secrets.save()
     phase('seed')
 
     const close = async (): Promise<void> => {
@@ -198,11 +210,6 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   }
 }
 
-/** The namespace in which the Linux bridge driver makes taps. */
-function fabricOf(config: ConfigValues): string {
-  return `${(config.neutron as { network_prefix: string }).network_prefix}-fabric`
-}
-
 async function seedGuestImage(outbound: Client, identity: Identity, build: CloudOptions['guestImage'], drivers: 'fake' | 'real'): Promise<void> {
   if (drivers === 'real' && !build) return
   if (await guestImageReady(outbound, await identity.adminCaller())) return
@@ -210,52 +217,7 @@ async function seedGuestImage(outbound: Client, identity: Identity, build: Cloud
   await uploadGuestImage(outbound, await identity.adminCaller(), path)
 }
 
-/** Nova's agent may play many hosts; the network reaches each of them. */
-function otherFakeHosts(host: string, config: ConfigValues): string[] {
-  const nova = config.nova as { agent?: { hosts?: number } } | undefined
-  return fakeHostNames(host, nova?.agent?.hosts ?? 1).slice(1)
-}
-
-async function openBus(url: string, here: World, owner: string): Promise<Bus> {
-  if (url === '') return memoryBus(here)
-  if (!/^amqps?:/.test(url)) throw invalid('bus.url must begin with amqp: or amqps:, or be empty', { field: 'bus.url' })
-  return (await import('#base/bus/amqp.ts')).amqpBus(here, { url, name: owner })
-}
-
-interface SharedParts {
-  here: World
-  db: Database
-  bus: Bus
-  config: CloudConfig & ConfigValues
-  doors: (name: string) => HttpHandler
-  tokens: HouseParts<unknown>['tokens']
-  identity: ReturnType<typeof identityOf>
-  host: string
-  owner: string
-  dataDir: string
-  publicUrl: () => string
-  flowFaults?: FlowFaults
-}
-
-function houseParts(house: HouseEntry, shared: SharedParts): HouseParts<unknown> {
-  const { name } = house.plate
-  const { enforce_scope, enforce_new_defaults } = shared.config.policy
-  const enforcer = createEnforcer({ defaults: house.policies, enforce_scope, enforce_new_defaults })
-  return {
-    world: shared.here,
-    config: shared.config[name],
-    db: shared.db,
-    bus: shared.bus,
-    client: client(shared.doors, shared.here, name),
-    authorizer: { check: (rule, target, context) => enforcer.check(rule, target, context as never) },
-    tokens: shared.tokens,
-    serviceCaller: () => shared.identity.serviceCaller(name),
-    host: shared.host,
-    dataDir: join(shared.dataDir, name),
-    owner: `${name}@${shared.owner}`,
-    lease: shared.config.flows.lease_seconds * 1000,
-    ...(shared.flowFaults ? { flowFaults: shared.flowFaults } : {}),
-    identityUrl: (request) => `${request.origin}/identity`,
-    publicUrl: shared.publicUrl,
-  }
+/** All names at once, so that of several processes that start together one draws and the others read. */
+function drawAll(secrets: Secrets): void {
+  for (const name of ['user:admin', 'user:demo', ...houses.map((house) => `service:${house.plate.name}`)]) secrets.get(name)
 }

@@ -61,6 +61,8 @@ export interface AgentProcess {
 export type AgentParts<Config> = Pick<HouseParts<Config>, 'world' | 'config' | 'bus' | 'client' | 'serviceCaller' | 'host' | 'dataDir'> & {
   /** Where the network side makes the taps of this host, when not in the host's own namespace. */
   networkNamespace?: string
+  /** False where another machine has DHCP, routers and metadata, and ports alone are wired here. Default true. */
+  networkNode?: boolean
   /** Names of the hosts that this machine's fake agents play beside `host`. */
   alsoHosts?: readonly string[]
 }

@@ -102,6 +102,12 @@ async function migrateLocked(db: Database<any>, query: Kysely<any>, houses: read
   return applied
 }
 
+/** Of several processes on one database, one does this at a time. Not to be nested. */
+export async function alone<T>(database: Database, work: () => Promise<T>): Promise<T> {
+  // oxlint-disable-next-line no-explicit-any
+  return withMigrationLock(database.as<any>(), work)
+}
+
 const LOCK = 1_869_505_388 // "ondl"
 
 /** One process migrates at a time: two would make the same table. The lock belongs to one connection, which is held meanwhile. */

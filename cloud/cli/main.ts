@@ -17,8 +17,10 @@ program
   .addOption(new Option('--drivers <kind>', 'real machines, networks and disks; pretended ones; or what works here').choices(['auto', 'fake', 'real']))
   .option('--detach', 'return when the cloud answers; `ondol down` stops it')
   .option('--config <file>', 'an ondol.yaml')
+  .addOption(new Option('--role <role>', 'what this machine does, whatever the configuration says').choices(['all', 'control', 'compute']))
+  .option('--host <name>', 'name of this machine in the cloud and under `hosts` in the configuration; default the host name')
   .option('--no-install', 'do not install Debian packages that the real drivers need')
-  .addHelpText('after', '\nExamples:\n  ./ondol up --drivers fake --port 5000     nothing is installed, no root is needed\n  ./ondol up --detach && eval "$(./ondol env)" && openstack server list\n')
+  .addHelpText('after', '\nExamples:\n  ./ondol up --drivers fake --port 5000     nothing is installed, no root is needed\n  ./ondol up --detach && eval "$(./ondol env)" && openstack server list\n  ./ondol up --role compute --config /etc/ondol.yaml                guests only; see docs/deploy.md\n')
   .action(async (options) => (await import('./up.ts')).up(options))
 
 program.command('down').description('stop the cloud; guests, networks and disks go on').addOption(data()).action(async (options) => (await import('./down.ts')).down(options))

@@ -1,14 +1,18 @@
 /** `ondol up`: the cloud in this process, or detached from the terminal. */
 import { spawn } from 'node:child_process'
 import { openSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { chmod, mkdir, open, rm } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { loadConfig } from '#base/config.ts'
 import { invalid } from '#base/fault.ts'
 import { createLog, fileSink, type Level, type Log } from '#base/log.ts'
 import { realClock } from '#base/clock.ts'
 import { run } from '#base/process/run.ts'
 import { createTrace } from '#base/trace.ts'
+import { type CloudConfig, configSchema } from '../config.ts'
+import { houses } from '../houses.ts'
 import { startConsoleBuild } from '../console-build.ts'
 import type { ConsoleState } from '../console.ts'
 import { controlSocket } from '../control-socket.ts'
@@ -16,6 +20,7 @@ import { writeCloudsYaml } from '../credentials.ts'
 import { chooseDrivers, ensurePackages } from '../drivers.ts'
 import { ensureGuestImage } from '../guest-image/ensure.ts'
 import { HOST_PACKAGES } from '../guest-image/recipe.ts'
+import { type Machine, startCompute } from '../start-compute.ts'
 import { startCloud } from '../start-cloud.ts'
 import { traceFile } from '../trace-file.ts'
 import { ask, type Place, placeOf, runningPid } from './place.ts'
@@ -27,6 +32,8 @@ export interface UpOptions {
   drivers?: 'auto' | 'fake' | 'real'
   detach?: boolean
   config?: string
+  role?: 'all' | 'control' | 'compute'
+  host?: string
   install: boolean
 }
 
@@ -42,7 +49,11 @@ export async function up(options: UpOptions): Promise<void> {
 async function foreground(place: Place, options: UpOptions): Promise<void> {
   const began = performance.now()
   const say = (text: string): void => void process.stdout.write(`${text}\n`)
-  const drivers = await chooseDrivers(options.drivers ?? 'auto', { install: options.install, say })
+  const host = options.host ?? hostname()
+  const configFile = options.config ? { configFile: resolve(options.config) } : {}
+  const flags = options.role ? { role: options.role } : {}
+  const config = (await loadConfig(configSchema(houses), { file: configFile.configFile, host, env: process.env, flags })) as unknown as CloudConfig
+  const drivers = await chooseDrivers(options.drivers ?? config.drivers, { install: options.install, say, host })
   const file = fileSink(place.logFile)
   const level = (process.env.ONDOL_LOG__LEVEL ?? 'info') as Level
   const log = createLog({ level, sinks: [{ form: 'json', sink: file }, ...(process.stdout.isTTY && process.env.ONDOL_LOG_SHOWN ? [{ form: 'person' as const, sink: process.stderr }] : [])] })
@@ -51,40 +62,40 @@ async function foreground(place: Place, options: UpOptions): Promise<void> {
   await rm(place.socket, { force: true })
 
   let dashboard: () => ConsoleState = () => ({ kind: 'building' })
-  const cloud = await startCloud({
+  const common = { dataDir: place.dir, drivers: drivers.kind, host, env: process.env, config: flags, ...configFile, world: { log, trace } }
+  const compute = config.role === 'compute' ? await startCompute(common) : undefined
+  const cloud = compute ? undefined : await startCloud({
+    ...common,
     console: () => dashboard(),
-    dataDir: place.dir,
-    drivers: drivers.kind,
-    host: drivers.host,
-    env: process.env,
-    port: options.port ?? 5000,
-    ...(options.config ? { configFile: resolve(options.config) } : {}),
-    world: { log, trace },
+    port: options.port ?? config.http.port,
     ...(drivers.kind === 'real' ? { guestImage: () => buildGuestImage(say, log, options.install) } : {}),
     ...(process.env.ONDOL_DEBUG ? { onPhase: (phase: string, ms: number) => say(`${ms.toFixed(0).padStart(6)} ms  ${phase}`) } : {}),
   })
   const pid = await open(place.pidFile, 'w', 0o600)
   await pid.write(String(process.pid))
   await pid.close()
-  await writeCloudsYaml(place.cloudsYaml, cloud.credentials, cloud.url)
+  if (cloud) await writeCloudsYaml(place.cloudsYaml, cloud.credentials, cloud.url)
   let stopping: (() => void) | undefined
   const stop = new Promise<void>((done) => {
     stopping = done
   })
-  const control = await controlSocket(place.socket, { cloud, trace, traceDir: place.traceDir, drivers, startedAt: realClock.now(), startMs: performance.now() - began, stop: () => stopping!() })
+  const machine = compute ?? { url: cloud!.url, world: cloud!.world, agents: [] }
+  const control = await controlSocket(place.socket, { cloud, machine, trace, traceDir: place.traceDir, drivers, startedAt: realClock.now(), startMs: performance.now() - began, stop: () => stopping!() })
   await chmod(place.socket, 0o600)
 
-  welcome(place, cloud.url, drivers.why, performance.now() - began)
+  welcome(place, machine.url, drivers.why, performance.now() - began, compute)
   const leaving = new AbortController()
-  const build = startConsoleBuild({ env: process.env, signal: leaving.signal })
-  dashboard = build.state
-  void build.done.then((end) => end.kind === 'failed' && !leaving.signal.aborted && log.module('console').warn('Failed to build the dashboard', { reason: end.why }))
+  if (cloud) {
+    const build = startConsoleBuild({ env: process.env, signal: leaving.signal })
+    dashboard = build.state
+    void build.done.then((end) => end.kind === 'failed' && !leaving.signal.aborted && log.module('console').warn('Failed to build the dashboard', { reason: end.why }))
+  }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopping!())
   await stop
   leaving.abort()
   say('Stopping; guests, networks and disks go on.')
   await control.close()
-  await cloud.close()
+  await (compute ?? cloud!).close()
   spans.flush()
   file.flushSync()
   await rm(place.pidFile, { force: true })
@@ -100,9 +111,17 @@ async function buildGuestImage(say: (text: string) => void, log: Log, install: b
   return path
 }
 
-function welcome(place: Place, url: string, why: readonly string[], ms: number): void {
+function welcome(place: Place, url: string, why: readonly string[], ms: number, compute?: Pick<Machine, 'host' | 'agents'>): void {
   const say = (text: string): void => void process.stdout.write(`${text}\n`)
   say('')
+  if (compute) {
+    say(`${paint('green', '●')} ${bold(`${compute.host} serves the cloud at ${url}`)}  (${Math.round(ms)} ms)`)
+    for (const reason of why) say(`  ${reason}`)
+    say(`  Agents       ${compute.agents.join(', ')}`)
+    say(`  Log          ${place.logFile}`)
+    say('')
+    return
+  }
   say(`${paint('green', '●')} ${bold('Ondol answers at')} ${bold(url)}  (${Math.round(ms)} ms)`)
   for (const reason of why) say(`  ${reason}`)
   say(`  Credentials  ${place.cloudsYaml}  (clouds: ondol, ondol-admin)`)
@@ -125,10 +144,10 @@ async function detach(place: Place, options: UpOptions): Promise<void> {
   for (let waited = 0; waited < 900_000; waited += 25) {
     if (ended !== undefined) throw invalid(`The cloud did not start; see ${place.dir}/log/up.out`)
     if ((await runningPid(place)) === child.pid) {
-      const status = (await ask(place, 'GET', '/status').catch(() => undefined)) as { url: string; why: string[]; start_ms: number } | undefined
+      const status = (await ask(place, 'GET', '/status').catch(() => undefined)) as { url: string; why: string[]; start_ms: number; compute?: Pick<Machine, 'host' | 'agents'> } | undefined
       if (status) {
         child.unref()
-        welcome(place, status.url, status.why, status.start_ms)
+        welcome(place, status.url, status.why, status.start_ms, status.compute)
         process.exit(0)
       }
     }

@@ -99,7 +99,7 @@ export function agentProcess(parts: AgentParts<CinderConfig>, kind: 'fake' | 're
         const server = volumeAgent({ driver: backend.driver, images, backups, chunks: chunkReader(world), readElsewhere, report: async () => heart?.wake() })
         servings.push(await serverOf(bus, volumeTopic, server, { at: backend.at }))
       }
-      heart = startReconciler({ name: 'cinder.agent', every: config.report_interval, world, run: report })
+      heart = startReconciler({ name: 'cinder.agent', every: config.report_interval, retry: 2_000, world, run: report })
       await report().catch((thrown: unknown) => log.warn('Failed to report at the start', { error: thrown }))
     },
     async close() {

@@ -7,8 +7,8 @@ export interface BootstrapWish {
   region: string
   /** The administrator: role admin in this project, in the default domain and in the system. */
   admin: { name: string; password: Secret; project: string }
-  /** The houses' own users: roles admin and service in project `service`. Their passwords are generated ones. */
-  services: readonly { name: string; password: Secret }[]
+  /** The houses' own users: roles admin and service in project `service`. Their passwords are generated ones unless `chosen` by an operator, and kept as given here. */
+  services: readonly { name: string; password: Secret; chosen?: boolean }[]
   users: readonly { name: string; password: Secret; project: string; roles: readonly string[] }[]
   /** `url` may hold `{project_id}`, and begin with `{public_url}` for where the front door listens. */
   catalog: readonly { name: string; type: string; url: string }[]

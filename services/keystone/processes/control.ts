@@ -10,9 +10,10 @@ import { keystoneHouse } from '../api/house.ts'
 import type { KeystoneConfig } from '../config.ts'
 import type { IdentityProcess } from '../contract/bootstrap.ts'
 import { REVOKED, REVOKED_TOPIC } from '../contract/topics.ts'
-import { hashGenerated, hashPassword } from '../core/password-hash.ts'
+import { hashGenerated, hashPassword, verifyPassword } from '../core/password-hash.ts'
 import { plate, routesOf } from '../service.ts'
 import { bootstrap } from '../store/bootstrap.ts'
+import { currentPassword } from '../store/users.ts'
 import { findRow } from '../store/rows.ts'
 import { sweep } from '../store/sweep.ts'
 import type { KeystoneTables } from '../store/tables.ts'
@@ -56,7 +57,14 @@ export function controlProcess(parts: HouseParts<KeystoneConfig>): IdentityProce
     validateToken: async (token) => (await house.tokens.validate(token))?.facts,
     async bootstrap(wish) {
       const hashes = new Map<string, string>()
-      for (const { name, password } of wish.services) hashes.set(name, hashGenerated(password.reveal(), world.random.bytes(16)))
+      await Promise.all(
+        wish.services.map(async ({ name, password, chosen }) => {
+          const known = await findRow(db, 'keystone_users', { domain_id: 'default', name })
+          const stored = known && (await currentPassword(db, known.id))
+          if (stored && (await verifyPassword(password.reveal(), stored.hash))) return
+          hashes.set(name, chosen ? await hashPassword(password.reveal(), config.password_hashing, world.random.bytes(16)) : hashGenerated(password.reveal(), world.random.bytes(16)))
+        }),
+      )
       for (const { name, password } of [wish.admin, ...wish.users]) {
         const known = await findRow(db, 'keystone_users', { domain_id: 'default', name })
         if (!known) hashes.set(name, await hashPassword(password.reveal(), config.password_hashing, world.random.bytes(16)))

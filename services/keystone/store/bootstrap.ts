@@ -34,14 +34,15 @@ export async function bootstrap(tx: T, wish: BootstrapWish, means: BootstrapMean
     await insert('keystone_projects', row)
     return row.id
   }
-  const user = async (name: string, default_project_id: string | null): Promise<string> => {
+  const user = async (name: string, default_project_id: string | null, renew = false): Promise<string> => {
     const found = await findRow(tx, 'keystone_users', { domain_id: DEFAULT, name })
     const row: UserRow = found ?? {
       id: means.newId(), domain_id: DEFAULT, name, enabled: 1, default_project_id, options: '{}', extra: '{}', created_at: means.now, last_active_at: null, failed_auth_count: 0, failed_auth_at: null, revoked_before: 0, federated: 0,
     }
     if (!found) await insert('keystone_users', row)
     const hash = means.hashes.get(name)
-    if (hash && !(await currentPassword(tx, row.id))) await insert('keystone_passwords', { id: means.newId(), user_id: row.id, hash, created_at: means.now, expires_at: null, self_service: 0, generation: 1 })
+    const before = hash ? await currentPassword(tx, row.id) : undefined
+    if (hash && (!before || renew)) await insert('keystone_passwords', { id: means.newId(), user_id: row.id, hash, created_at: means.now, expires_at: null, self_service: 0, generation: (before?.generation ?? 0) + 1 })
     return row.id
   }
 
@@ -74,7 +75,7 @@ export async function bootstrap(tx: T, wish: BootstrapWish, means: BootstrapMean
   await grant(admin, 'admin', 'system', 'system')
   const serviceProject = await project('service')
   for (const { name } of wish.services) {
-    const id = await user(name, null)
+    const id = await user(name, null, true)
     for (const role of ['admin', 'service']) await grant(id, role, 'project', serviceProject)
   }
   for (const { name, project: where, roles: held } of wish.users) {

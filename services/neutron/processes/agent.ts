@@ -13,11 +13,13 @@ import { createLinuxbridge } from '../drivers/linuxbridge/create.ts'
 
 const HEARTBEAT_EVERY = 30_000
 const ROUND_EVERY = 60_000
+const RETRY_AFTER = 2_000
 
-export function agentProcess(parts: AgentParts<NeutronConfig>, kind: 'fake' | 'real', driver: NetworkDriver = driverOf(parts, kind)): AgentProcess {
+export function agentProcess(parts: AgentParts<NeutronConfig>, kind: 'fake' | 'real', whole: NetworkDriver = driverOf(parts, kind)): AgentProcess {
   const { world, bus, host, config } = parts
+  const driver = parts.networkNode === false ? wiresOnly(whole) : whole
   // Fake hosts beside this one are wired too; addresses and routing stay here.
-  const others = kind === 'fake' ? (parts.alsoHosts ?? []).map((name) => agentProcess({ ...parts, host: name, alsoHosts: [] }, kind, wiresOnly(new FakeNetworkDriver(world)))) : []
+  const others = kind === 'fake' ? (parts.alsoHosts ?? []).map((name) => agentProcess({ ...parts, host: name, alsoHosts: [], networkNode: false }, kind, new FakeNetworkDriver(world))) : []
   let wiring: Wiring | undefined
   let beating: Reconciler | undefined
   const servings: Serving[] = []
@@ -35,9 +37,9 @@ export function agentProcess(parts: AgentParts<NeutronConfig>, kind: 'fake' | 'r
         wake: async () => wiring!.wake(),
       }
       for (const topic of [agentTopic(host), AGENTS_TOPIC]) servings.push(await bus.serve(topic, rpc as never))
-      // Ports can be bound here from the first heartbeat on.
-      await beat()
-      beating = startReconciler({ name: 'neutron.heartbeat', every: HEARTBEAT_EVERY, world, run: beat })
+      // Ports can be bound here from the first heartbeat on. Control may start after this machine, or be away.
+      beating = startReconciler({ name: 'neutron.heartbeat', every: HEARTBEAT_EVERY, retry: RETRY_AFTER, world, run: beat })
+      await beating.round()
       wiring.wake()
       for (const other of others) await other.start()
     },
@@ -67,7 +69,8 @@ function driverOf({ world, config, dataDir }: AgentParts<NeutronConfig>, kind: '
   )
 }
 
-function wiresOnly(driver: FakeNetworkDriver): NetworkDriver {
+/** The core of a driver, without its abilities. */
+function wiresOnly(driver: NetworkDriver): NetworkDriver {
   return {
     name: driver.name,
     network_types: driver.network_types,

@@ -21,6 +21,8 @@ export interface AgentHost extends ComputeHostParts {
 }
 
 const BATCH = 200
+/** Milliseconds until a heartbeat that failed is tried again. */
+const RETRY = 1_000
 
 export class ComputeAgent {
   readonly #parts: AgentParts<NovaConfig>
@@ -50,7 +52,7 @@ export class ComputeAgent {
         this.#watch(host)
       }
     })
-    this.#beat = startReconciler({ name: 'nova.agent.beat', every: config.report_interval, world, run: () => this.#round() })
+    this.#beat = startReconciler({ name: 'nova.agent.beat', every: config.report_interval, retry: RETRY, world, run: () => this.#round() })
     this.#sync = startReconciler({ name: 'nova.agent.sync', every: config.sync_power_interval, world, run: () => this.#reconcile() })
     this.#lifecycle = startReconciler({ name: 'nova.agent.lifecycle', every: 3_600_000, world, run: () => this.#tellChanges() })
   }

@@ -1,0 +1,96 @@
+/** What every process of a cloud gives its houses: the control side all of it, the machine side the part that needs no database. */
+import { join } from 'node:path'
+import { memoryBus } from '#base/bus/memory.ts'
+import type { Bus } from '#base/bus/interface.ts'
+import type { ConfigValues } from '#base/config.ts'
+import { invalid } from '#base/fault.ts'
+import type { FlowFaults } from '#base/flow/engine.ts'
+import type { HttpHandler } from '#base/http/message.ts'
+import type { Database } from '#base/sql/database.ts'
+import type { World } from '#base/world.ts'
+import { type Caller, client } from '#stack/client.ts'
+import { type AgentParts, type AgentProcess, fakeHostNames, type HouseParts } from '#stack/house.ts'
+import { createEnforcer } from '#stack/policy/enforcer.ts'
+import type { CloudConfig } from './config.ts'
+import type { HouseEntry } from './houses.ts'
+import { agentsOf } from './roles.ts'
+
+export interface MachineParts {
+  here: World
+  bus: Bus
+  config: CloudConfig & ConfigValues
+  doors: (name: string) => HttpHandler
+  serviceCaller(house: string): Promise<Caller>
+  host: string
+  dataDir: string
+}
+
+export interface SharedParts extends MachineParts {
+  db: Database
+  tokens: HouseParts<unknown>['tokens']
+  owner: string
+  /** Of the houses whose files every control process must see. */
+  sharedDir: string
+  publicUrl: () => string
+  flowFaults?: FlowFaults
+}
+
+/** Keys of tokens and the bytes of images: not in the database, and the same for every control process. */
+const SHARED = new Set(['keystone', 'glance', 'swift'])
+
+export function houseParts(house: HouseEntry, shared: SharedParts): HouseParts<unknown> {
+  const { name } = house.plate
+  const { enforce_scope, enforce_new_defaults } = shared.config.policy
+  const enforcer = createEnforcer({ defaults: house.policies, enforce_scope, enforce_new_defaults })
+  return {
+    ...machineParts(house, shared),
+    db: shared.db,
+    authorizer: { check: (rule, target, context) => enforcer.check(rule, target, context as never) },
+    tokens: shared.tokens,
+    dataDir: join(SHARED.has(name) ? shared.sharedDir : shared.dataDir, name),
+    owner: `${name}@${shared.owner}`,
+    lease: shared.config.flows.lease_seconds * 1000,
+    ...(shared.flowFaults ? { flowFaults: shared.flowFaults } : {}),
+    identityUrl: (request) => `${request.origin}/identity`,
+    publicUrl: shared.publicUrl,
+  }
+}
+
+function machineParts(house: HouseEntry, shared: MachineParts) {
+  const { name } = house.plate
+  return {
+    world: shared.here,
+    config: shared.config[name],
+    bus: shared.bus,
+    client: client(shared.doors, shared.here, name),
+    serviceCaller: () => shared.serviceCaller(name),
+    host: shared.host,
+    dataDir: join(shared.dataDir, name),
+  }
+}
+
+/** The agent of a house on this machine; undefined when none runs here. */
+export function agentOf(house: HouseEntry, shared: MachineParts, drivers: 'fake' | 'real'): AgentProcess | undefined {
+  const agents = agentsOf(shared.config)
+  if (!house.agent || !agents.has(house.plate.name)) return undefined
+  const fabric = drivers === 'real' ? { networkNamespace: fabricOf(shared.config) } : agents.has('nova') ? { alsoHosts: otherFakeHosts(shared.host, shared.config) } : {}
+  const parts: AgentParts<unknown> = { ...machineParts(house, shared), networkNode: agents.get('neutron') === 'node', ...fabric }
+  return house.agent(parts, drivers)
+}
+
+/** The namespace in which the Linux bridge driver makes taps. */
+function fabricOf(config: ConfigValues): string {
+  return `${(config.neutron as { network_prefix: string }).network_prefix}-fabric`
+}
+
+/** Nova's agent may play many hosts; the network reaches each of them. */
+function otherFakeHosts(host: string, config: ConfigValues): string[] {
+  const nova = config.nova as { agent?: { hosts?: number } } | undefined
+  return fakeHostNames(host, nova?.agent?.hosts ?? 1).slice(1)
+}
+
+export async function openBus(url: string, here: World, owner: string): Promise<Bus> {
+  if (url === '') return memoryBus(here)
+  if (!/^amqps?:/.test(url)) throw invalid('bus.url must begin with amqp: or amqps:, or be empty', { field: 'bus.url' })
+  return (await import('#base/bus/amqp.ts')).amqpBus(here, { url, name: owner })
+}
