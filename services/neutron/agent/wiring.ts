@@ -85,7 +85,8 @@ export function startWiring(parts: WiringParts): Wiring {
     for (const id of served) carried.dhcp.add(id)
     const ended = ids.networks.filter((id) => !served.has(id) && carried.dhcp.delete(id))
     const endings = canServeDhcp(driver) ? ended.map((id) => driver.ensureNoDhcp(id)) : []
-    const [wired, answering] = await Promise.all([ports, Promise.all(dhcp), Promise.all(gone), Promise.all(endings)])
+    const tunnels = wish.networks.map((network) => driver.ensureNetwork(network))
+    const [wired, answering] = await Promise.all([ports, Promise.all(dhcp), Promise.all(tunnels), Promise.all(gone), Promise.all(endings)])
     await report([...wired, ...answering], [])
   }
 

@@ -90,8 +90,8 @@ export function bindingRoutes(house: Neutron): Route[] {
           if (port['binding:host_id'] === host) {
             await store.ports.change(tx, { id: port.id }, { 'binding:host_id': '', 'binding:vif_type': 'unbound', 'binding:vif_details': '{}', status: 'DOWN', ...changed(house, port as never) })
           } else {
-            const gone = await store.portBindings.drop(tx, { port_id: port.id, host })
-          if (gone === 0) throw missing(port.id, host)
+              const gone = await store.portBindings.drop(tx, { port_id: port.id, host })
+            if (gone === 0) throw missing(port.id, host)
           }
           house.notices.changed(tx, { ports: [port.id] }, host)
         })
@@ -137,7 +137,10 @@ async function create(house: Neutron, rq: Rq, portOf: PortOf, all: (db: T, port:
     if (row.status === 'ACTIVE') {
       await store.ports.change(tx, { id: port.id }, { 'binding:host_id': host, ...bound, 'binding:vnic_type': vnic_type, 'binding:profile': row.profile, ...changed(house, port as never) })
       house.notices.changed(tx, { ports: [port.id], networks: [port.network_id] }, host)
-    } else await store.portBindings.add(tx, row)
+    } else {
+      await store.portBindings.add(tx, row)
+      house.notices.changed(tx, { ports: [port.id] }, host)
+    }
     return { json: { binding: shown(row, port) } }
   })
 }

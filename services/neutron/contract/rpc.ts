@@ -47,7 +47,7 @@ export interface PortWish {
 /** Ids of what changed; the agent asks for these anew. */
 export interface ChangedIds {
   ports: string[]
-  /** Networks whose DHCP changed. */
+  /** Networks whose DHCP or whose ends on other hosts changed. */
   networks: string[]
   routers: string[]
   /** Security groups and address groups whose members changed. */
@@ -56,6 +56,8 @@ export interface ChangedIds {
 
 /** What a host should carry of the ids it asked for. What it asked for and is not here is to be taken away. */
 export interface Wishes {
+  /** Of the networks asked for, those on this host that reach others by tunnels: the far ends may have changed. */
+  networks: NetworkPlan[]
   address_sets: AddressSetPlan[]
   ports: PortWish[]
   dhcp: DhcpPlan[]

@@ -6,7 +6,8 @@ import { AGENTS_TOPIC, agentTopic, type ChangedIds } from '#neutron/contract/rpc
 import type { Changes, Notices } from '#neutron/house.ts'
 import { type ExternalEvent, sendExternalEvents } from '#nova/contract/servers.ts'
 import type { HouseParts } from '#stack/house.ts'
-import type { T } from '#neutron/store/tables.ts'
+import type { Q, T } from '#neutron/store/tables.ts'
+import { farSides } from './far-sides.ts'
 
 const EVERYONE = '*'
 
@@ -16,7 +17,8 @@ interface Saying {
   events: ExternalEvent[]
 }
 
-export function notices(parts: Pick<HouseParts<unknown>, 'bus' | 'world' | 'client' | 'serviceCaller'>): Notices {
+export function notices(parts: Pick<HouseParts<unknown>, 'bus' | 'world' | 'client' | 'serviceCaller'> & { db: Q }): Notices {
+  const far = farSides(parts)
   const sayings = new WeakMap<T, Saying>()
   const log = parts.world.log.module('neutron.notices')
   const saying = (tx: T): Saying => {
@@ -24,7 +26,10 @@ export function notices(parts: Pick<HouseParts<unknown>, 'bus' | 'world' | 'clie
     if (!known) {
       const made: Saying = { changed: new Map(), reasons: new Set(), events: [] }
       sayings.set(tx, (known = made))
-      tx.afterCommit(() => void say(parts.bus, parts.world, made).then(() => tellNova(made.events)))
+      tx.afterCommit(() => {
+        void say(parts.bus, parts.world, made).then(() => tellNova(made.events))
+        for (const [host, { networks }] of made.changed) if (host !== EVERYONE && networks.size > 0) far.changed([...networks], host)
+      })
     }
     return known
   }

@@ -15,6 +15,7 @@ import { keepDefaultRanges } from '../store/segments.ts'
 import type { Tables } from '../store/tables.ts'
 
 export function controlProcess(parts: HouseParts<NeutronConfig>): ControlProcess {
+  const db = retrying(parts.db.as<Tables>())
   const house: Neutron = {
     world: parts.world,
     config: parts.config,
@@ -22,9 +23,9 @@ export function controlProcess(parts: HouseParts<NeutronConfig>): ControlProcess
     bus: parts.bus,
     authorizer: parts.authorizer,
     client: parts.client,
-    db: retrying(parts.db.as<Tables>()),
+    db,
     now: () => parts.world.clock.now(),
-    notices: notices(parts),
+    notices: notices({ ...parts, db }),
   }
   const routes = routesOf(house)
   const door = corridor({ world: parts.world, dialect: plate.dialect, routes, tokens: parts.tokens, authorizer: parts.authorizer, identityUrl: parts.identityUrl })

@@ -2,6 +2,7 @@
 import { hostPlan, dhcpPlan, networkPlan, type PlanFacts, type PlanPort, portPlan, routerPlan, type RouterParts } from '#neutron/core/host-plan.ts'
 import type { HostPlan, NetworkPlan } from '#neutron/drivers/plan.ts'
 import type { ChangedIds, Wishes } from '#neutron/contract/rpc.ts'
+import { hostsOnNetworks, tunnelEnds } from './agents.ts'
 import { rowsIn } from './rows.ts'
 import type { Q, Row } from './tables.ts'
 
@@ -50,9 +51,9 @@ async function tunnelsOf(db: Q, host: string, networkIds: readonly string[]): Pr
   const vteps = new Map<string, { ip: string }[]>()
   const fdb = new Map<string, { mac_address: string; ip: string }[]>()
   if (networkIds.length === 0) return { vteps, fdb }
-  const agents = await db.query.selectFrom('neutron_agents').select(['host', 'configurations']).where('agent_type', '=', 'Linux bridge agent').where('host', '!=', host).execute()
-  if (agents.length === 0) return { vteps, fdb }
-  const ends = new Map(agents.map((agent) => [agent.host, (JSON.parse(agent.configurations) as { tunneling_ip?: string }).tunneling_ip]))
+  const ends = await tunnelEnds(db)
+  // Who has no tunnels reaches nobody.
+  if (!ends.delete(host) || ends.size === 0) return { vteps, fdb }
   const ports = (await rows<{ network_id: string; mac_address: string; 'binding:host_id': string }>(db, 'neutron_ports', 'network_id', networkIds)).filter((port) => ends.get(port['binding:host_id']) !== undefined)
   for (const [id, ofNetwork] of Map.groupBy(ports, (port) => port.network_id)) {
     vteps.set(id, [...new Set(ofNetwork.map((port) => ends.get(port['binding:host_id'])!))].map((ip) => ({ ip })))
@@ -64,8 +65,20 @@ async function tunnelsOf(db: Q, host: string, networkIds: readonly string[]): Pr
 /** Ports that the driver wires as taps: DHCP and routers bring their own. */
 const isTap = (port: PlanPort): boolean => !port.device_owner.startsWith('network:')
 
+/** Also those that will be here after a live migration: their taps and rules are there before the guest is. */
 async function portsAt(db: Q, host: string): Promise<PlanPort[]> {
-  return (await db.query.selectFrom('neutron_ports').selectAll().where('binding:host_id', '=', host).execute()) as unknown as PlanPort[]
+  const bound = (await db.query.selectFrom('neutron_ports').selectAll().where('binding:host_id', '=', host).execute()) as unknown as PlanPort[]
+  return [...bound, ...(await rows<PlanPort>(db, 'neutron_ports', 'id', await inactiveAt(db, host)))]
+}
+
+async function inactiveAt(db: Q, host: string): Promise<string[]> {
+  return (await db.query.selectFrom('neutron_port_bindings').select('port_id').where('host', '=', host).execute()).map((row) => row.port_id)
+}
+
+/** Of these networks, those that something on this host hangs on, when it has tunnels to others. */
+async function tunnelledAt(db: Q, host: string, networkIds: readonly string[]): Promise<string[]> {
+  if (networkIds.length === 0 || !(await tunnelEnds(db)).has(host)) return []
+  return (await hostsOnNetworks(db, networkIds)).flatMap((one) => (one.host === host ? [one.network_id] : []))
 }
 
 async function dhcpNetworksAt(db: Q, host: string): Promise<string[]> {
@@ -115,13 +128,17 @@ export async function planOf(db: Q, host: string, settings: PlanSettings): Promi
 
 /** The part of a host's plan that is about these ids. */
 export async function wishesOf(db: Q, host: string, ids: ChangedIds, settings: PlanSettings): Promise<Wishes> {
-  const ports = (await rows<PlanPort>(db, 'neutron_ports', 'id', ids.ports)).filter((port) => port['binding:host_id'] === host && isTap(port))
+  const asked = (await rows<PlanPort>(db, 'neutron_ports', 'id', ids.ports)).filter(isTap)
+  const arriving = asked.some((port) => port['binding:host_id'] !== host) ? new Set(await inactiveAt(db, host)) : undefined
+  const ports = asked.filter((port) => port['binding:host_id'] === host || arriving?.has(port.id))
+  const tunnelled = await tunnelledAt(db, host, ids.networks)
   const here = new Set(ids.networks.length > 0 ? await dhcpNetworksAt(db, host) : [])
   const dhcp = await dhcpPorts(db, ids.networks.filter((id) => here.has(id)))
   const mine = new Set(ids.routers.length > 0 ? await routersAt(db, host) : [])
   const routers = await routerParts(db, ids.routers.filter((id) => mine.has(id)))
-  const facts = await factsFor(db, host, ports, [...ports, ...dhcp, ...routers.flatMap((one) => one.ports)].map((port) => port.network_id), settings, ids.sets)
+  const facts = await factsFor(db, host, ports, [...[...ports, ...dhcp, ...routers.flatMap((one) => one.ports)].map((port) => port.network_id), ...tunnelled], settings, ids.sets)
   return {
+    networks: tunnelled.flatMap((id) => networkPlan(id, facts) ?? []).filter((network) => network.network_type === 'vxlan'),
     address_sets: [...facts.sets],
     ports: ports.flatMap((port) => {
       const network: NetworkPlan | undefined = networkPlan(port.network_id, facts)

@@ -124,8 +124,8 @@ export function computeHandlers(parts: ComputeHostParts): ComputeRpc {
     layout: ({ server_id }) => able(driver.liveMigratable, 'migrate live').layout(server_id),
     prepareIncoming: ({ guest, layout }) => able(driver.liveMigratable, 'migrate live').prepareIncoming(specOf(guest), layout, images.source, parts.host_ip),
     migrateOut: ({ server_id, target }) => able(driver.liveMigratable, 'migrate live').migrateOut(server_id, target),
-    async finishIncoming({ server_id }) {
-      await able(driver.liveMigratable, 'migrate live').finishIncoming(server_id)
+    async finishIncoming({ server_id, paused }) {
+      await able(driver.liveMigratable, 'migrate live').finishIncoming(server_id, { paused: paused === true })
       return power(server_id)
     },
     migrationProgress: ({ server_id }) => able(driver.liveMigratable, 'migrate live').migrationProgress(server_id),

@@ -70,7 +70,7 @@ export interface ComputeRpc {
   layout(payload: About): Promise<MachineLayout>
   prepareIncoming(payload: { guest: GuestWish; layout: MachineLayout }): Promise<MigrationTarget>
   migrateOut(payload: About & { target: MigrationTarget }): Promise<void>
-  finishIncoming(payload: About): Promise<{ power_state: PowerState }>
+  finishIncoming(payload: About & { paused?: boolean }): Promise<{ power_state: PowerState }>
   migrationProgress(payload: About): Promise<MigrationProgress>
   abortMigration(payload: About): Promise<void>
   forceMigration(payload: About): Promise<void>

@@ -454,7 +454,7 @@ export function driverConformance(name: string, makeBench: () => Promise<Bench>)
         const spec = makeSpec(bench)
         await driver.ensureGuest(spec, bench.source, 'running')
         const uri = bench.peer ? (await driver.facts()).hypervisor_type === 'fake' ? 'fake:nowhere' : 'tcp:127.0.0.1:1' : 'tcp:127.0.0.1:1'
-        await assert.rejects(driver.liveMigratable!.migrateOut(spec.server_id, { uri, disks: { host: '127.0.0.1', port: 1, exports: ['root'] } }))
+        await assert.rejects(driver.liveMigratable!.migrateOut(spec.server_id, { uri, memory: 'none', disks: { key: 'none', exports: ['root'] } }))
         assert.equal(await driver.powerState(spec.server_id), 'running')
         await driver.liveMigratable!.abortMigration(spec.server_id)
         await driver.powerOff(spec.server_id)

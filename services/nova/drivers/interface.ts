@@ -314,10 +314,12 @@ export type MachineLayout = Readonly<Record<string, unknown>>
 
 /** What the destination offers the source. */
 export interface MigrationTarget {
-  /** `tcp:host:port`: where memory goes. */
+  /** `tcp:host:port`: where both go. */
   uri: string
-  /** Where the disks named go. */
-  disks: { host: string; port: number; exports: readonly string[] }
+  /** Opens the way of the memory; secret. */
+  memory: string
+  /** Opens the way of the disks named; secret. */
+  disks: { key: string; exports: readonly string[] }
 }
 
 export interface MigrationProgress {
@@ -342,10 +344,10 @@ export interface LiveMigratable {
    * the source reaches. Asked again it offers anew; `conflict` (code `arrived`) when the guest has arrived already.
    */
   prepareIncoming(spec: GuestSpec, layout: MachineLayout, source: ImageSource, listenHost: string): Promise<MigrationTarget>
-  /** Returns when the guest runs at the destination; it is stopped here, its disks are still here. */
+  /** Returns when the guest is at the destination, whole and standing still; it is stopped here, its disks are still here. */
   migrateOut(serverId: string, target: MigrationTarget, options?: { timeout?: number }): Promise<void>
-  /** `conflict` when the guest has not arrived. */
-  finishIncoming(serverId: string): Promise<void>
+  /** Lets the guest go on, unless it was `paused` before. `conflict` when it has not arrived. */
+  finishIncoming(serverId: string, options?: { paused?: boolean }): Promise<void>
   migrationProgress(serverId: string): Promise<MigrationProgress>
   /** The guest stays. Nothing under way: no error. */
   abortMigration(serverId: string): Promise<void>

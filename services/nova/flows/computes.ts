@@ -18,7 +18,7 @@ export interface CallCompute {
 export async function callCompute<M extends keyof ComputeRpc>(nova: Nova, hostId: string, method: M, payload: Payload<M>, options: CallCompute = {}): Promise<Answer<M>> {
   const { clock } = nova.world
   const wait = options.wait ?? nova.config.agent_wait
-  const until = clock.now() + wait
+  let until = clock.now() + wait
   for (;;) {
     try {
       const kind = computeTopic.kinds[method]
@@ -26,11 +26,16 @@ export async function callCompute<M extends keyof ComputeRpc>(nova: Nova, hostId
       return (await nova.bus.call(topicName(computeTopic, hostId), method, payload, call)) as Answer<M>
     } catch (thrown) {
       options.signal?.throwIfAborted()
-      const silent = isFault(thrown) && (thrown.code === 'bus.nobody' || thrown.code === 'bus.timeout')
-      if (!silent) throw thrown
+      const code = isFault(thrown) ? thrown.code : undefined
+      if (code !== 'bus.nobody' && code !== 'bus.timeout' && code !== 'bus.disconnected') throw thrown
+      // While the broker is away nothing is known of the host; afterwards it has its time to be there again.
+      if (code === 'bus.disconnected') {
+        if (!options.signal && clock.now() >= until) throw thrown
+        if (options.signal) until = Math.max(until, clock.now() + wait)
+      }
       // An agent that works on it still is asked until the flow's deadline; one that is not there only for a while.
-      if (thrown.code === 'bus.nobody' && clock.now() >= until) throw unavailable('The compute host does not answer.', { code: 'nova.host_silent', cause: thrown })
-      if (thrown.code === 'bus.timeout' && !options.signal) throw thrown
+      if (code === 'bus.nobody' && clock.now() >= until) throw unavailable('The compute host does not answer.', { code: 'nova.host_silent', cause: thrown })
+      if (code === 'bus.timeout' && !options.signal) throw thrown
       await clock.sleep(Math.min(1_000, Math.max(50, wait / 10)), options.signal)
     }
   }

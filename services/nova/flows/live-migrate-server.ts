@@ -66,7 +66,7 @@ export const liveMigrateServerFlow = (nova: Nova): Flow<LiveMigrateServer> => {
       )
       const prepared = await f.step(
         'prepare',
-        () => prepare(nova, p, place),
+        (signal) => prepare(nova, p, place, signal),
         (result) => unprepare(nova, p, place, result),
       )
       await f.step('migrate', async (signal) => {
@@ -93,7 +93,7 @@ export const liveMigrateServerFlow = (nova: Nova): Flow<LiveMigrateServer> => {
   )
 }
 
-async function prepare(nova: Nova, p: LiveMigrateServer, place: Place): Promise<Prepared> {
+async function prepare(nova: Nova, p: LiveMigrateServer, place: Place, signal: AbortSignal): Promise<Prepared> {
   const server = await liveServer(nova, p.server_id)
   const nics = JSON.parse(server.network_info) as NicInfo[]
   const caller = await nova.service()
@@ -111,11 +111,25 @@ async function prepare(nova: Nova, p: LiveMigrateServer, place: Place): Promise<
       there.push({ ...nic, ...(tap === undefined ? {} : { tap }) })
     }
     const guest = await guestWish(nova, { server, flavor: JSON.parse(server.flavor) as FlavorSnapshot, devices, nics: there })
-    const layout = await callCompute(nova, server.host_id!, 'layout', { server_id: server.id })
-    return { target: await callCompute(nova, place.host_id, 'prepareIncoming', { guest, layout }), devices }
+    const layout = await callCompute(nova, server.host_id!, 'layout', { server_id: server.id }, { signal })
+    return { target: await whenWired(nova, signal, () => callCompute(nova, place.host_id, 'prepareIncoming', { guest, layout }, { signal })), devices }
   } catch (thrown) {
     await unprepare(nova, p, place, { devices }).catch((again: unknown) => nova.world.log.module('nova.migrate').warn('Failed to undo a preparation', { server: p.server_id, error: again }))
     throw thrown
+  }
+}
+
+/** A binding that is not active has no state to wait for: the host says that the wires are not there yet, and is asked again. */
+async function whenWired<T>(nova: Nova, signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+  const { clock } = nova.world
+  const until = clock.now() + nova.config.vif_plugging_timeout
+  for (;;) {
+    try {
+      return await ask()
+    } catch (thrown) {
+      if (!isFault(thrown) || thrown.code !== 'tap.absent' || clock.now() >= until) throw thrown
+      await clock.sleep(250, signal)
+    }
   }
 }
 
@@ -143,7 +157,7 @@ async function arrive(nova: Nova, p: LiveMigrateServer, place: Place, prepared: 
     })
   }
   const old = attachmentsOf(await blockDevicesOf(nova.db, server.id))
-  const { power_state } = await callCompute(nova, place.host_id, 'finishIncoming', { server_id: server.id })
+  const { power_state } = await callCompute(nova, place.host_id, 'finishIncoming', { server_id: server.id, paused: p.was === 'paused' })
   await adoptAttachments(nova, prepared.devices)
   const fresh = attachmentsOf(prepared.devices)
   await letAttachmentsGo(nova, Object.fromEntries(Object.entries(old).filter(([device, attachment]) => fresh[device] !== attachment)))

@@ -15,7 +15,7 @@ export function fakeMigration({ world, host, act, actOnAny, make }: FakeParts, p
           guest.incoming = true
           guest.power_state = 'nostate'
         }
-        return { uri: `fake:${host.hostname}`, disks: { host: host.hostname, port: 0, exports: [] } }
+        return { uri: `fake:${host.hostname}`, memory: '', disks: { key: '', exports: [] } }
       }),
     migrateOut: (serverId, target) =>
       act('migrateOut', serverId, (guest) => {

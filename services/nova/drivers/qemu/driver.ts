@@ -12,6 +12,7 @@ import { makeWhole, readJson, writeDurably } from '#host/durable-file.ts'
 import { hostFacts } from '#host/host-facts.ts'
 import { qemu } from '#host/qemu.ts'
 import { qemuImg } from '#host/qemu-img.ts'
+import { agentTunnels, type Tunnels } from '#host/tunnels.ts'
 import { guestLines } from '../guest-lines.ts'
 import type { ComputeDriver, GuestSpec, ImageSource, PowerState } from '../interface.ts'
 import { addNic, addVolume, nicAttachable, volumeAttachable } from './attachments.ts'
@@ -32,6 +33,8 @@ import { consoleLog, consoleSockets, diagnosable, interruptible, passwordSettabl
 export interface QemuDriverOptions extends Partial<Omit<QemuSettings, 'data'>> {
   data: string
   accelerator?: AcceleratorSetting
+  /** Ways to other hosts, when somebody else keeps them. Default: own ones, on ports 49152 to 49215. */
+  tunnels?: Tunnels
   binary?: string
   /** Default: the system's. */
   hostname?: string
@@ -57,7 +60,6 @@ export async function openQemuDriver(world: World, options: QemuDriverOptions): 
     run: options.run ?? join(options.data, 'run'),
     namespace: options.namespace,
     unplugTimeout: options.unplugTimeout ?? 20_000,
-    migrationPorts: options.migrationPorts ?? [49_152, 49_215],
     firmware: options.firmware ?? FIRMWARE.find(({ code }) => existsSync(code)) ?? FIRMWARE[0],
   }
   const instances = join(settings.data, 'instances')
@@ -88,6 +90,7 @@ export async function openQemuDriver(world: World, options: QemuDriverOptions): 
     records: store,
     baseImages: baseImages(world, join(settings.data, 'images', '_base'), images),
     sessions: held,
+    tunnels: options.tunnels ?? agentTunnels({ ports: [49_152, 49_215], random: world.random }),
     turnOnAny,
     turn: (operation, serverId, work) =>
       turnOnAny(operation, serverId, (record, signal) => {
@@ -208,6 +211,7 @@ export async function openQemuDriver(world: World, options: QemuDriverOptions): 
       }),
     async close() {
       held.close()
+      if (!options.tunnels) await parts.tunnels.close()
     },
 
     lifecycleWatchable: { watch: (listener) => held.watch(listener) },

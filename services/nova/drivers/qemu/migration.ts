@@ -3,10 +3,14 @@
  * just before the guest changes over it lets the mirrors go, so that both sides never write. Overlays travel, images do not: both hosts
  * have the same image below.
  *
+ * Both go through the agents (`host/tunnels.ts`): QEMU listens on unix sockets alone, for it lives in a namespace that the other host does not reach.
+ * The destination acknowledges the whole of the memory, and stands still until `finishIncoming`: a way that breaks at any byte leaves one guest, here.
+ *
  * The record says `leaving` before anything starts and `left` when the guest is gone: from then on nothing starts it here.
  */
 import { conflict, Fault, invalid, isFault, timedOut, unavailable } from '#base/fault.ts'
-import { type QmpConnection, qmpReason } from '#host/qmp.ts'
+import type { QmpConnection } from '#host/qmp.ts'
+import { bridgeUnix, joinUnix, type Offer, type Way } from '#host/tunnels.ts'
 import type { GuestSpec, ImageSource, LiveMigratable, MachineLayout, MigrationProgress, MigrationTarget } from '../interface.ts'
 import type { QemuParts } from './parts.ts'
 import { nodeNames } from './plugging.ts'
@@ -33,6 +37,7 @@ type Prepare = (spec: GuestSpec, layout: Layout, source: ImageSource, signal: Ab
 
 export function liveMigratable(parts: QemuParts, prepare: Prepare): LiveMigratable {
   const { turn, turnOnAny, sessions, records } = parts
+  const offered = new Map<string, Offer[]>()
   return {
     layout: (serverId) =>
       turn('layout', serverId, async (record) => {
@@ -50,19 +55,22 @@ export function liveMigratable(parts: QemuParts, prepare: Prepare): LiveMigratab
         const record = await prepare(spec, read, source, signal, found && { ...found, stage: 'making' })
         record.stage = 'arriving'
         await records.save(record)
-        const live = await startMachine(parts, record, signal, { incoming: true })
-        return listen(parts, record, live.qmp, listenHost)
+        const live = await startMachine(parts, record, signal, { incoming: true, paused: true })
+        return listen(parts, record, live.qmp, listenHost, offered)
       }),
-    finishIncoming: (serverId) =>
+    finishIncoming: (serverId, { paused = false } = {}) =>
       turn('finishIncoming', serverId, async (record) => {
         if (record.stage === 'ready') return
         const live = await sessions.live(serverId)
         if (!live || (await sessions.status(live)) === 'inmigrate') throw conflict('The server has not arrived.')
+        withdraw(offered, serverId)
         // With an export left the next migration or suspension would fail.
         for (const name of exportsOf(record)) await live.qmp.execute('block-export-del', { id: name, mode: 'hard' }).catch(() => {})
         await live.qmp.execute('nbd-server-stop').catch(() => {})
+        // The record first: a guest that runs is never `arriving`.
         record.stage = 'ready'
         await records.save(record)
+        if (!paused) await live.qmp.execute('cont')
       }),
     migrateOut: (serverId, target, options = {}) =>
       turnOnAny('migrateOut', serverId, async (record, signal) => {
@@ -76,11 +84,15 @@ export function liveMigratable(parts: QemuParts, prepare: Prepare): LiveMigratab
         }
         record.stage = 'leaving'
         await records.save(record)
+        const { outgoingMemory, outgoingDisks } = records.place(serverId).sockets
+        const bridges = await Promise.all([bridgeUnix(outgoingMemory, wayOf(target.uri, target.memory)), bridgeUnix(outgoingDisks, wayOf(target.uri, target.disks.key))])
         try {
           await migrate(parts, record, live, target, options.timeout ?? DEFAULT_TIMEOUT, signal)
         } catch (thrown) {
           await stay(parts, record, live)
           throw thrown
+        } finally {
+          for (const bridge of bridges) bridge.close()
         }
         await left(parts, record)
       }),
@@ -112,39 +124,41 @@ function readLayout(layout: MachineLayout, spec: GuestSpec): Layout {
 
 const MIRROR = 'mirror-'
 
+/** Of both sides: the destination acknowledges by `return-path`. */
+const CAPABILITIES = [
+  { capability: 'events', state: true },
+  { capability: 'return-path', state: true },
+]
+
 function exportsOf(record: GuestRecord): string[] {
   return Object.keys(record.disks)
 }
 
 // --- destination
 
-async function listen(parts: QemuParts, record: GuestRecord, qmp: QmpConnection, host: string): Promise<MigrationTarget> {
-  await qmp.execute('migrate-set-capabilities', { capabilities: [{ capability: 'events', state: true }] })
+async function listen(parts: QemuParts, record: GuestRecord, qmp: QmpConnection, host: string, offered: Map<string, Offer[]>): Promise<MigrationTarget> {
+  await qmp.execute('migrate-set-capabilities', { capabilities: CAPABILITIES })
+  const { incomingMemory, incomingDisks } = parts.records.place(record.server_id).sockets
   const names = exportsOf(record)
-  const diskPort = await onFreePort(parts, (port) => qmp.execute('nbd-server-start', { addr: { type: 'inet', data: { host, port: String(port) } } }))
+  await qmp.execute('nbd-server-start', { addr: { type: 'unix', data: { path: incomingDisks } } })
   for (const name of names) await qmp.execute('block-export-add', { type: 'nbd', id: name, 'node-name': name, name, writable: true })
-  const port = await onFreePort(parts, (tried) => qmp.execute('migrate-incoming', { uri: `tcp:${bracketed(host)}:${tried}` }))
-  return { uri: `tcp:${bracketed(host)}:${port}`, disks: { host, port: diskPort, exports: names } }
+  await qmp.execute('migrate-incoming', { uri: `unix:${incomingMemory}` })
+  const memory = await parts.tunnels.offer(host, joinUnix(incomingMemory))
+  const disks = await parts.tunnels.offer(host, joinUnix(incomingDisks))
+  withdraw(offered, record.server_id)
+  offered.set(record.server_id, [memory, disks])
+  return { uri: `tcp:${host.includes(':') ? `[${host}]` : host}:${memory.way.port}`, memory: memory.way.key, disks: { key: disks.way.key, exports: names } }
 }
 
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host
+function withdraw(offered: Map<string, Offer[]>, serverId: string): void {
+  for (const offer of offered.get(serverId) ?? []) offer.withdraw()
+  offered.delete(serverId)
 }
 
-async function onFreePort(parts: QemuParts, use: (port: number) => Promise<unknown>): Promise<number> {
-  const [low, high] = parts.settings.migrationPorts
-  const count = high - low + 1
-  const first = parts.world.random.below(count)
-  for (let step = 0; step < count; step++) {
-    const port = low + ((first + step) % count)
-    try {
-      await use(port)
-      return port
-    } catch (thrown) {
-      if (!/in use|Failed to (find an available port|listen|bind)/i.test(qmpReason(thrown))) throw thrown
-    }
-  }
-  throw unavailable('All ports for live migration are taken.')
+function wayOf(uri: string, key: string): Way {
+  const found = /^tcp:(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(uri)
+  if (!found) throw invalid('The target of the migration is not understood.', { field: 'uri' })
+  return { host: (found[1] ?? found[2])!, port: Number(found[3]), key }
 }
 
 // --- source
@@ -152,17 +166,12 @@ async function onFreePort(parts: QemuParts, use: (port: number) => Promise<unkno
 async function migrate(parts: QemuParts, record: GuestRecord, { qmp }: LiveGuest, target: MigrationTarget, timeout: number, signal: AbortSignal): Promise<void> {
   const { clock } = parts.world
   const deadline = clock.now() + timeout
+  const { outgoingMemory, outgoingDisks } = parts.records.place(record.server_id).sockets
   await clearMirrors(qmp)
-  await qmp.execute('migrate-set-capabilities', {
-    capabilities: [
-      { capability: 'events', state: true },
-      { capability: 'pause-before-switchover', state: true },
-      { capability: 'auto-converge', state: true },
-    ],
-  })
+  await qmp.execute('migrate-set-capabilities', { capabilities: [...CAPABILITIES, { capability: 'pause-before-switchover', state: true }, { capability: 'auto-converge', state: true }] })
   for (const name of target.disks.exports) {
     const node = `${MIRROR}${name}`
-    const server = { type: 'inet', host: target.disks.host, port: String(target.disks.port) }
+    const server = { type: 'unix', path: outgoingDisks }
     await qmp.execute('blockdev-add', { driver: 'nbd', 'node-name': node, server, export: name })
     const ready = qmp.waitEvent(['BLOCK_JOB_READY', 'BLOCK_JOB_COMPLETED', 'BLOCK_JOB_CANCELLED'], { timeout, signal, match: ({ data }) => data.device === node })
     const sync = record.disks[name]?.base ? 'top' : 'full'
@@ -170,7 +179,7 @@ async function migrate(parts: QemuParts, record: GuestRecord, { qmp }: LiveGuest
     const event = await ready
     if (event.event !== 'BLOCK_JOB_READY') throw unavailable('The disks of the server could not be copied.', { detail: event.data.error })
   }
-  await qmp.execute('migrate', { uri: target.uri })
+  await qmp.execute('migrate', { uri: `unix:${outgoingMemory}` })
   for (;;) {
     const now = await qmp.execute<QueryMigrate>('query-migrate')
     if (now.status === 'pre-switchover') {

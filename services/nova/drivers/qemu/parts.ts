@@ -3,6 +3,7 @@ import type { World } from '#base/world.ts'
 import type { AcceleratorChoice } from '#host/accelerator.ts'
 import type { Qemu } from '#host/qemu.ts'
 import type { QemuImg } from '#host/qemu-img.ts'
+import type { Tunnels } from '#host/tunnels.ts'
 import type { BaseImages } from './base-images.ts'
 import type { GuestRecord, Records } from './record.ts'
 import type { Sessions } from './sessions.ts'
@@ -16,8 +17,6 @@ export interface QemuSettings {
   namespace: string | undefined
   /** Milliseconds a guest gets to let go of a device. */
   unplugTimeout: number
-  /** TCP ports for incoming live migrations, both ends included. */
-  migrationPorts: readonly [number, number]
   /** Where UEFI firmware is. */
   firmware: { code: string; vars: string }
 }
@@ -32,6 +31,7 @@ export interface QemuParts {
   records: Records
   baseImages: BaseImages
   sessions: Sessions
+  tunnels: Tunnels
   /** In the guest's line; `not_found` when it has no record, `conflict` when it has left by live migration. */
   turn<T>(operation: string, serverId: string, work: (record: GuestRecord, signal: AbortSignal) => Promise<T>): Promise<T>
   turnOnAny<T>(operation: string, serverId: string, work: (record: GuestRecord | undefined, signal: AbortSignal) => Promise<T>): Promise<T>

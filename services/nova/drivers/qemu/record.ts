@@ -57,7 +57,8 @@ export interface GuestPlace {
   /** Present: the guest is suspended. */
   memory: string
   pidfile: string
-  sockets: { qmp: string; serial: string; vnc: string; agent: string; memory: string }
+  /** `incoming…` and `outgoing…`: ways of a live migration, to QEMU here and from QEMU here. */
+  sockets: { qmp: string; serial: string; vnc: string; agent: string; memory: string; incomingMemory: string; incomingDisks: string; outgoingMemory: string; outgoingDisks: string }
 }
 
 export interface Records {
@@ -87,7 +88,7 @@ export function records(options: { instances: string; run: string; hostId: strin
       consoleLog: join(directory, 'console.log'),
       memory: join(directory, 'memory'),
       pidfile: beside('pid'),
-      sockets: { qmp: beside('qmp'), serial: beside('ser'), vnc: beside('vnc'), agent: beside('ga'), memory: beside('mem') },
+      sockets: { qmp: beside('qmp'), serial: beside('ser'), vnc: beside('vnc'), agent: beside('ga'), memory: beside('mem'), incomingMemory: beside('im'), incomingDisks: beside('id'), outgoingMemory: beside('om'), outgoingDisks: beside('od') },
     }
   }
   const erasedSweep = async (): Promise<void> => {
