@@ -1,14 +1,12 @@
-/** A Tempest workspace for a running cloud: `etc/tempest.conf`, `.stestr.conf`, and the images and flavors the tests ask for. */
+/** A Tempest workspace for a running cloud: `etc/tempest.conf`, and the images and flavors the tests ask for. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Cloud } from '#cloud/start-cloud.ts'
 
 type Sections = Record<string, Record<string, string | number | boolean>>
 
-const TEMPEST = '/usr/lib/python3/dist-packages/tempest'
-
-/** `httpImage` is a URL from which images may be imported. */
-export async function makeWorkspace(dir: string, cloud: Cloud, httpImage?: string): Promise<void> {
+/** `httpImage` is a URL from which images may be imported; without `log` Tempest writes only errors down. */
+export async function makeWorkspace(dir: string, cloud: Cloud, { httpImage, log = false }: { httpImage?: string; log?: boolean } = {}): Promise<void> {
   for (const folder of ['etc', 'logs', 'lock']) await mkdir(join(dir, folder), { recursive: true })
   const admin = await login(cloud)
   const has = (service: string): boolean => cloud.controls.has(service)
@@ -21,7 +19,7 @@ export async function makeWorkspace(dir: string, cloud: Cloud, httpImage?: strin
   const identity = `${cloud.url}/identity/v3`
   const volume = has('cinder')
   const sections: Sections = {
-    DEFAULT: { log_dir: join(dir, 'logs'), log_file: 'tempest.log', debug: true },
+    DEFAULT: { log_dir: join(dir, 'logs'), log_file: 'tempest.log', debug: log, ...(log ? {} : { default_log_levels: 'tempest=ERROR,urllib3=ERROR,paramiko=ERROR' }) },
     oslo_concurrency: { lock_path: join(dir, 'lock') },
     auth: {
       use_dynamic_credentials: true,
@@ -72,7 +70,6 @@ export async function makeWorkspace(dir: string, cloud: Cloud, httpImage?: strin
   }
   const text = Object.entries(sections).map(([name, values]) => `[${name}]\n${Object.entries(values).map(([key, value]) => `${key} = ${value === true ? 'True' : value === false ? 'False' : value}`).join('\n')}\n`).join('\n')
   await writeFile(join(dir, 'etc', 'tempest.conf'), text, { mode: 0o600 })
-  await writeFile(join(dir, '.stestr.conf'), `[DEFAULT]\ntest_path=${TEMPEST}/test_discover\ntop_dir=${TEMPEST}\ngroup_regex=([^\\.]*\\.)*\n`)
 }
 
 // Answers are JSON of many shapes.
