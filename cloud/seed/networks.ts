@@ -11,6 +11,7 @@ interface Named {
 /** Addresses for floating IPs; the host itself takes the gateway's. */
 export const PUBLIC_CIDR = '172.24.4.0/24'
 export const PUBLIC_GATEWAY = '172.24.4.1'
+const POOL_CIDR = '10.128.0.0/9'
 const PRIVATE_CIDR = '10.0.0.0/24'
 const PRIVATE_CIDR6 = 'fd42:0d01:0000:0001::/64'
 
@@ -27,6 +28,10 @@ export async function seedNetworks({ client, identity }: SeedParts, admin: Calle
     await client.call(admin, 'neutron', create('subnets'), {
       body: { subnet: { name: 'public-subnet', network_id: network!.id, ip_version: 4, cidr: PUBLIC_CIDR, gateway_ip: PUBLIC_GATEWAY, enable_dhcp: false, allocation_pools: [{ start: '172.24.4.2', end: '172.24.4.254' }] } },
     })
+  }
+  // Whence `--use-default-subnet-pool` and automatic topologies take their addresses.
+  if (await missing(client, admin, 'subnetpools', 'default-pool-v4')) {
+    await client.call(admin, 'neutron', create('subnetpools'), { body: { subnetpool: { name: 'default-pool-v4', prefixes: [POOL_CIDR], default_prefixlen: 26, shared: true, is_default: true } } })
   }
   if (!(await missing(client, demo, 'networks', 'private'))) return
   const { network } = await client.call(demo, 'neutron', create('networks'), { body: { network: { name: 'private' } } })

@@ -55,6 +55,12 @@ function testedCloud(imageHost: string): Record<string, unknown> {
     'keystone.password_hashing.memory_kib': 64,
     'keystone.password_hashing.passes': 1,
     'glance.web_download_allow_private': [imageHost],
+    'keystone.security_compliance.lockout_failure_attempts': 3,
+    'keystone.security_compliance.lockout_duration': 1,
+    'keystone.security_compliance.unique_last_password_count': 2,
+    'nova.agent.hosts': 2,
+    // A second snapshot is refused while the first is taken, which on a real disk takes longer than a request.
+    'nova.agent.fake.slow': { snapshot: 300 },
     'glance.stores': [{ id: 'file' }, { id: 'second' }],
   }
 }

@@ -16,6 +16,7 @@ import { blockDevicesOf, patchBlockDevice } from '../store/block-devices.ts'
 import { serversByIds } from '../store/servers.ts'
 import type { ServerRow } from '../store/tables.ts'
 import { object } from './schemas.ts'
+import { recordDone } from './server-steps.ts'
 
 const NAMES: Readonly<Record<ExternalEvent['name'], number>> = {
   'network-changed': v('2.1'), 'network-vif-plugged': v('2.1'), 'network-vif-unplugged': v('2.1'), 'network-vif-deleted': v('2.1'), 'volume-extended': v('2.51'), 'power-update': v('2.76'), 'accelerator-request-bound': v('2.82'), 'volume-reimaged': v('2.93'),
@@ -39,7 +40,7 @@ async function take(nova: Nova, rq: Rq<{ events: ExternalEvent[] }>): Promise<Re
     else if (server.host_id === null && !server.vm_state.startsWith('shelved')) judged.push({ ...event, status: 'failed', code: 422 })
     else {
       // One event that cannot be followed does not spoil the others.
-      const code = await follow(nova, server, event).then(
+      const code = await follow(nova, rq, server, event).then(
         () => 200,
         (thrown: unknown) => {
           nova.world.log.module('nova.events').warn('Failed to follow an event', { server: server.id, event: event.name, error: thrown })
@@ -56,7 +57,7 @@ async function take(nova: Nova, rq: Rq<{ events: ExternalEvent[] }>): Promise<Re
   return status === 404 ? { status, json: { itemNotFound: { code: 404, message: 'No instances found for any event' } } } : { status, json: { events: judged } }
 }
 
-async function follow(nova: Nova, server: ServerRow, event: ExternalEvent): Promise<void> {
+async function follow(nova: Nova, rq: Rq<unknown>, server: ServerRow, event: ExternalEvent): Promise<void> {
   switch (event.name) {
     case 'network-changed':
     case 'network-vif-deleted':
@@ -65,7 +66,7 @@ async function follow(nova: Nova, server: ServerRow, event: ExternalEvent): Prom
       if (server.vm_state === 'building') return nova.wakes.refreshLater(server.id)
       return refreshNetwork(nova, server.id)
     case 'volume-extended':
-      return extend(nova, server, event.tag ?? '')
+      return extend(nova, rq, server, event.tag ?? '')
     case 'power-update':
       return power(nova, server, event.tag ?? '')
     default:
@@ -73,12 +74,26 @@ async function follow(nova: Nova, server: ServerRow, event: ExternalEvent): Prom
   }
 }
 
-async function extend(nova: Nova, server: ServerRow, volumeId: string): Promise<void> {
+async function extend(nova: Nova, rq: Rq<unknown>, server: ServerRow, volumeId: string): Promise<void> {
   const device = (await blockDevicesOf(nova.db, server.id)).find((one) => one.volume_id === volumeId)
   if (!device || server.host_id === null) return
   const { volume } = await nova.client.call(await nova.service(), 'cinder', showVolume, { params: { volume_id: volumeId } })
   await patchBlockDevice(nova.db, device.id, { volume_size: volume.size })
-  await callCompute(nova, server.host_id, 'extendVolume', { server_id: server.id, volume_id: volumeId, size: volume.size * 2 ** 30 }, { wait: 0 })
+  const began = nova.world.clock.now()
+  const closed = (result: 'Success' | 'Error', details?: string): Promise<void> =>
+    nova.db.transaction((tx) =>
+      recordDone(nova, tx, rq, server.id, 'extend_volume', {
+        event: { event: 'compute_extend_volume', start: began, finish: nova.world.clock.now(), result, ...(server.host === null ? {} : { host: server.host }), ...(details === undefined ? {} : { details }) },
+        message: result === 'Error' ? 'Error' : null,
+      }),
+    )
+  try {
+    await callCompute(nova, server.host_id, 'extendVolume', { server_id: server.id, volume_id: volumeId, size: volume.size * 2 ** 30 }, { wait: 0 })
+  } catch (thrown) {
+    await closed('Error', (thrown as Error).message)
+    throw thrown
+  }
+  await closed('Success')
 }
 
 /** Ironic saw a machine turned on or off by hand. */

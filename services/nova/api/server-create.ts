@@ -106,7 +106,7 @@ async function createServers(nova: Nova, rq: Rq<CreateBody>): Promise<Reply> {
   const image = await judgedImage(nova, rq, caller, plan, imageRef, flavor)
   await judgeSources(nova, caller, plan, rq)
   const group = await groupOf(nova, project_id, hints, max)
-  const files = judgedFiles(wish.personality)
+  const files = await judgedFiles(nova, project_id, wish.personality)
 
   const adminPass = wish.adminPass ?? newPassword(nova.world.random)
   const zone = target.zone
@@ -357,9 +357,16 @@ async function groupOf(nova: Nova, projectId: string, hints: Readonly<Record<str
   return group.id
 }
 
-function judgedFiles(files: Wish['personality']): { path: string; contents: string }[] {
-  return (files ?? []).map((file) => {
+/** Files to put into a guest, complete and within the project's quota. */
+export async function judgedFiles(nova: Nova, projectId: string, files: Wish['personality']): Promise<{ path: string; contents: string }[]> {
+  if (files === undefined || files.length === 0) return []
+  const limits = await limitsOf(nova.db, projectId, nova.config.quota)
+  const beyond = (limit: number, count: number): boolean => limit >= 0 && count > limit
+  if (beyond(limits.injected_files, files.length)) throw new Fault('over_quota', 'Personality file limit exceeded')
+  return files.map((file) => {
     if (file.path === undefined || file.contents === undefined) throw invalid('Bad personality format: missing path or contents', { field: 'personality' })
+    if (beyond(limits.injected_file_path_bytes, Buffer.byteLength(file.path))) throw new Fault('over_quota', 'Personality file path exceeds maximum length')
+    if (beyond(limits.injected_file_content_bytes, Buffer.from(file.contents, 'base64').length)) throw new Fault('over_quota', 'Personality file content exceeds maximum length')
     return { path: file.path, contents: file.contents }
   })
 }

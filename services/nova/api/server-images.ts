@@ -45,7 +45,7 @@ async function snapshot(nova: Nova, rq: Rq<unknown>, server: ServerRow, wish: Im
     rq.authorize('os_compute_api:servers:create_image:allow_volume_backed', { project_id: server.project_id, user_id: server.user_id })
     return answer(nova, rq, await ofVolumes(nova, rq, server, devices, wish))
   }
-  const { image, format } = await newImage(nova, rq, server, wish, { image_type: 'snapshot' })
+  const { image, format } = await newImage(nova, rq, server, wish, { image_type: wish.metadata?.image_type ?? 'snapshot' })
   await beginWork(nova, rq, server, { action: 'createImage', event: 'compute_snapshot_instance', legal: 'createImage', lock: 'image_snapshot_pending', flow: nova.flows.snapshotServer, params: { image_id: image.id, format } }).catch((thrown: unknown) => dropped(nova, image.id, thrown))
   return answer(nova, rq, image.id)
 }

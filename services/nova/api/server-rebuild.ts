@@ -17,7 +17,7 @@ import type { FlavorSnapshot, ServerPrivate, ServerRow } from '../store/tables.t
 import { linksOf } from './links.ts'
 import { adminPass, description, diskConfig, envelope, flag, fqdnText, hostnameText, imageRef, ipv4Text, ipv6Text, isTrue, metadataObject, nameText, object, personality } from './schemas.ts'
 import { actionRoute } from './server-actions.ts'
-import { callerOf, judgeMetadata } from './server-create.ts'
+import { callerOf, judgedFiles, judgeMetadata } from './server-create.ts'
 import { accessAddress6, beginWork, isAdmin } from './server-steps.ts'
 import { serverViews } from './server-view.ts'
 
@@ -96,7 +96,7 @@ async function rebuild(nova: Nova, rq: Rq<unknown>, server: ServerRow, wish: Reb
     ...(wish.hostname === undefined ? {} : { hostname: wish.hostname }),
     ...(wish.user_data === undefined ? {} : { user_data: wish.user_data }),
     ...(wish.key_name === undefined ? {} : await keyPatch(nova, rq, server, wish.key_name)),
-    ...(wish.personality === undefined ? {} : { private: JSON.stringify({ ...own, injected_files: wish.personality.flatMap((file) => (file.path !== undefined && file.contents !== undefined ? [{ path: file.path, contents: file.contents }] : [])) }) }),
+    ...(wish.personality === undefined ? {} : { private: JSON.stringify({ ...own, injected_files: await judgedFiles(nova, server.project_id, wish.personality) }) }),
   }
   await beginWork(nova, rq, server, {
     action: 'rebuild', event: 'compute_rebuild_instance', legal: 'rebuild', lock: 'rebuilding', patch: { ...patch, progress: 0 }, flow: nova.flows.rebuildServer,

@@ -9,7 +9,7 @@ import { moveServer, type ServerWork, type StatePatch } from '../flows/state.ts'
 import type { Nova } from '../house.ts'
 import { insertAction } from '../store/actions.ts'
 import { serverById } from '../store/servers.ts'
-import type { NovaTables, ServerRow } from '../store/tables.ts'
+import type { ActionEvent, NovaTables, ServerRow } from '../store/tables.ts'
 
 export const isAdmin = (rq: Rq<never> | Rq<unknown>): boolean => rq.allows('context_is_admin')
 
@@ -80,9 +80,9 @@ export async function recordAction(nova: Nova, tx: Tx<NovaTables>, rq: Rq<unknow
 }
 
 /** An action that needs no flow: it is recorded as done. */
-export async function recordDone(nova: Nova, tx: Tx<NovaTables>, rq: Rq<unknown>, serverId: string, action: string): Promise<void> {
+export async function recordDone(nova: Nova, tx: Tx<NovaTables>, rq: Rq<unknown>, serverId: string, action: string, { event, message = null }: { event?: ActionEvent; message?: string | null } = {}): Promise<void> {
   const now = nova.world.clock.now()
-  await insertAction(tx, { id: nova.world.random.uuid(), server_id: serverId, action, request_id: rq.context.request_id, user_id: rq.context.user_id ?? '', project_id: rq.context.project_id ?? '', message: null, events: '[]', started_at: now, updated_at: now })
+  await insertAction(tx, { id: nova.world.random.uuid(), server_id: serverId, action, request_id: rq.context.request_id, user_id: rq.context.user_id ?? '', project_id: rq.context.project_id ?? '', message, events: JSON.stringify(event ? [event] : []), started_at: event?.start ?? now, updated_at: now })
 }
 
 /** An IPv6 address as Nova keeps it: shortened, without dotted decimals; null for none. */

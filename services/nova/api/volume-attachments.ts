@@ -133,7 +133,10 @@ async function update(nova: Nova, rq: Rq<unknown>, wish: AttachWish & { serverId
   const row = await attached(nova, server, old)
   if (swap) {
     assertMay('swapVolume', server, isAdmin(rq))
-    await shownVolume(nova, rq, wish.volumeId)
+    await shownVolume(nova, rq, wish.volumeId).catch((thrown: unknown) => {
+      if (isFault(thrown, 'not_found')) throw invalid(thrown.message, { field: 'volumeId', cause: thrown })
+      throw thrown
+    })
     const { volume } = await shownVolume(nova, rq, old)
     if (volume.multiattach && volume.attachments.length > 1) throw invalid('Swapping multi-attach volumes with more than one read/write attachment is not supported.', { field: 'volumeId' })
     throw notImplemented('Swapping a volume under a running server is not available in this cloud: detach it and attach the other one.')

@@ -55,10 +55,11 @@ async function realHost(parts: AgentParts<NovaConfig>): Promise<AgentHost> {
 
 async function fakeHosts(parts: AgentParts<NovaConfig>, options: AgentOptions): Promise<AgentHost[]> {
   const { world, config, bus, host, dataDir } = parts
-  const { hosts: count, fake, host_ip } = config.agent
+  const { hosts: count, fake: { slow, ...size }, host_ip } = config.agent
   const ids = await hostIds(dataDir, count, world.random)
   const names = fakeHostNames(host, count)
-  const worlds = ids.map((host_id, i) => new FakeHost({ host_id, hostname: names[i]!, ...fake }))
+  const worlds = ids.map((host_id, i) => new FakeHost({ host_id, hostname: names[i]!, ...size }))
+  for (const one of worlds) for (const [verb, ms] of Object.entries(slow)) one.slow(verb, ms)
   const byName = new Map(worlds.map((one) => [one.hostname, one]))
   const images = fakeImages(parts)
   const diskFrom = diskReader((hostId, payload) => clientOf(bus, computeTopic, hostId).readDisk(payload))
