@@ -53,6 +53,6 @@ function suiteOf(test: string): string {
 function lastLines(why: string): string {
   const lines = why.trimEnd().split('\n')
   let at = lines.length - 1
-  while (at > 0 && !/^\S.*(Error|Exception|Found|Failed|Forbidden|Conflict|Request|[a-z]\.[A-Z]\w+)\b.*:|^[\w.]+: /.test(lines[at]!)) at--
+  while (at > 0 && !/^[\w.]*[A-Z]\w*: /.test(lines[at]!.replace(/^Details: /, ''))) at--
   return lines.slice(at, at + 4).join('\n    ').slice(0, 600)
 }

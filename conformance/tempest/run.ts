@@ -1,6 +1,6 @@
 /**
  * Runs part of Tempest (Debian's package) against a cloud that it starts itself, and judges the result by a list of expected failures
- * that may only shrink: a failure that is not on the list is one, and so is a listed test that passes.
+ * that may only shrink: a failure that is not on the list is one, and so is a listed test that passes. An answer of 500 is a failure too.
  *
  *     node conformance/tempest/run.ts 'tempest\.api\.identity' ['smoke' …]   --packages a.b,c   --keep DIR   --workers N
  */
@@ -13,6 +13,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
+import { createLog } from '#base/log.ts'
+import { world } from '#base/world.ts'
 import { startCloud } from '#cloud/start-cloud.ts'
 import type { Counts } from '../../tools/test-parts.ts'
 import { judge, readExpected, type TempestResult } from './judge.ts'
@@ -27,19 +29,29 @@ export interface TempestOptions {
   packages?: readonly string[]
 }
 
+/** What the log says of every answer of 500. */
+const BROKEN = 'Failed to answer a request'
 const PACKAGES = ['tempest.api', 'tempest.scenario']
 
 export async function runTempest(patterns: readonly string[], options: TempestOptions = {}): Promise<Counts> {
   const dir = options.keep ?? (await mkdtemp(join(tmpdir(), 'ondol-tempest-')))
   const images = await serveImage()
-  const cloud = await startCloud({ config: testedCloud(new URL(images.url).host) })
+  const troubles: string[] = []
+  const log = createLog({ level: 'warn', sinks: [{ form: 'person', sink: { write: (line) => void troubles.push(line) } }] })
+  const cloud = await startCloud({ config: testedCloud(new URL(images.url).host), world: world({ log }) })
   try {
     await makeWorkspace(dir, cloud, { httpImage: images.url, log: options.keep !== undefined })
     const began = performance.now()
     const results = await runWorkers(dir, options.workers ?? 3, options.packages ?? PACKAGES, patterns)
     await writeFile(join(dir, 'results.json'), JSON.stringify(results, null, 1))
     const { counts, lines } = judge(results, await readExpected())
+    await writeFile(join(dir, 'cloud.log'), troubles.join(''))
     for (const line of lines) process.stdout.write(`${line}\n`)
+    const broken = troubles.filter((line) => line.includes(BROKEN))
+    if (broken.length > 0) {
+      process.stdout.write(`✖ the cloud answered ${broken.length} requests with an error of its own:\n${broken.slice(0, 5).join('')}`)
+      counts.failed += 1
+    }
     process.stdout.write(`Tempest took ${Math.round((performance.now() - began) / 1000)} s\n`)
     return counts
   } finally {

@@ -2,6 +2,9 @@
 import { conflict, notFound } from '#base/fault.ts'
 import type { Reply, Route, Rq } from '#stack/route.ts'
 import { route } from '#stack/route.ts'
+import { givenForCreate } from '#neutron/core/body.ts'
+import { network as networkNoun } from '#neutron/core/nouns/network.ts'
+import { subnet as subnetNoun } from '#neutron/core/nouns/subnet.ts'
 import { deleteNetwork, createNetwork } from '#neutron/flows/networks.ts'
 import { attachSubnet, detach, dropPort, setGateway } from '#neutron/flows/router-ports.ts'
 import { createSubnet } from '#neutron/flows/subnets.ts'
@@ -56,7 +59,7 @@ async function requirements(tx: T): Promise<{ outside: NetworkRow; pools: Subnet
 /** All of it in one transaction: there is the whole topology, or nothing. */
 async function make(house: Neutron, tx: T, project: string, outside: NetworkRow, pools: readonly SubnetpoolRow[]): Promise<string> {
   await spend(tx, project, { network: 1, subnet: pools.length, router: 1 }, house.config.default_quotas)
-  const network = await createNetwork(house, tx, { name: 'auto_allocated_network', project_id: project, admin_state_up: true, port_security_enabled: true, description: '', dns_domain: '', availability_zone_hints: [] })
+  const network = await createNetwork(house, tx, givenForCreate(networkNoun, { name: 'auto_allocated_network', project_id: project }).values)
   const router = {
     id: house.world.random.uuid(), project_id: project, name: 'auto_allocated_router', admin_state_up: 1, status: 'ACTIVE', external_gateway_info: 'null', routes: '[]', distributed: 0, ha: 0,
     flavor_id: null, availability_zone_hints: '[]', availability_zones: '[]', enable_ndp_proxy: 0, gw_port_id: null, tags: '[]', description: '', ...born(house),
@@ -64,7 +67,7 @@ async function make(house: Neutron, tx: T, project: string, outside: NetworkRow,
   await insertRow(tx as never, 'neutron_routers', router)
   await setGateway(house, tx, router, { network_id: outside.id }, outside)
   for (const pool of pools) {
-    const subnet = await createSubnet(house, tx, { name: `auto_allocated_subnet_v${pool.ip_version}`, project_id: project, network_id: network.id, ip_version: pool.ip_version, subnetpool_id: pool.id, enable_dhcp: true, description: '' }, network, true)
+    const subnet = await createSubnet(house, tx, givenForCreate(subnetNoun, { name: `auto_allocated_subnet_v${pool.ip_version}`, project_id: project, network_id: network.id, ip_version: pool.ip_version, subnetpool_id: pool.id }).values, network, true)
     await attachSubnet(house, tx, router, subnet, network)
   }
   await store.topologies.add(tx, { project_id: project, network_id: network.id, router_id: router.id })

@@ -77,6 +77,25 @@ describe('the API of networks', () => {
     assert.deepEqual((await page(`&marker=${second.links.previous!}&page_reverse=True`)).names, ['p1', 'p2'])
   })
 
+  it('makes a whole topology for a project that wants to think of none, once, and takes it away', async () => {
+    const as = 'member@project-e'
+    assert.deepEqual(await status('GET', '/auto-allocated-topology/null', undefined, as), [404, 'AutoAllocationFailure'])
+    const outside = await make('/networks', { network: { name: 'outside', 'router:external': true, is_default: true } }, 'admin')
+    await make('/subnets', { subnet: { network_id: outside.id, ip_version: 4, cidr: '203.0.113.0/24', enable_dhcp: false } }, 'admin')
+    await make('/subnetpools', { subnetpool: { name: 'default', prefixes: ['10.128.0.0/9'], default_prefixlen: 26, shared: true, is_default: true } }, 'admin')
+    const [first, second] = [await kit.must('GET', '/auto-allocated-topology/null', undefined, as), await kit.must('GET', '/auto-allocated-topology/null', undefined, as)]
+    assert.deepEqual(second, first)
+    const { id } = first.auto_allocated_topology as unknown as Named
+    const network = (await kit.must('GET', `/networks/${id}`, undefined, as)).network as unknown as Named & { subnets: string[] }
+    assert.deepEqual([network.name, network['router:external'], network.shared, network.subnets.length], ['auto_allocated_network', false, false, 1])
+    const subnet = (await kit.must('GET', `/subnets/${network.subnets[0]}`, undefined, as)).subnet as unknown as Named
+    assert.match(subnet.cidr as string, /^10\.\d+\.\d+\.\d+\/26$/)
+    const { routers } = (await kit.must('GET', '/routers', undefined, as)) as unknown as { routers: (Named & { external_gateway_info: { network_id: string } })[] }
+    assert.deepEqual(routers.map((one) => [one.name, one.external_gateway_info.network_id]), [['auto_allocated_router', outside.id]])
+    await kit.must('DELETE', '/auto-allocated-topology/null', undefined, as)
+    assert.deepEqual(await status('GET', `/networks/${id}`, undefined, as), [404, 'NetworkNotFound'])
+  })
+
   it('keeps revisions, and holds a client to the one it names', async () => {
     const network = await make('/networks', { network: {} })
     const put = (revision: number): Promise<{ status: number }> => kit.call('PUT', `/networks/${network.id}`, { as: 'member', body: { network: { name: 'n' } }, headers: { 'if-match': `revision_number=${revision}` } })
