@@ -26,6 +26,10 @@ import { placementConfig } from '#placement/config.ts'
 import placementPolicies from '#placement/contract/policies.json' with { type: 'json' }
 import { controlProcess as placementControl } from '#placement/processes/control.ts'
 import { plate as placement } from '#placement/service.ts'
+import { swiftConfig } from '#swift/config.ts'
+import swiftPolicies from '#swift/contract/policies.json' with { type: 'json' }
+import { controlProcess as swiftControl } from '#swift/processes/control.ts'
+import { plate as swift } from '#swift/service.ts'
 import type { ConfigSchema } from '#base/config.ts'
 import type { AgentParts, AgentProcess, ControlProcess, HouseParts } from '#stack/house.ts'
 import type { RuleDefault } from '#stack/policy/interface.ts'
@@ -49,4 +53,5 @@ export const houses: readonly HouseEntry[] = [
   { plate: neutron, config: neutronConfig, policies: neutronPolicies as readonly RuleDefault[], control: neutronControl, agent: neutronAgent },
   { plate: cinder, config: cinderConfig, policies: cinderPolicies as readonly RuleDefault[], control: cinderControl, agent: cinderAgent },
   { plate: nova, config: novaConfig, policies: novaPolicies as readonly RuleDefault[], control: novaControl, agent: novaAgent },
+  { plate: swift, config: swiftConfig, policies: swiftPolicies, control: swiftControl },
 ]

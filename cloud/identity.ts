@@ -26,6 +26,8 @@ export interface BootstrapWish {
   admin: { name: string; password: Secret; project: string }
   services: readonly { name: string; password: Secret; chosen?: boolean }[]
   users: readonly { name: string; password: Secret; project: string; roles: readonly string[] }[]
+  /** Roles that are made beside Keystone's own. */
+  roles?: readonly string[]
   catalog: readonly { name: string; type: string; url: string }[]
 }
 
@@ -82,8 +84,9 @@ export function identityOf(): Identity {
         region: config.region,
         admin: { name: 'admin', password: secrets.get('user:admin'), project: 'admin' },
         services: houses.map(({ plate }) => ({ name: plate.name, password: parts.servicePassword ?? secrets.get(`service:${plate.name}`), chosen: parts.servicePassword !== undefined })),
+        roles: houses.flatMap(({ plate }) => plate.roles ?? []),
         users: [{ name: 'demo', password: secrets.get('user:demo'), project: 'demo', roles: ['member'] }],
-        catalog: houses.flatMap(({ plate }) => [plate, ...(plate.aliases ?? [])].map(({ name, type }) => ({ name, type, url: `${parts.publicUrl}${plate.mount}${plate.catalogPath}` }))),
+        catalog: houses.flatMap(({ plate }) => [plate, ...(plate.aliases ?? [])].map(({ name, type }) => ({ name, type, url: `${parts.publicUrl}${plate.catalogAtRoot ? '' : plate.mount}${plate.catalogPath}` }))),
       })
     },
   }

@@ -14,6 +14,12 @@ export interface ServicePlate {
   mount: string
   /** What the catalog's URL adds to the mount, e.g. `/v2.1`; `{project_id}` is filled from the token. */
   catalogPath: string
+  /** First parts of the front door's own paths that lead here too, whole: clients of some services look for them at the root. */
+  rootPaths?: readonly string[]
+  /** The catalog names the root instead of the mount; `catalogPath` is then below one of `rootPaths`. */
+  catalogAtRoot?: boolean
+  /** Roles beside Keystone's own that this service's rules name. */
+  roles?: readonly string[]
   dialect: Dialect
   migrations: HouseMigrations
 }

@@ -9,7 +9,7 @@ import { object } from './api/objects.ts'
 import type { Swift } from './house.ts'
 import { initial } from './store/migrations/0001-initial.ts'
 
-export const plate: ServicePlate = { name: 'swift', type: 'object-store', mount: '/object-store', catalogPath: '/v1/AUTH_{project_id}', dialect, migrations: { house: 'swift', migrations: [initial] } }
+export const plate: ServicePlate = { name: 'swift', type: 'object-store', mount: '/object-store', catalogPath: '/v1/AUTH_{project_id}', catalogAtRoot: true, rootPaths: ['/v1', '/info', '/healthcheck'], roles: ['ResellerAdmin', 'swiftoperator'], dialect, migrations: { house: 'swift', migrations: [initial] } }
 
 const LIMITS = { max_file_size: 5_368_709_122, max_meta_name_length: 128, max_meta_value_length: 256, max_meta_count: 90, max_meta_overall_size: 4096, max_object_name_length: 700, max_container_name_length: 256, container_listing_limit: 10_000, account_listing_limit: 10_000 }
 

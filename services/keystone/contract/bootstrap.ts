@@ -10,6 +10,8 @@ export interface BootstrapWish {
   /** The houses' own users: roles admin and service in project `service`. Their passwords are generated ones unless `chosen` by an operator, and kept as given here. */
   services: readonly { name: string; password: Secret; chosen?: boolean }[]
   users: readonly { name: string; password: Secret; project: string; roles: readonly string[] }[]
+  /** Roles that are made beside Keystone's own. */
+  roles?: readonly string[]
   /** `url` may hold `{project_id}`, and begin with `{public_url}` for where the front door listens. */
   catalog: readonly { name: string; type: string; url: string }[]
 }

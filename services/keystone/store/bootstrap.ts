@@ -57,6 +57,9 @@ export async function bootstrap(tx: T, wish: BootstrapWish, means: BootstrapMean
     if (!found) await insert('keystone_roles', { id, name, domain_id: '', description: null, options: '{"immutable":true}', extra: '{}' })
     roles.set(name, id)
   }
+  for (const name of wish.roles ?? []) {
+    if (!(await findRow(tx, 'keystone_roles', { domain_id: '', name }))) await insert('keystone_roles', { id: means.newId(), name, domain_id: '', description: null, options: '{}', extra: '{}' })
+  }
   for (const [prior, implied] of IMPLIES) {
     const key = { prior_role_id: roles.get(prior)!, implied_role_id: roles.get(implied)! }
     if (!(await findRow(tx, 'keystone_implied_roles', key))) await insert('keystone_implied_roles', key)

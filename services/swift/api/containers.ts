@@ -1,5 +1,5 @@
 /** Accounts and containers: their headers, their metadata, what is in them. */
-import { notFound } from '#base/fault.ts'
+import { Fault, notFound } from '#base/fault.ts'
 import { hexId } from '#base/ids.ts'
 import type { Reply, Rq } from '#stack/route.ts'
 import { listPage } from '../core/listing.ts'
@@ -34,6 +34,9 @@ export async function account(house: Swift, rq: Rq, names: Names): Promise<Reply
   return listing(rq, headers, 'account', names.account, lines.map(({ row: one, subdir }) => (one ? { name: one.name, count: Number(one.object_count), bytes: Number(one.bytes_used), last_modified: when(one.created_at) } : { subdir: subdir! })))
 }
 
+/** What would be taken and not acted on is refused. */
+const MISSING = /^x-(versions|history)-|^x-container-(sync|meta-(quota|web|access-control|temp-url))|^x-(account|container)-rfc/
+
 export async function container(house: Swift, rq: Rq, names: Names): Promise<Reply> {
   const { method, headers: given } = rq.http
   const row = await containerOf(house.db, names.account, names.container)
@@ -42,6 +45,8 @@ export async function container(house: Swift, rq: Rq, names: Names): Promise<Rep
   admit(rq, names, reading ? 'read' : 'own', reading ? metadata['x-container-read'] : '')
   if (method === 'PUT' || method === 'POST') {
     if (!row && method === 'POST') throw notFound('The resource could not be found.')
+    const missing = Object.keys(given).find((name) => MISSING.test(name))
+    if (missing) throw new Fault('not_implemented', `${missing} is not there yet.`, { field: missing })
     const next = JSON.stringify(mergeMetadata(metadata, given, 'container', ACLS))
     await saveContainer(house.db, { ...(row ?? { id: hexId(house.world.random), account: names.account, name: names.container, object_count: 0, bytes_used: 0, created_at: house.world.clock.now() }), metadata: next }, !row)
     return { status: method === 'POST' ? 204 : row ? 202 : 201, headers: { ...HTML } }

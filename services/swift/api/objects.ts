@@ -19,7 +19,7 @@ const DAY = 86_400_000
 export async function object(house: Swift, rq: Rq, names: Names): Promise<Reply> {
   const { method, headers } = rq.http
   for (const name of MISSING) if (headers[name] !== undefined) throw new Fault('not_implemented', `${name} is not there yet.`, { field: name })
-  for (const name of ['multipart-manifest', 'symlink', 'version-id']) if (rq.query.has(name)) throw new Fault('not_implemented', `The query ${name} is not there yet.`, { field: name })
+  for (const name of ['multipart-manifest', 'version-id']) if (rq.query.has(name)) throw new Fault('not_implemented', `The query ${name} is not there yet.`, { field: name })
   const reading = method === 'GET' || method === 'HEAD'
   const into = await admitted(house, rq, names, reading || method === 'COPY' ? 'read' : 'write')
   if (!into) throw notFound('The resource could not be found.')
