@@ -13,6 +13,7 @@ import type { World } from '../world.ts'
 import { Desk } from './desk.ts'
 import { unseal } from './envelope.ts'
 import type { Handlers, ServeOptions } from './interface.ts'
+import { Taken } from './taken.ts'
 
 export const FANOUT_EXCHANGE = 'ondol.fanout'
 export const callQueue = (topic: string): string => `ondol.call.${topic}`
@@ -32,6 +33,7 @@ export class AmqpServing {
   readonly #topic: string
   readonly #desk: Desk
   readonly #options: ServeOptions
+  readonly #taken: Taken
   #legs: { channel: Channel; tags: string[] }[] = []
   readonly #stop = new AbortController()
 
@@ -40,6 +42,7 @@ export class AmqpServing {
     this.#topic = topic
     this.#options = options
     this.#desk = new Desk(world, handlers, options)
+    this.#taken = new Taken(world)
   }
 
   /**
@@ -127,9 +130,10 @@ export class AmqpServing {
   async #receive(channel: Channel, message: ConsumeMessage): Promise<void> {
     const envelope = unseal(message.content.toString())
     if (envelope) {
-      const answer = await this.#desk.handle(envelope, { tolerance: TOLERANCE })
       const { replyTo, correlationId } = message.properties as { replyTo?: string; correlationId?: string }
-      if (answer !== undefined && replyTo && correlationId) attempt(() => channel.publish('', replyTo, Buffer.from(answer), { correlationId, contentType: 'application/json' }))
+      const handle = (): Promise<string | undefined> => this.#desk.handle(envelope, { tolerance: TOLERANCE })
+      if (replyTo && correlationId) await this.#taken.take(envelope.id, handle, (text) => attempt(() => channel.publish('', replyTo, Buffer.from(text), { correlationId, contentType: 'application/json' })))
+      else await handle()
     } else this.#world.log.module('bus').warn('Dropped what is no message of ours', { topic: this.#topic, bytes: message.content.length })
     attempt(() => channel.ack(message))
   }

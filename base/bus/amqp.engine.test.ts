@@ -63,29 +63,38 @@ if (!rabbit) {
     way.cut()
   })
 
-  test('amqp: after a power cut of the broker, calls under way have failed, topics are served again, casts too', async () => {
+  test('amqp: after a power cut of the broker, calls under way have gone on or failed, topics are served again, casts too', async () => {
     const [asking, serving] = [await open('asking'), await open('serving')]
     const started = signal()
     const free = signal()
     const woken = counter<number>(1)
+    let hung = 0
     await serving.serve('test.cut', {
       echo: (body: unknown) => body,
-      hang: () => (started.resolve(), free.promise),
+      hang: async () => {
+        hung++
+        started.resolve()
+        await free.promise
+        return 'held out'
+      },
       wake: (body: { n: number }) => woken.add(body.n),
     })
-    const hanging = asking.call('test.cut', 'hang', {})
-    hanging.catch(() => {})
+    const hanging = asking.call('test.cut', 'hang', {}, { wait: 60_000 })
+    const impatient = asking.call('test.cut', 'hang', { impatient: true }, { wait: 100 })
+    impatient.catch(() => {})
     await started.promise
     await rabbit.kill()
-    await assert.rejects(hanging, (thrown) => isFault(thrown, 'unavailable') && thrown.code === 'bus.disconnected')
+    await assert.rejects(impatient, (thrown) => isFault(thrown, 'unavailable') && thrown.code === 'bus.disconnected')
     await rabbit.start()
     assert.deepEqual(await answered(() => asking.call('test.cut', 'echo', { again: true }, { timeout: 5_000 })), { again: true })
     // Killed so young, the broker has forgotten half of the queue of casts, and it never answers: it is made anew.
     const knock = setInterval(() => void asking.cast('test.cut', 'wake', { n: 2 }).catch(() => {}), 500)
     assert.deepEqual(await woken.all, [2])
     clearInterval(knock)
-    await asking.close()
     free.resolve()
+    assert.equal(await hanging, 'held out')
+    assert.equal(hung, 2, 'once for each call, however often it was asked')
+    await asking.close()
     await serving.close()
   })
 

@@ -1,14 +1,15 @@
 /**
  * The bus over RabbitMQ (AMQP 0-9-1). Calls answer over direct reply-to, casts are confirmed by the broker. When the connection is
- * lost, calls under way fail with `unavailable` (whoever called tries again: rows are the truth), topics are served again after
- * reconnecting, and new messages wait a little for that.
+ * lost, topics are served again after reconnecting, calls under way are sent again, and new messages wait a little for that; what
+ * waits in vain fails with `unavailable`.
  */
 import type { Channel, ChannelModel, ConfirmChannel, ConsumeMessage, Message } from 'amqplib'
-import { invalid, isFault, timedOut, unavailable } from '../fault.ts'
+import { invalid, unavailable } from '../fault.ts'
 import type { World } from '../world.ts'
 import { AmqpLink } from './amqp-link.ts'
 import { AmqpServing, callQueue, castQueue, FANOUT_EXCHANGE } from './amqp-serving.ts'
-import { openAnswer, seal } from './envelope.ts'
+import { Calls, type Request } from './calls.ts'
+import { seal } from './envelope.ts'
 import type { Bus } from './interface.ts'
 
 export interface AmqpOptions {
@@ -22,37 +23,28 @@ export interface AmqpOptions {
   patience?: number
 }
 
-interface Pending {
-  resolve(answer: string): void
-  reject(reason: unknown): void
-}
-
 const REPLY_TO = 'amq.rabbitmq.reply-to'
 
 /** Throws `unavailable` when the broker cannot be reached in time. */
 export async function amqpBus(world: World, options: AmqpOptions): Promise<Bus> {
   const log = world.log.module('bus')
   const patience = options.patience ?? 5_000
-  const calls = new Map<string, Pending>()
+  const calls = new Calls(world, options.name, patience)
   const casts = new Set<(reason: unknown) => void>()
   const servings = new Map<AmqpServing, string>()
   let wire: { model: ChannelModel; asking: Channel; telling: ConfirmChannel } | undefined
   let closed = false
 
-  const failAll = (reason: unknown): void => {
-    for (const { reject } of calls.values()) reject(reason)
+  const failCasts = (reason: unknown): void => {
     for (const reject of casts) reject(reason)
   }
 
   const onAnswer = (message: ConsumeMessage | null): void => {
     if (!message) return
-    const id = message.properties.correlationId as string
-    calls.get(id)?.resolve(message.content.toString())
+    calls.onText(message.properties.correlationId as string, message.content.toString())
   }
   const onReturn = (message: Message): void => {
-    const id = message.properties.correlationId as string
-    const topic = message.fields.routingKey.slice(callQueue('').length)
-    calls.get(id)?.reject(unavailable(`Nobody serves ${topic}`, { code: 'bus.nobody' }))
+    calls.onNobody(message.properties.correlationId as string, message.fields.routingKey.slice(callQueue('').length))
   }
 
   /** After the broker ended a serving. When it was the connection that ended, nothing is to be done here. */
@@ -90,7 +82,8 @@ export async function amqpBus(world: World, options: AmqpOptions): Promise<Bus> 
     },
     down(why) {
       wire = undefined
-      failAll(unavailable('The connection to the message broker was lost', { code: 'bus.disconnected', cause: why }))
+      calls.onDisconnected(why)
+      failCasts(unavailable('The connection to the message broker was lost', { code: 'bus.disconnected', cause: why }))
     },
   })
 
@@ -99,6 +92,16 @@ export async function amqpBus(world: World, options: AmqpOptions): Promise<Bus> 
     if (!wire || !link.up) await link.whenUp(Math.min(limit, patience), signal)
     if (!wire) throw unavailable('The message broker cannot be reached', { code: 'bus.disconnected' })
     return wire
+  }
+
+  const send = async ({ id, topic, text, left, signal }: Request): Promise<void> => {
+    const { asking } = await connected(left, signal)
+    if (signal.aborted) return
+    try {
+      asking.publish('', callQueue(topic), Buffer.from(text), { mandatory: true, replyTo: REPLY_TO, correlationId: id, expiration: String(Math.max(1, Math.ceil(left))), contentType: 'application/json' })
+    } catch (thrown) {
+      throw unavailable('The message broker did not take a message', { code: 'bus.disconnected', cause: thrown })
+    }
   }
 
   const tell = async (exchange: string, key: string, text: string): Promise<void> => {
@@ -124,36 +127,9 @@ export async function amqpBus(world: World, options: AmqpOptions): Promise<Bus> 
   })
 
   return {
-    async call(topic, method, payload, { timeout = 60_000, signal } = {}) {
+    async call(topic, method, payload, callOptions = {}) {
       checkTopic(topic)
-      signal?.throwIfAborted()
-      const { asking } = await connected(timeout, signal)
-      const { id, text } = seal(world, options.name, 'call', topic, method, payload, timeout)
-      let stop = (): void => {}
-      let onAbort: (() => void) | undefined
-      try {
-        const answer = await new Promise<string>((resolve, reject) => {
-          calls.set(id, { resolve, reject })
-          stop = world.clock.after(timeout, () => reject(timedOut(`${topic} did not answer ${method} in ${timeout} ms`, { code: 'bus.timeout' })))
-          onAbort = () => reject(signal!.reason)
-          signal?.addEventListener('abort', onAbort, { once: true })
-          asking.publish('', callQueue(topic), Buffer.from(text), {
-            mandatory: true,
-            replyTo: REPLY_TO,
-            correlationId: id,
-            expiration: String(Math.ceil(timeout)),
-            contentType: 'application/json',
-          })
-        })
-        return openAnswer(answer)
-      } catch (thrown) {
-        if (!isFault(thrown) && !signal?.aborted) throw unavailable('The message broker did not take a message', { code: 'bus.refused', cause: thrown })
-        throw thrown
-      } finally {
-        stop()
-        calls.delete(id)
-        if (onAbort) signal?.removeEventListener('abort', onAbort)
-      }
+      return calls.call(topic, method, payload, callOptions, send)
     },
     async cast(topic, method, payload) {
       checkTopic(topic)
@@ -187,7 +163,9 @@ export async function amqpBus(world: World, options: AmqpOptions): Promise<Bus> 
       const open = [...servings.keys()]
       servings.clear()
       await Promise.all(open.map((serving) => serving.close()))
-      failAll(unavailable('The message bus is closed', { code: 'bus.closed' }))
+      const reason = unavailable('The message bus is closed', { code: 'bus.closed' })
+      calls.endAll(reason)
+      failCasts(reason)
       await link.close()
     },
   }

@@ -4,7 +4,7 @@ import type { MessageKind } from './interface.ts'
 
 export interface BusFaults {
   /** What to do with one message: milliseconds to wait before delivery (0 is good weather), or `lose`, or `double`. */
-  deliver(topic: string, method: string, kind: MessageKind): number | 'lose' | 'double'
+  deliver(topic: string, method: string, kind: MessageKind | 'answer'): number | 'lose' | 'double'
 }
 
 export interface Weather {

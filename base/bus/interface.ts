@@ -7,7 +7,10 @@
  * A message may come twice. `topic.ts` gives topics types: prefer it to the bare calls here.
  */
 export interface Bus {
-  /** Asks and waits. Throws the handler's Fault, `timeout` past the limit, `unavailable` when nobody serves the topic. */
+  /**
+   * Asks and waits. Throws the handler's Fault, `timeout` past the limit, `unavailable` when nobody serves the topic or the broker is away. A request
+   * that got lost, or whose server died, is sent again: the handler may see it twice.
+   */
   call(topic: string, method: string, payload: unknown, options?: CallOptions): Promise<unknown>
   /** Tells one server of the topic; resolves when the bus has taken it. When nobody ever served the topic it is dropped. */
   cast(topic: string, method: string, payload: unknown): Promise<void>
@@ -25,6 +28,8 @@ export interface CallOptions {
   /** Milliseconds. Default 60,000. */
   timeout?: number
   signal?: AbortSignal
+  /** Milliseconds for which a server or a broker that is away is waited for. Default: a server not at all, a broker as the bus was told. */
+  wait?: number
 }
 
 export interface ServeOptions {

@@ -24,6 +24,7 @@ export interface CinderConfig {
   backup_dir: string
   report_interval: number
   service_down_time: number
+  agent_wait: number
   quota_volumes: number
   quota_snapshots: number
   quota_gigabytes: number
@@ -65,6 +66,7 @@ export const cinderConfig: ConfigSchema = {
     default_volume_type: { type: 'string', default: '__DEFAULT__', description: 'Type of volumes that name none.' },
     backup_dir: { type: 'string', default: '', description: 'Folder of backups; with several hosts a shared one. Empty: below the data folder.' },
     report_interval: { type: 'integer', minimum: 100, default: 10_000, description: 'Milliseconds between heartbeats.' },
+    agent_wait: { type: 'integer', minimum: 0, default: 30_000, description: 'Milliseconds for which a flow waits for an agent that does not answer.' },
     service_down_time: { type: 'integer', minimum: 1000, default: 60_000, description: 'Milliseconds without a heartbeat after which a service counts as down.' },
     quota_volumes: limit(10, 'Volumes'),
     quota_snapshots: limit(10, 'Snapshots'),

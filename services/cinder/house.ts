@@ -18,12 +18,14 @@ export interface Cinder extends Pick<HouseParts<CinderConfig>, 'world' | 'config
   agentAt(host: string): RpcClient<VolumeRpc>
 }
 
-export function agents(bus: Bus): Cinder['agentAt'] {
+/** What a flow asks (it hands on its signal) outlives an agent or a broker that is away for `wait` ms. */
+export function agents(bus: Bus, wait: number): Cinder['agentAt'] {
+  const patient: Bus = { ...bus, call: (topic, method, payload, options) => bus.call(topic, method, payload, options?.signal ? { wait, ...options } : options) }
   const known = new Map<string, RpcClient<VolumeRpc>>()
   return (host) => {
     const at = backendOf(host)
     let client = known.get(at)
-    if (!client) known.set(at, (client = clientOf(bus, volumeTopic, at)))
+    if (!client) known.set(at, (client = clientOf(patient, volumeTopic, at)))
     return client
   }
 }

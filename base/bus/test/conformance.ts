@@ -127,6 +127,13 @@ export function busConformance(under: BusUnderTest): void {
     assert.ok(info.deadline! >= before + 9_000 && info.deadline! < before + 14_000)
   })
 
+  check('a server that comes late is waited for when one wants to', async (bus, other, topic) => {
+    const call = bus.call(topic, 'echo', 1, { wait: 30_000 })
+    await new Promise((resolve) => setImmediate(resolve))
+    await other.serve(topic, { echo: (body: unknown) => body })
+    assert.equal(await call, 1)
+  })
+
   check('a call that takes too long is a timeout, and the handler is told', async (bus, other, topic) => {
     const told = signal<unknown>()
     await other.serve(topic, {

@@ -29,7 +29,7 @@ export function controlProcess(parts: HouseParts<CinderConfig>): ControlProcess 
     host: parts.host,
     publicUrl: parts.publicUrl,
     db: parts.db.as<CinderTables>(),
-    agentAt: agents(parts.bus),
+    agentAt: agents(parts.bus, config.agent_wait),
     engine: undefined as never,
     flows: undefined as never,
   }

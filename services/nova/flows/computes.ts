@@ -16,27 +16,19 @@ export interface CallCompute {
 }
 
 export async function callCompute<M extends keyof ComputeRpc>(nova: Nova, hostId: string, method: M, payload: Payload<M>, options: CallCompute = {}): Promise<Answer<M>> {
-  const { clock } = nova.world
-  const wait = options.wait ?? nova.config.agent_wait
-  let until = clock.now() + wait
+  const { signal } = options
+  const kind = computeTopic.kinds[method]
+  const call = { timeout: options.timeout ?? (typeof kind === 'object' ? kind.call : 60_000), wait: options.wait ?? nova.config.agent_wait, ...(signal ? { signal } : {}) }
   for (;;) {
     try {
-      const kind = computeTopic.kinds[method]
-      const call = { timeout: options.timeout ?? (typeof kind === 'object' ? kind.call : 60_000), ...(options.signal ? { signal: options.signal } : {}) }
       return (await nova.bus.call(topicName(computeTopic, hostId), method, payload, call)) as Answer<M>
     } catch (thrown) {
-      options.signal?.throwIfAborted()
+      signal?.throwIfAborted()
       const code = isFault(thrown) ? thrown.code : undefined
-      if (code !== 'bus.nobody' && code !== 'bus.timeout' && code !== 'bus.disconnected') throw thrown
-      // While the broker is away nothing is known of the host; afterwards it has its time to be there again.
-      if (code === 'bus.disconnected') {
-        if (!options.signal && clock.now() >= until) throw thrown
-        if (options.signal) until = Math.max(until, clock.now() + wait)
-      }
-      // An agent that works on it still is asked until the flow's deadline; one that is not there only for a while.
-      if (code === 'bus.nobody' && clock.now() >= until) throw unavailable('The compute host does not answer.', { code: 'nova.host_silent', cause: thrown })
-      if (code === 'bus.timeout' && !options.signal) throw thrown
-      await clock.sleep(Math.min(1_000, Math.max(50, wait / 10)), options.signal)
+      if (code === 'bus.nobody') throw unavailable('The compute host does not answer.', { code: 'nova.host_silent', cause: thrown })
+      // A flow has a deadline of its own: until then an agent that works on it still is asked, and a broker that is away waited for.
+      if (!signal || (code !== 'bus.timeout' && code !== 'bus.disconnected')) throw thrown
+      await nova.world.clock.sleep(1_000, signal)
     }
   }
 }
