@@ -1,4 +1,5 @@
 /** What the `ondol` command asks of a running cloud, over a Unix socket that only its owner may open. */
+import { flushFileSinks } from '#base/file-sink.ts'
 import type { HttpHandler, HttpResponse } from '#base/http/message.ts'
 import { type Listening, listen } from '#base/http/server.ts'
 import { type FlowTables, listFlows, markCancelled } from '#base/flow/journal.ts'
@@ -29,7 +30,7 @@ export function controlSocket(path: string, parts: ControlParts): Promise<Listen
       case 'GET /status':
         return json(await cloudStatus(parts))
       case 'POST /flush':
-        world.log.flush()
+        flushFileSinks()
         return json({})
       case 'GET /operations': {
         const all = new URLSearchParams(request.query).has('all')

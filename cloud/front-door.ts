@@ -12,11 +12,11 @@ export interface Mount {
 export function frontDoor(mounts: readonly Mount[]): HttpHandler {
   const byFirst = new Map(mounts.map((mount) => [mount.path, mount]))
   const fallback = byFirst.get('')
-  return async (request) => {
+  return (request) => {
     const end = request.path.indexOf('/', 1)
     const first = end < 0 ? request.path : request.path.slice(0, end)
     const mount = byFirst.get(first) ?? fallback
-    if (!mount) return lost()
+    if (!mount) return Promise.resolve(lost())
     if (!mount.keepPath && mount.path !== '') {
       request.mount = mount.path
       request.path = request.path.slice(mount.path.length) || '/'

@@ -1,7 +1,7 @@
 /** Keeps spans on disk for `ondol trace`, in segments that are thrown away when there are too many. */
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileSink } from '#base/log.ts'
+import { fileSink } from '#base/file-sink.ts'
 import type { Span, TraceSink } from '#base/trace.ts'
 
 const SEGMENT_BYTES = 8 * 2 ** 20
@@ -18,7 +18,7 @@ export function traceFile(dir: string): TraceSink & { flush(): void } {
       size += line.length
       sink.write(line)
       if (size < SEGMENT_BYTES) return
-      sink.flushSync()
+      sink.end()
       size = 0
       sink = fileSink(join(dir, `spans-${++serial}.jsonl`))
       for (const old of segments(dir).slice(0, -SEGMENTS)) rmSync(join(dir, `spans-${old}.jsonl`), { force: true })

@@ -40,6 +40,7 @@ interface Journey {
   context: Context
   version: ApiVersion
   request_id: string
+  scope: Scope
 }
 
 export function corridor(parts: CorridorParts): HttpHandler {
@@ -56,7 +57,7 @@ export function corridor(parts: CorridorParts): HttpHandler {
 
   const travel = async (request: HttpRequest, journey: Journey): Promise<HttpResponse> => {
     const method = request.method
-    const nameless = dialect.slashMatters === true && /^\/v\d[^/]*\/.*[^/]\/$/.test(request.path)
+    const nameless = dialect.slashMatters === true && request.path.endsWith('/') && /^\/v\d[^/]*\/.*[^/]\/$/.test(request.path)
     const found = nameless ? undefined : stations.find(method, request.path) ?? (method === 'HEAD' ? stations.find('GET', request.path) : undefined)
     const first = found?.route.variants[0] ?? found?.route.actions.values().next().value?.[0]
     const access = first?.access ?? 'token'
@@ -83,34 +84,39 @@ export function corridor(parts: CorridorParts): HttpHandler {
     }
     if (dialect.order === 'validate-first' && chosen.policy) rq.authorize(chosen.policy)
 
-    const reply = await world.trace.span('rest', dialect.service, chosen.name, async () => chosen.handle(rq as Rq<never>))
-    return finish(dialect, journey, chosen, reply)
+    const span = world.trace.open(journey.scope, 'rest', dialect.service, chosen.name)
+    let reply: Reply
+    try {
+      reply = await chosen.handle(rq as Rq<never>)
+    } catch (thrown) {
+      span.close(thrown)
+      throw thrown
+    }
+    span.close()
+    return finish(journey, chosen, reply)
   }
 
-  return async (request) => {
+  const pass = async (request: HttpRequest, journey: Journey): Promise<HttpResponse> => {
+    const began = performance.now()
+    let response: HttpResponse
+    try {
+      response = await travel(request, journey)
+    } catch (thrown) {
+      response = refusal(parts, request, journey, thrown, log)
+    }
+    stamp(dialect, journey, response.headers)
+    const { user_id, project_id, user_domain_id, project_domain_id } = journey.context
+    log.info(`${request.method} ${request.path}`, { status: response.status, ms: Math.round((performance.now() - began) * 10) / 10, remote: request.remote, user_id, project_id, user_domain_id, project_domain_id })
+    return response
+  }
+
+  return (request) => {
     const given = request.headers['x-openstack-request-id']
-    const journey: Journey = { context: undefined as never, version: dialect.versions?.min ?? 0, request_id: requestId(world.random) }
-    const global_request_id = given && isRequestId(given) ? given : undefined
-    journey.context = anonymous(journey.request_id, global_request_id)
-    const scope: Scope = { request_id: journey.request_id, ...(global_request_id ? { global_request_id } : {}) }
-    return runInScope(scope, async () => {
-      const began = performance.now()
-      let response: HttpResponse
-      try {
-        response = await travel(request, journey)
-      } catch (thrown) {
-        response = refusal(parts, request, journey, thrown, log)
-      }
-      stamp(dialect, journey, response.headers)
-      const { context } = journey
-      log.info(`${request.method} ${request.path}`, {
-        status: response.status,
-        ms: Math.round((performance.now() - began) * 10) / 10,
-        remote: request.remote,
-        ...(context.user_id ? { user_id: context.user_id, project_id: context.project_id, user_domain_id: context.user_domain_id, project_domain_id: context.project_domain_id } : {}),
-      })
-      return response
-    })
+    const global_request_id = given !== undefined && isRequestId(given) ? given : undefined
+    const request_id = requestId(world.random)
+    const scope: Scope = global_request_id === undefined ? { request_id } : { request_id, global_request_id }
+    const journey: Journey = { context: anonymous(request_id, global_request_id), version: dialect.versions?.min ?? 0, request_id, scope }
+    return runInScope(scope, () => pass(request, journey))
   }
 }
 
@@ -208,6 +214,9 @@ function action(station: Station, parsed: unknown, version: ApiVersion): Route {
   return chosen
 }
 
+/** Handlers read a query and never change it. */
+const NO_QUERY = new URLSearchParams()
+
 function requestOf(parts: CorridorParts, request: HttpRequest, journey: Journey, params: Record<string, string>, parsed: unknown, chosen: Route): Rq {
   const { authorizer, dialect } = parts
   const { context } = journey
@@ -215,7 +224,7 @@ function requestOf(parts: CorridorParts, request: HttpRequest, journey: Journey,
   return {
     context,
     params,
-    query: new URLSearchParams(request.query),
+    query: request.query === '' ? NO_QUERY : new URLSearchParams(request.query),
     body: chosen.action === undefined ? parsed : (parsed as Record<string, unknown>)[chosen.action],
     version: journey.version,
     http: request,
@@ -233,7 +242,7 @@ function queryObject(query: URLSearchParams): Record<string, string[]> {
   return out
 }
 
-function finish(dialect: Dialect, journey: Journey, chosen: Route, reply: Reply): HttpResponse {
+function finish(journey: Journey, chosen: Route, reply: Reply): HttpResponse {
   const status = reply.status ?? atVersion(chosen.status, journey.version) ?? 200
   const headers: HttpHeaders = reply.headers ?? {}
   if (reply.json !== undefined) {
@@ -263,13 +272,16 @@ function refusal(parts: CorridorParts, request: HttpRequest, journey: Journey, t
 
 function stamp(dialect: Dialect, journey: Journey, headers: HttpHeaders): void {
   headers['x-openstack-request-id'] = journey.request_id
-  for (const name of dialect.requestIdHeaders ?? []) headers[name] = journey.request_id
-  if (dialect.versions) {
+  if (dialect.requestIdHeaders) for (const name of dialect.requestIdHeaders) headers[name] = journey.request_id
+  const { versions } = dialect
+  if (versions) {
     const text = formatVersion(journey.version)
-    headers['openstack-api-version'] ??= `${dialect.versions.type} ${text}`
-    const legacy = dialect.versions.legacyHeader?.toLowerCase()
-    if (legacy) headers[legacy] ??= text
-    headers.vary ??= legacy ? ['OpenStack-API-Version', dialect.versions.legacyHeader!] : 'OpenStack-API-Version'
+    headers['openstack-api-version'] ??= `${versions.type} ${text}`
+    if (versions.legacyHeader === undefined) headers.vary ??= 'OpenStack-API-Version'
+    else {
+      headers[versions.legacyHeader.toLowerCase()] ??= text
+      headers.vary ??= ['OpenStack-API-Version', versions.legacyHeader]
+    }
   }
-  Object.assign(headers, dialect.headers?.(journey.version))
+  if (dialect.headers) Object.assign(headers, dialect.headers(journey.version))
 }

@@ -2,5 +2,8 @@
 import type { HttpHandler } from '#base/http/message.ts'
 
 export function emptyIds(handler: HttpHandler): HttpHandler {
-  return (request) => handler(/^\/v\d[^/]*(\/[^/]+)+\/$/.test(request.path) ? { ...request, path: `${request.path}%20` } : request)
+  return (request) => {
+    if (request.path.endsWith('/') && /^\/v\d[^/]*(\/[^/]+)+\/$/.test(request.path)) request.path += '%20'
+    return handler(request)
+  }
 }

@@ -9,8 +9,13 @@ export function parseVersion(text: string): ApiVersion | undefined {
 
 /** A version literal in code: `v('2.53')`. */
 export function v(text: `${number}.${number}`): ApiVersion {
-  return parseVersion(text)!
+  let version = literals.get(text)
+  if (version === undefined) literals.set(text, (version = parseVersion(text)!))
+  return version
 }
+
+/** Views ask for the same few hundred literals on every request. */
+const literals = new Map<string, ApiVersion>()
 
 export function formatVersion(version: ApiVersion): string {
   return `${Math.floor(version / 1000)}.${version % 1000}`
@@ -31,9 +36,12 @@ export type Negotiated = { version: ApiVersion } | { bad: string } | { unsupport
 /** The version that a request asks for; without a header the oldest. */
 export function negotiate(rules: VersionRules, headers: Readonly<Record<string, string>>): Negotiated {
   let asked: string | undefined
-  for (const part of (headers['openstack-api-version'] ?? '').split(',')) {
-    const [type, version] = part.trim().split(/\s+/)
-    if (type === rules.type && version) asked = version
+  const header = headers['openstack-api-version']
+  if (header !== undefined) {
+    for (const part of header.split(',')) {
+      const [type, version] = part.trim().split(/\s+/)
+      if (type === rules.type && version) asked = version
+    }
   }
   if (asked === undefined && rules.legacyHeader) asked = headers[rules.legacyHeader.toLowerCase()]?.trim()
   if (asked === undefined || asked === '') return { version: rules.min }

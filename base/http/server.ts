@@ -1,10 +1,10 @@
 /** A handler on a TCP or Unix socket. Upgrades (WebSocket) go to `onUpgrade`. `close` lets answers under way finish. */
 import { chmod, rm } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { type HttpHandler, type HttpHeaders, type HttpRequest, isStream, splitTarget } from './message.ts'
+import { type HttpBody, type HttpHandler, type HttpRequest, isStream, splitTarget } from './message.ts'
 
 export interface ListenOptions {
   host?: string
@@ -31,11 +31,11 @@ export async function listen(handler: HttpHandler, options: ListenOptions): Prom
       res.destroy()
     })
   }
-  const server = createServer({ keepAliveTimeout: 65_000, requestTimeout: 0, noDelay: true })
+  const server = createServer({ keepAliveTimeout: 65_000, requestTimeout: 0, noDelay: true, optimizeEmptyRequests: true } as ServerOptions)
   server.on('request', (raw, res) => serve(raw, res))
   server.on('checkContinue', (raw, res) => serve(raw, res, () => res.writeContinue()))
   server.on('upgrade', (raw, socket, head) => {
-    if (options.onUpgrade) options.onUpgrade(requestOf(raw), socket, head, raw)
+    if (options.onUpgrade) options.onUpgrade(new SocketRequest(raw), socket, head, raw)
     else socket.destroy()
   })
   server.on('clientError', (_error, socket) => {
@@ -58,54 +58,78 @@ export async function listen(handler: HttpHandler, options: ListenOptions): Prom
 }
 
 async function answer(handler: HttpHandler, raw: IncomingMessage, res: ServerResponse, sendContinue?: () => void): Promise<void> {
-  const request = requestOf(raw)
+  const request = new SocketRequest(raw, res)
   if (sendContinue) request.sendContinue = sendContinue
-  const gone = new AbortController()
-  request.signal = gone.signal
-  res.once('close', () => {
-    if (!res.writableFinished) gone.abort(new Error('The client closed the connection'))
-  })
   const response = await handler(request)
-  const headers: HttpHeaders = response.headers
-  const body = response.body
+  const { headers, body, status } = response
   if (res.destroyed) {
     if (isStream(body)) body.destroy()
     return
   }
-  const bodiless = raw.method === 'HEAD' || response.status === 204 || response.status === 304
+  const bodiless = raw.method === 'HEAD' || status === 204 || status === 304
   if (isStream(body)) {
-    res.writeHead(response.status, headers)
+    res.writeHead(status, headers)
     if (bodiless) {
       body.destroy()
       res.end()
     } else await pipeline(body, res)
   } else {
-    if (headers['content-length'] === undefined && !(bodiless && raw.method !== 'HEAD')) {
-      headers['content-length'] = String(body === undefined ? 0 : Buffer.byteLength(body))
-    }
-    res.writeHead(response.status, headers)
-    res.end(bodiless ? undefined : body)
+    const length = body === undefined ? 0 : Buffer.byteLength(body)
+    if (headers['content-length'] === undefined && !(bodiless && raw.method !== 'HEAD')) headers['content-length'] = String(length)
+    res.writeHead(status, headers)
+    if (bodiless || body === undefined) res.end()
+    // A text whose every character is one byte is ASCII: written as such, head and body leave in one piece without being encoded.
+    else if (typeof body === 'string') res.end(body, length === body.length ? 'latin1' : 'utf8')
+    else res.end(body)
   }
   // What the handler left unread would be taken for the next request on this connection.
-  if (!raw.readableEnded) raw.resume()
+  if (request.body !== undefined && !raw.readableEnded) raw.resume()
 }
 
-function requestOf(raw: IncomingMessage): HttpRequest {
-  const { path, query } = splitTarget(raw.url ?? '/')
-  const headers = raw.headers as Record<string, string>
-  return {
-    method: raw.method ?? 'GET',
-    path,
-    query,
-    headers,
-    body: hasBody(raw) ? raw : undefined,
-    origin: `http://${headers.host ?? 'localhost'}`,
-    remote: raw.socket.remoteAddress ?? 'unix',
+/** A request as it came over a socket. What few handlers ask for is made when they ask. */
+class SocketRequest implements HttpRequest {
+  method: string
+  path: string
+  query: string
+  headers: Record<string, string>
+  body: HttpBody
+  origin: string
+  remote: string
+  sendContinue?: () => void
+  mount?: string
+  readonly #res: ServerResponse | undefined
+  #signal: AbortSignal | undefined
+
+  constructor(raw: IncomingMessage, res?: ServerResponse) {
+    const { path, query } = splitTarget(raw.url ?? '/')
+    const headers = raw.headers as Record<string, string>
+    this.method = raw.method ?? 'GET'
+    this.path = path
+    this.query = query
+    this.headers = headers
+    this.body = hasBody(headers) ? raw : undefined
+    this.origin = `http://${headers.host ?? 'localhost'}`
+    this.remote = raw.socket.remoteAddress ?? 'unix'
+    this.#res = res
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#signal) {
+      const gone = new AbortController()
+      const res = this.#res
+      const left = (): void => {
+        if (!res?.writableFinished) gone.abort(new Error('The client closed the connection'))
+      }
+      if (res?.destroyed) left()
+      else res?.once('close', left)
+      this.#signal = gone.signal
+    }
+    return this.#signal
   }
 }
 
-function hasBody(raw: IncomingMessage): boolean {
-  return raw.headers['transfer-encoding'] !== undefined || (raw.headers['content-length'] !== undefined && raw.headers['content-length'] !== '0')
+function hasBody(headers: Readonly<Record<string, string>>): boolean {
+  return headers['transfer-encoding'] !== undefined || (headers['content-length'] !== undefined && headers['content-length'] !== '0')
 }
 
 async function closeServer(server: Server, grace: number): Promise<void> {

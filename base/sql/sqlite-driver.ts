@@ -75,6 +75,8 @@ class Handle {
 }
 
 export class SqliteDriver implements Driver {
+  /** Between `init` and `destroy`. */
+  open = false
   readonly #options: SqliteOptions
   #writer!: Handle
   #reader!: Handle
@@ -87,6 +89,7 @@ export class SqliteDriver implements Driver {
   async init(): Promise<void> {
     this.#writer = new Handle(this.#options)
     this.#reader = new Handle(this.#options)
+    this.open = true
   }
 
   async acquireConnection(): Promise<DatabaseConnection> {
@@ -118,6 +121,7 @@ export class SqliteDriver implements Driver {
   }
 
   async destroy(): Promise<void> {
+    this.open = false
     this.#reader?.close()
     this.#writer?.close()
   }

@@ -1,12 +1,35 @@
-/** The cloud under measurement, alone in its process; the bench asks it for its own CPU time and memory over IPC. */
+/**
+ * The cloud under measurement, alone in its process, with the log and the trace that `ondol up` writes; the bench asks it for its own CPU
+ * time and memory over IPC.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { realClock } from '#base/clock.ts'
+import { fileSink } from '#base/file-sink.ts'
+import { createLog } from '#base/log.ts'
+import { createTrace } from '#base/trace.ts'
 import { startCloud } from '#cloud/start-cloud.ts'
+import { traceFile } from '#cloud/trace-file.ts'
+import { type Profiling, startProfile } from './profiler.ts'
 
 const began = performance.now()
 const hosts = Number(process.env.BENCH_HOSTS ?? '0')
-const cloud = await startCloud({ ...(process.env.BENCH_DATA ? { dataDir: process.env.BENCH_DATA } : {}), ...(hosts > 0 ? { config: { 'nova.agent.hosts': hosts } } : {}) })
+const records = mkdtempSync(join(tmpdir(), 'ondol-bench-'))
+process.on('exit', () => rmSync(records, { recursive: true, force: true }))
+const quiet = process.env.BENCH_QUIET !== undefined
+const log = createLog({ level: 'info', sinks: [{ form: 'json', sink: fileSink(join(records, 'ondol.log')) }] })
+const trace = createTrace(realClock, { sink: traceFile(join(records, 'trace')), host: 'bench' })
+const cloud = await startCloud({ ...(quiet ? {} : { world: { log, trace } }), ...(process.env.BENCH_DATA ? { dataDir: process.env.BENCH_DATA } : {}), ...(hosts > 0 ? { config: { 'nova.agent.hosts': hosts } } : {}) })
 const { admin } = cloud.credentials
 process.send!({ kind: 'ready', url: cloud.url, ms: performance.now() - began, since_start: performance.now(), username: admin.username, password: admin.password.reveal(), project: admin.project_name })
+let profiling: Profiling | undefined
 process.on('message', (question) => {
+  if (question === 'profile') {
+    if (profiling) void profiling.stop(60, process.env.BENCH_PROFILE).then((top) => process.send!({ kind: 'profile', top }))
+    else void startProfile().then((begun) => process.send!({ kind: 'profiling', begun: Boolean((profiling = begun)) }))
+    if (profiling) profiling = undefined
+  }
   if (question === 'usage') {
     const { user, system } = process.cpuUsage()
     process.send!({ kind: 'usage', cpu_ms: (user + system) / 1000, rss_mib: process.memoryUsage.rss() / 2 ** 20 })

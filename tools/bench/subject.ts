@@ -10,7 +10,7 @@ export interface Usage {
 export interface Subject {
   ready: Record<string, string | number>
   usage(): Promise<Usage>
-  tell(message: string): Promise<void>
+  tell(message: string): Promise<Record<string, unknown>>
   stop(): Promise<void>
 }
 
@@ -34,7 +34,7 @@ export async function startSubject(module: string, env: Record<string, string> =
     },
     async tell(message) {
       child.send(message)
-      await next()
+      return next()
     },
     stop: () =>
       new Promise((resolve) => {

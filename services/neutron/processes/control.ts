@@ -42,8 +42,8 @@ export function controlProcess(parts: HouseParts<NeutronConfig>): ControlProcess
     plate,
     routes,
     handler: (request) => {
-      const path = spelled(request.path)
-      return door(path === request.path ? request : { ...request, path })
+      request.path = spelled(request.path)
+      return door(request)
     },
     async start() {
       await keepDefaultRanges(house.db, house.config, () => parts.world.random.uuid(), house.now())

@@ -9,19 +9,21 @@ const PROJECT = /^\/(v2(?:\.[01])?)\/[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9
 
 export function withLegacyPaths(handler: HttpHandler): HttpHandler {
   return (request) => {
-    let { path } = request
-    const headers = { ...request.headers }
-    delete headers[LEGACY_HEADER]
-    const match = PROJECT.exec(path)
-    if (match) path = `/${match[1]}/${path.slice(match[0].length)}`
-    const legacy = /^\/v2(\/|$)/.test(path)
-    if (legacy) {
-      path = `/v2.1${path.slice(3)}`
+    if (request.headers[LEGACY_HEADER] !== undefined) request.headers = without(request.headers, [LEGACY_HEADER])
+    const match = PROJECT.exec(request.path)
+    if (match) request.path = `/${match[1]}/${request.path.slice(match[0].length)}`
+    if (/^\/v2(\/|$)/.test(request.path)) {
+      request.path = `/v2.1${request.path.slice(3)}`
       // The first API knew no versions; what is asked for is ignored.
-      delete headers['openstack-api-version']
-      delete headers['x-openstack-nova-api-version']
-      headers[LEGACY_HEADER] = '1'
+      request.headers = { ...without(request.headers, ['openstack-api-version', 'x-openstack-nova-api-version']), [LEGACY_HEADER]: '1' }
     }
-    return handler({ ...request, path, headers })
+    return handler(request)
   }
+}
+
+/** A copy, as the caller's headers are not ours to change. */
+function without(headers: Readonly<Record<string, string>>, names: readonly string[]): Record<string, string> {
+  const kept = { ...headers }
+  for (const name of names) delete kept[name]
+  return kept
 }
