@@ -25,9 +25,13 @@ interface Ready {
 }
 
 export function prepared<Schema, Args extends readonly unknown[], Row>(build: (query: Kysely<Schema>, ...args: Args) => Compilable<Row>): (sql: Sql<Schema>, ...args: Args) => Promise<Row[]> {
+  return preparedFor(build.length - 1, build)
+}
+
+function preparedFor<Schema, Args extends readonly unknown[], Row>(count: number, build: (query: Kysely<Schema>, ...args: Args) => Compilable<Row>): (sql: Sql<Schema>, ...args: Args) => Promise<Row[]> {
   const byEngine = new Map<Engine, Ready>()
   const ready = (sql: Sql<Schema>): Ready => {
-    const compiled = build(sql.query, ...(Array.from({ length: build.length - 1 }, (_, i) => new Placeholder(i)) as unknown as Args)).compile()
+    const compiled = build(sql.query, ...(Array.from({ length: count }, (_, i) => new Placeholder(i)) as unknown as Args)).compile()
     const made: Ready = { compiled, slots: compiled.parameters.map((one) => (one instanceof Placeholder ? one : { fixed: one })) }
     byEngine.set(sql.engine, made)
     return made
@@ -38,4 +42,27 @@ export function prepared<Schema, Args extends readonly unknown[], Row>(build: (q
     const { rows } = await sql.query.executeQuery<Row>({ query: compiled.query, queryId: compiled.queryId, sql: compiled.sql, parameters })
     return rows
   }
+}
+
+const byShape = new Map<string, (sql: Sql<never>, ...values: unknown[]) => Promise<unknown[]>>()
+
+/** The rows whose columns have these values, in this order: the most frequent question of all, each shape of it compiled once. */
+export function rowsBy<Row>(sql: Sql<never>, table: string, key: Readonly<Record<string, unknown>>, order: readonly string[] = [], columns?: readonly string[]): Promise<Row[]> {
+  const names = Object.keys(key)
+  const shape = `${table}|${names.join()}|${order.join()}|${columns ? columns.join() : '*'}`
+  let ask = byShape.get(shape)
+  if (!ask) {
+    // The table is a value here, which Kysely's types cannot follow.
+    // oxlint-disable-next-line no-explicit-any
+    const build = (query: Kysely<any>, ...values: unknown[]): Compilable<unknown> => {
+      let select = columns ? query.selectFrom(table).select(columns as string[]) : query.selectFrom(table).selectAll()
+      names.forEach((name, i) => {
+        select = select.where(name, '=', values[i])
+      })
+      for (const name of order) select = select.orderBy(name)
+      return select
+    }
+    byShape.set(shape, (ask = preparedFor(names.length, build) as never))
+  }
+  return ask(sql, ...Object.values(key)) as Promise<Row[]>
 }

@@ -1,4 +1,5 @@
 /** Queries on volume types, who may use them, their encryption and quality of service. */
+import { rowsBy } from '#base/sql/prepared.ts'
 import { sql } from 'kysely'
 import type { Sql, Tx } from '#base/sql/database.ts'
 import type { Narrow } from '#stack/resource/listing.ts'
@@ -7,7 +8,7 @@ import type { CinderTables, EncryptionRow, QosRow, TypeAccessRow, TypeRow } from
 type Db = Sql<CinderTables>
 
 export async function typeById(db: Db, typeId: string): Promise<TypeRow | undefined> {
-  return db.query.selectFrom('cinder_types').selectAll().where('id', '=', typeId).executeTakeFirst()
+  return (await rowsBy<TypeRow>(db as never, 'cinder_types', { id: typeId }))[0]
 }
 
 export async function typeByName(db: Db, name: string): Promise<TypeRow | undefined> {
@@ -15,6 +16,7 @@ export async function typeByName(db: Db, name: string): Promise<TypeRow | undefi
 }
 
 export async function typesByIds(db: Db, ids: readonly string[]): Promise<TypeRow[]> {
+  if (ids.length === 1) return rowsBy<TypeRow>(db as never, 'cinder_types', { id: ids[0] })
   return ids.length === 0 ? [] : db.query.selectFrom('cinder_types').selectAll().where('id', 'in', ids).execute()
 }
 

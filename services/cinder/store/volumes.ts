@@ -1,4 +1,5 @@
 /** Queries on volumes. A change of status is always a compare-and-swap: whoever loses learns so. */
+import { rowsBy } from '#base/sql/prepared.ts'
 import { sql } from 'kysely'
 import type { Sql, Tx } from '#base/sql/database.ts'
 import type { Narrow } from '#stack/resource/listing.ts'
@@ -7,7 +8,7 @@ import type { CinderTables, VolumeRow } from './tables.ts'
 type Db = Sql<CinderTables>
 
 export async function volumeById(db: Db, volumeId: string): Promise<VolumeRow | undefined> {
-  return db.query.selectFrom('cinder_volumes').selectAll().where('id', '=', volumeId).executeTakeFirst()
+  return (await rowsBy<VolumeRow>(db as never, 'cinder_volumes', { id: volumeId }))[0]
 }
 
 export async function volumesByIds(db: Db, ids: readonly string[]): Promise<VolumeRow[]> {

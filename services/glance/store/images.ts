@@ -1,4 +1,5 @@
 /** Queries on images, their tags and properties, and who may see them. */
+import { rowsBy } from '#base/sql/prepared.ts'
 import { type ExpressionBuilder, sql } from 'kysely'
 import { conflict, notFound } from '#base/fault.ts'
 import type { Database, Sql, Tx } from '#base/sql/database.ts'
@@ -9,7 +10,7 @@ import type { GlanceTables, ImageRow } from './tables.ts'
 type Db = Sql<GlanceTables>
 
 export async function imageById(db: Db, imageId: string): Promise<ImageRow | undefined> {
-  return db.query.selectFrom('glance_images').selectAll().where('id', '=', imageId).executeTakeFirst()
+  return (await rowsBy<ImageRow>(db as never, 'glance_images', { id: imageId }))[0]
 }
 
 export async function insertImage(tx: Tx<GlanceTables>, row: ImageRow): Promise<void> {

@@ -5,13 +5,14 @@
  * `judgement`: users, projects, assignments, trusts, … — what one token's answer hangs on.
  * `tables`: roles, implied roles, the catalog — small tables that are kept whole in memory.
  */
+import { rowsBy } from '#base/sql/prepared.ts'
 import { sql } from 'kysely'
 import type { Db } from './rows.ts'
 
 export type EpochName = 'judgement' | 'tables'
 
 export async function readEpochs(db: Db): Promise<string> {
-  const rows = await db.query.selectFrom('keystone_epochs').select('value').orderBy('name').execute()
+  const rows = await rowsBy<{ value: number }>(db as never, 'keystone_epochs', {}, ['name'], ['value'])
   return `${rows[0]?.value} ${rows[1]?.value}`
 }
 

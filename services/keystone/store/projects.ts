@@ -1,6 +1,6 @@
 /** Projects and domains, which are projects that act as domains. */
 import type { ProjectRow } from './tables.ts'
-import { type Db, deleteRows, findRow, insertRow } from './rows.ts'
+import { type Db, deleteRows, findRow, findRows, insertRow } from './rows.ts'
 
 export async function getProject(db: Db, id: string): Promise<ProjectRow | undefined> {
   return findRow(db, 'keystone_projects', { id })
@@ -43,7 +43,8 @@ export async function subtreeOf(db: Db, id: string): Promise<ProjectRow[]> {
 export async function tagsOf(db: Db, ids: readonly string[]): Promise<Map<string, string[]>> {
   const tags = new Map<string, string[]>()
   for (let at = 0; at < ids.length; at += 500) {
-    const rows = await db.query.selectFrom('keystone_project_tags').selectAll().where('project_id', 'in', ids.slice(at, at + 500)).orderBy('name').execute()
+    const part = ids.slice(at, at + 500)
+    const rows = part.length === 1 ? await findRows(db, 'keystone_project_tags', { project_id: part[0]! }, 'name') : await db.query.selectFrom('keystone_project_tags').selectAll().where('project_id', 'in', part).orderBy('name').execute()
     for (const row of rows) {
       const list = tags.get(row.project_id)
       if (list) list.push(row.name)

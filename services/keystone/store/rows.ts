@@ -1,4 +1,5 @@
 /** One row by its key, in any of Keystone's tables: what every noun needs and none needs to word anew. */
+import { rowsBy } from '#base/sql/prepared.ts'
 import type { Sql } from '#base/sql/database.ts'
 import type { Kysely } from 'kysely'
 import type { KeystoneTables } from './tables.ts'
@@ -11,20 +12,16 @@ export type Key<T extends keyof KeystoneTables> = Partial<KeystoneTables[T]>
 const loose = (db: Db): Kysely<Record<string, any>> => db.query as unknown as Kysely<Record<string, any>>
 
 export async function findRow<T extends keyof KeystoneTables>(db: Db, table: T, key: Key<T>): Promise<KeystoneTables[T] | undefined> {
-  let query = loose(db).selectFrom(table as string).selectAll()
-  for (const [column, value] of Object.entries(key)) query = query.where(column, '=', value)
-  return (await query.executeTakeFirst()) as KeystoneTables[T] | undefined
+  return (await rowsBy<KeystoneTables[T]>(db as never, table, key as Record<string, unknown>))[0]
 }
 
 export async function findRows<T extends keyof KeystoneTables>(db: Db, table: T, key: Key<T> = {}, order?: keyof KeystoneTables[T] & string): Promise<KeystoneTables[T][]> {
-  let query = loose(db).selectFrom(table as string).selectAll()
-  for (const [column, value] of Object.entries(key)) query = query.where(column, '=', value)
-  if (order) query = query.orderBy(order)
-  return (await query.execute()) as KeystoneTables[T][]
+  return rowsBy<KeystoneTables[T]>(db as never, table, key as Record<string, unknown>, order ? [order] : [])
 }
 
 /** Rows whose `column` is one of `values`; asks in slices, so that any number will do. */
 export async function rowsIn<T extends keyof KeystoneTables>(db: Db, table: T, column: keyof KeystoneTables[T] & string, values: readonly string[]): Promise<KeystoneTables[T][]> {
+  if (values.length === 1) return rowsBy<KeystoneTables[T]>(db as never, table, { [column]: values[0] })
   const rows: KeystoneTables[T][] = []
   for (let at = 0; at < values.length; at += 500) {
     rows.push(...((await loose(db).selectFrom(table as string).selectAll().where(column as string, 'in', values.slice(at, at + 500)).execute()) as KeystoneTables[T][]))

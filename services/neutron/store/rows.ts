@@ -1,4 +1,5 @@
 /** Queries that every noun's table knows: one by id, a page, insert, change, remove. Tables are named by the caller's noun. */
+import { rowsBy } from '#base/sql/prepared.ts'
 import { type Expression, type ExpressionBuilder, type Kysely, sql, type SqlBool } from 'kysely'
 import type { Sql } from '#base/sql/database.ts'
 import type { Row } from './tables.ts'
@@ -21,6 +22,7 @@ export interface PageWish {
 }
 
 export async function rowOf(db: Sql<never>, table: string, id: string, where: readonly Where[] = [], key = 'id'): Promise<Row | undefined> {
+  if (where.length === 0) return (await rowsBy<Row>(db, table, { [key]: id }))[0]
   let query = any(db).selectFrom(table).selectAll().where(key, '=', id)
   for (const one of where) query = query.where(one)
   return query.executeTakeFirst()
@@ -74,10 +76,11 @@ export async function rowsWhere(db: Sql<never>, table: string, where: readonly W
 /** `in` with any number of values: engines bound how many parameters a statement may have. */
 export async function rowsIn(db: Sql<never>, table: string, column: string, values: readonly string[], columns?: readonly string[]): Promise<Row[]> {
   if (values.length === 0) return []
+  if (values.length === 1) return rowsBy<Row>(db, table, { [column]: values[0] }, [], columns)
   const out: Row[] = []
   for (let at = 0; at < values.length; at += 500) {
     const part = values.slice(at, at + 500)
-    out.push(...(await rowsWhere(db, table, [part.length === 1 ? (eb) => eb(column, '=', part[0]!) : (eb) => eb(column, 'in', part)], columns)))
+    out.push(...(await rowsWhere(db, table, [(eb) => eb(column, 'in', part)], columns)))
   }
   return out
 }

@@ -1,4 +1,5 @@
 /** Block devices of servers, the attached volumes among them. */
+import { rowsBy } from '#base/sql/prepared.ts'
 import type { NovaSql } from './servers.ts'
 import type { BlockDeviceRow } from './tables.ts'
 
@@ -7,13 +8,13 @@ export async function insertBlockDevices(sql: NovaSql, rows: readonly BlockDevic
 }
 
 export async function blockDevicesOf(sql: NovaSql, serverId: string): Promise<BlockDeviceRow[]> {
-  return sql.query.selectFrom('nova_block_devices').selectAll().where('server_id', '=', serverId).orderBy('created_at').orderBy('id').execute()
+  return rowsBy<BlockDeviceRow>(sql as never, 'nova_block_devices', { server_id: serverId }, ['created_at', 'id'])
 }
 
 export async function blockDevicesOfMany(sql: NovaSql, serverIds: readonly string[]): Promise<Map<string, BlockDeviceRow[]>> {
   const found = new Map<string, BlockDeviceRow[]>()
   if (serverIds.length === 0) return found
-  const rows = await sql.query.selectFrom('nova_block_devices').selectAll().where('server_id', 'in', serverIds).orderBy('created_at').orderBy('id').execute()
+  const rows = serverIds.length === 1 ? await blockDevicesOf(sql, serverIds[0]!) : await sql.query.selectFrom('nova_block_devices').selectAll().where('server_id', 'in', serverIds).orderBy('created_at').orderBy('id').execute()
   for (const row of rows) {
     const devices = found.get(row.server_id)
     if (devices) devices.push(row)
@@ -23,7 +24,7 @@ export async function blockDevicesOfMany(sql: NovaSql, serverIds: readonly strin
 }
 
 export async function blockDeviceById(sql: NovaSql, id: string): Promise<BlockDeviceRow | undefined> {
-  return sql.query.selectFrom('nova_block_devices').selectAll().where('id', '=', id).executeTakeFirst()
+  return (await rowsBy<BlockDeviceRow>(sql as never, 'nova_block_devices', { id }))[0]
 }
 
 export async function blockDevicesOfVolume(sql: NovaSql, volumeId: string): Promise<BlockDeviceRow[]> {

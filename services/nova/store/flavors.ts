@@ -1,4 +1,5 @@
 /** Flavors and who may use those that are not public. */
+import { rowsBy } from '#base/sql/prepared.ts'
 import type { NovaSql } from './servers.ts'
 import type { FlavorRow } from './tables.ts'
 
@@ -7,7 +8,7 @@ export async function insertFlavor(sql: NovaSql, row: FlavorRow): Promise<void> 
 }
 
 export async function flavorById(sql: NovaSql, flavorid: string): Promise<FlavorRow | undefined> {
-  return sql.query.selectFrom('nova_flavors').selectAll().where('flavorid', '=', flavorid).executeTakeFirst()
+  return (await rowsBy<FlavorRow>(sql as never, 'nova_flavors', { flavorid }))[0]
 }
 
 export async function patchFlavor(sql: NovaSql, flavorid: string, patch: Partial<FlavorRow>): Promise<boolean> {

@@ -1,14 +1,19 @@
 /** Tags of servers. */
+import { rowsBy } from '#base/sql/prepared.ts'
 import type { NovaSql } from './servers.ts'
 
 export async function tagsOf(sql: NovaSql, serverId: string): Promise<string[]> {
-  const rows = await sql.query.selectFrom('nova_server_tags').select('tag').where('server_id', '=', serverId).orderBy('tag').execute()
+  const rows = await rowsBy<{ tag: string }>(sql as never, 'nova_server_tags', { server_id: serverId }, ['tag'], ['tag'])
   return rows.map((row) => row.tag)
 }
 
 export async function tagsOfMany(sql: NovaSql, serverIds: readonly string[]): Promise<Map<string, string[]>> {
   const found = new Map<string, string[]>()
   if (serverIds.length === 0) return found
+  if (serverIds.length === 1) {
+    const tags = await tagsOf(sql, serverIds[0]!)
+    return tags.length === 0 ? found : found.set(serverIds[0]!, tags)
+  }
   for (const { server_id, tag } of await sql.query.selectFrom('nova_server_tags').selectAll().where('server_id', 'in', serverIds).orderBy('tag').execute()) {
     const tags = found.get(server_id)
     if (tags) tags.push(tag)

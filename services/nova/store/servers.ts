@@ -1,4 +1,5 @@
 /** Queries about servers. A state changes only by `casServer`: zero rows means that another was faster. */
+import { rowsBy } from '#base/sql/prepared.ts'
 import type { Sql } from '#base/sql/database.ts'
 import { sql as raw } from 'kysely'
 import type { NovaTables, ServerRow } from './tables.ts'
@@ -10,7 +11,7 @@ export async function insertServer(sql: NovaSql, row: ServerRow): Promise<void> 
 }
 
 export async function serverById(sql: NovaSql, id: string): Promise<ServerRow | undefined> {
-  return sql.query.selectFrom('nova_servers').selectAll().where('id', '=', id).executeTakeFirst()
+  return (await rowsBy<ServerRow>(sql as never, 'nova_servers', { id }))[0]
 }
 
 export async function serversByIds(sql: NovaSql, ids: readonly string[]): Promise<ServerRow[]> {
