@@ -12,7 +12,7 @@ export interface FileSink {
   end(): void
 }
 
-const MANY = 64 * 1024
+const ROOM = 256 * 1024
 const PAUSE = 200
 
 const open = new Set<FileSink>()
@@ -27,7 +27,9 @@ export function flushFileSinks(): void {
 export function fileSink(path: string): FileSink {
   mkdirSync(dirname(path), { recursive: true })
   const fd = openSync(path, 'a', 0o600)
-  let text = ''
+  // Bytes at once: text that is only added to becomes a rope of thousands of pieces, and every collection of garbage walks it.
+  let room = Buffer.allocUnsafeSlow(ROOM)
+  let used = 0
   let timer: NodeJS.Timeout | undefined
   const flush = (): void => {
     timer = undefined
@@ -36,17 +38,21 @@ export function fileSink(path: string): FileSink {
   const sink: FileSink = {
     write(line) {
       if (!open.has(sink)) return
-      text += line
-      if (text.length >= MANY) sink.flushSync()
-      else timer ??= setTimeout(flush, PAUSE).unref()
+      // A character takes at most three bytes.
+      const most = line.length * 3
+      if (used + most > room.length) {
+        sink.flushSync()
+        if (most > room.length) room = Buffer.allocUnsafeSlow(Math.max(ROOM, most))
+      }
+      used += room.write(line, used)
+      timer ??= setTimeout(flush, PAUSE).unref()
     },
     flushSync() {
-      if (text === '') return
-      const bytes = Buffer.from(text)
-      text = ''
+      const end = used
+      used = 0
       try {
         // One write into the system's cache is cheaper than handing it to another thread.
-        for (let rest = bytes; rest.length > 0; ) rest = rest.subarray(writeSync(fd, rest))
+        for (let at = 0; at < end; ) at += writeSync(fd, room, at, end - at)
       } catch {
         // A full disk may not stop the cloud: what cannot be written is lost.
       }

@@ -25,6 +25,7 @@ const { admin } = cloud.credentials
 process.send!({ kind: 'ready', url: cloud.url, ms: performance.now() - began, since_start: performance.now(), username: admin.username, password: admin.password.reveal(), project: admin.project_name })
 let profiling: Profiling | undefined
 process.on('message', (question) => {
+  if (question === 'pid') process.send!({ kind: 'pid', pid: process.pid })
   if (question === 'profile') {
     if (profiling) void profiling.stop(60, process.env.BENCH_PROFILE).then((top) => process.send!({ kind: 'profile', top }))
     else void startProfile().then((begun) => process.send!({ kind: 'profiling', begun: Boolean((profiling = begun)) }))

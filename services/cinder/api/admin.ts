@@ -2,12 +2,10 @@
 import type { Authorizer } from '#stack/authorize.ts'
 import type { Context } from '#stack/context.ts'
 
+/** Kept on the request's own context: a WeakMap of requests would keep each of them until the next full collection of garbage. */
+const AWARE = Symbol('aware')
+
 export function adminAware(authorizer: Authorizer): Authorizer {
-  const known = new WeakMap<Context, Context>()
-  const aware = (context: Context): Context => {
-    let found = known.get(context)
-    if (!found) known.set(context, (found = { ...context, is_admin: authorizer.check('context_is_admin', {}, context), is_admin_project: context.is_admin_project ?? true }))
-    return found
-  }
+  const aware = (context: Context & { [AWARE]?: Context }): Context => (context[AWARE] ??= { ...context, is_admin: authorizer.check('context_is_admin', {}, context), is_admin_project: context.is_admin_project ?? true })
   return { check: (rule, target, context) => authorizer.check(rule, target, aware(context)) }
 }

@@ -1,5 +1,6 @@
 /** Who asks, judged once per request: an administrator passes every rule, as in Neutron. */
 import { Fault, forbidden, notFound } from '#base/fault.ts'
+import type { Context } from '#stack/context.ts'
 import type { PolicyTarget, Rq } from '#stack/route.ts'
 import type { Noun } from '#neutron/core/noun.ts'
 
@@ -13,10 +14,12 @@ export interface Actor {
   demand(rules: readonly string[], target: PolicyTarget): void
 }
 
-const actors = new WeakMap<object, Actor>()
+/** Kept on the request's own context: a WeakMap of requests would keep each of them until the next full collection of garbage. */
+const ACTOR = Symbol('actor')
 
 export function actorOf(rq: Rq<never> | Rq): Actor {
-  let actor = actors.get(rq.context)
+  const context: Context & { [ACTOR]?: Actor } = rq.context
+  let actor = context[ACTOR]
   if (actor) return actor
   const none = {}
   const admin = rq.allows('context_is_admin', none)
@@ -33,7 +36,7 @@ export function actorOf(rq: Rq<never> | Rq): Actor {
       throw forbidden(`${words} is disallowed by policy`, { code: 'PolicyNotAuthorized', data: { rule: refused } })
     },
   }
-  actors.set(rq.context, actor)
+  context[ACTOR] = actor
   return actor
 }
 
