@@ -109,12 +109,30 @@ async function settle(): Promise<void> {
   for (let turn = 0; turn < 2; turn++) await new Promise<void>((resolve) => setImmediate(resolve))
 }
 
+const DAY = 86_400_000
+const days = new Map<number, string>()
+const TWO = Array.from({ length: 60 }, (_, i) => String(i).padStart(2, '0'))
+
+/** `2026-11-21T00:21:05`: every object on the wire has two or three of these, and `toISOString` costs ten times as much. */
+function seconds(ms: number): string {
+  const day = Math.floor(ms / DAY)
+  let date = days.get(day)
+  if (date === undefined) {
+    date = new Date(ms).toISOString().slice(0, 11)
+    if (days.size > 1000) days.clear()
+    days.set(day, date)
+  }
+  const second = Math.floor((ms - day * DAY) / 1000)
+  return `${date}${TWO[Math.floor(second / 3600)]!}:${TWO[Math.floor(second / 60) % 60]!}:${TWO[second % 60]!}`
+}
+
 /** `2026-11-21T00:21:05Z`: the form most services put on the wire. */
 export function isoSeconds(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`
+  return `${seconds(ms)}Z`
 }
 
 /** `2026-11-21T00:21:05.123000`: microseconds and no zone, as Cinder and a few others write. */
 export function isoMicros(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 23)}000`
+  const rest = Math.floor(ms) - Math.floor(ms / 1000) * 1000
+  return `${seconds(ms)}.${rest < 100 ? (rest < 10 ? '00' : '0') : ''}${rest}000`
 }

@@ -14,6 +14,16 @@ const writers = new WeakMap<Noun, Map<string, Writer>>()
 
 /** A writer for these attributes (names as on the wire, aliases included), made once. */
 export function writerOf(noun: Noun, names: readonly string[]): Writer {
+  // Of a whole object the names are always the same array: nothing need be joined to know them.
+  if (names !== shownNames.get(noun)) return namedWriter(noun, names)
+  let writer = wholeWriters.get(noun)
+  if (!writer) wholeWriters.set(noun, (writer = namedWriter(noun, names)))
+  return writer
+}
+
+const wholeWriters = new WeakMap<Noun, Writer>()
+
+function namedWriter(noun: Noun, names: readonly string[]): Writer {
   let made = writers.get(noun)
   if (!made) writers.set(noun, (made = new Map()))
   const key = names.join()

@@ -17,6 +17,9 @@ export type ViewKind = 'show' | 'detail' | 'update' | 'rebuild'
 
 type Wire = Record<string, unknown>
 
+/** The versions at which a server's fields changed, as numbers: a list asks for each of them once per server. */
+const SINCE = { '2.3': v('2.3'), '2.9': v('2.9'), '2.16': v('2.16'), '2.19': v('2.19'), '2.26': v('2.26'), '2.54': v('2.54'), '2.57': v('2.57'), '2.63': v('2.63'), '2.71': v('2.71'), '2.73': v('2.73'), '2.75': v('2.75'), '2.90': v('2.90'), '2.96': v('2.96'), '2.100': v('2.100') } as const
+
 export async function serverViews(nova: Nova, rq: Rq<unknown>, rows: readonly ServerRow[], kind: ViewKind): Promise<Wire[]> {
   const ids = rows.map((row) => row.id)
   const full = kind === 'show' || kind === 'detail' || rq.version >= v('2.75')
@@ -31,7 +34,7 @@ export async function serverViews(nova: Nova, rq: Rq<unknown>, rows: readonly Se
 
 function serverView(nova: Nova, rq: Rq<unknown>, row: ServerRow, kind: ViewKind, devices: readonly BlockDeviceRow[], tags: readonly string[], hostStatus: string): Wire {
   const { version } = rq
-  const at = (since: `${number}.${number}`): boolean => version >= v(since)
+  const at = (since: keyof typeof SINCE): boolean => version >= SINCE[since]
   const full = kind === 'show' || kind === 'detail' || at('2.75')
   const target = targetOf(row)
   const attributes = full && rq.allows('os_compute_api:os-extended-server-attributes', target)

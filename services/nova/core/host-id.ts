@@ -2,5 +2,16 @@
 import { createHash } from 'node:crypto'
 
 export function hostIdHash(projectId: string, host: string | null): string {
-  return host === null || host === '' ? '' : createHash('sha224').update(projectId + host).digest('hex')
+  if (host === null || host === '') return ''
+  const text = projectId + host
+  let hash = known.get(text)
+  if (hash === undefined) {
+    if (known.size >= 20_000) known.clear()
+    hash = createHash('sha224').update(text).digest('hex')
+    known.set(text, hash)
+  }
+  return hash
 }
+
+/** A list of servers asks for the same few again and again. */
+const known = new Map<string, string>()
