@@ -25,14 +25,14 @@ export interface ConsolePipeEnd {
 const HIGH_MARK = 1 << 20
 
 /**
- * Joins until one side ends, then ends the other. Never rejects: a console socket that cannot be reached closes the WebSocket with 1011.
+ * Joins until one side ends, then ends the other. `socket` is a path on this host, or opens a way to another. Never rejects: a console socket that cannot be reached closes the WebSocket with 1011.
  */
-export async function pipeConsole(browser: WebSocket, socketPath: string, options: ConsolePipeOptions = {}): Promise<ConsolePipeEnd> {
+export async function pipeConsole(browser: WebSocket, socket: string | (() => Promise<Socket>), options: ConsolePipeOptions = {}): Promise<ConsolePipeEnd> {
   // A browser that speaks before the guest's side is open must wait, not lose its words.
   browser.pause()
   let guest: Socket
   try {
-    guest = await connectUnix(socketPath)
+    guest = await (typeof socket === 'string' ? connectUnix(socket) : socket())
   } catch {
     browser.resume()
     browser.close(1011, 'The console cannot be reached')

@@ -29,8 +29,8 @@ export interface Offer {
 }
 
 export interface Tunnels {
-  /** `join` gets each connection that said the key. `host` is this host's address that the others reach. */
-  offer(host: string, join: (socket: Socket) => void): Promise<Offer>
+  /** `join` gets each connection that said the key; with `once` the first alone. `host` is this host's address that the others reach. */
+  offer(host: string, join: (socket: Socket) => void, options?: { once?: boolean }): Promise<Offer>
   close(): Promise<void>
 }
 
@@ -73,7 +73,7 @@ export function agentTunnels({ ports: [low, high], random }: { ports: readonly [
     throw unavailable(`All ports for other hosts (${low} to ${high}) are taken.`, { code: 'tunnel.ports' })
   }
   return {
-    async offer(host, join) {
+    async offer(host, join, { once = false } = {}) {
       let opening = servers.get(host)
       if (!opening) {
         servers.set(host, (opening = listening(host)))
@@ -81,8 +81,13 @@ export function agentTunnels({ ports: [low, high], random }: { ports: readonly [
       }
       const { port } = await opening
       const key = Buffer.from(random.bytes(24)).toString('base64url')
-      offers.set(key, join)
-      return { way: { host, port, key }, withdraw: () => void offers.delete(key) }
+      const withdraw = (): void => void offers.delete(key)
+      const first = (socket: Socket): void => {
+        withdraw()
+        join(socket)
+      }
+      offers.set(key, once ? first : join)
+      return { way: { host, port, key }, withdraw }
     },
     async close() {
       offers.clear()

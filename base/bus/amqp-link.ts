@@ -13,7 +13,8 @@ export interface LinkOptions {
 }
 
 const FIRST_PAUSE = 200
-const LONGEST_PAUSE = 10_000
+/** Whoever waits for the broker is back within 2 s of it. */
+const LONGEST_PAUSE = 2_000
 
 export class AmqpLink {
   readonly #world: World

@@ -20,6 +20,8 @@ export interface DaemonOptions {
   args: readonly string[]
   env?: Readonly<Record<string, string>>
   user?: User | undefined
+  /** A named network namespace in which it runs; needs root. */
+  netns?: string | undefined
   dir: string
   /** Tried until it does not throw. */
   ready(): Promise<unknown>
@@ -94,7 +96,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const logPath = join(options.dir, 'console.log')
   const log = openSync(logPath, 'a', 0o600)
   // The kernel ends it when this process dies in whatever way.
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', options.tool, ...options.args], { ...options.user, cwd: options.dir, env: { ...environment, HOME: options.dir, ...options.env }, stdio: ['ignore', log, log] })
+  const as = options.netns === undefined || !options.user ? [] : ['--reuid', String(options.user.uid), '--regid', String(options.user.gid), '--clear-groups']
+  const setpriv = ['setpriv', ...as, '--pdeathsig', 'KILL', '--', options.tool, ...options.args]
+  // Who is not root may enter no namespace: there the user is changed inside.
+  const [tool = '', ...args] = options.netns === undefined ? setpriv : ['nsenter', `--net=/run/netns/${options.netns}`, '--', ...setpriv]
+  const child = spawn(tool, args, { ...(options.netns === undefined ? options.user : {}), cwd: options.dir, env: { ...environment, HOME: options.dir, ...options.env }, stdio: ['ignore', log, log] })
   closeSync(log)
   const onExit = (): void => void child.kill('SIGKILL')
   process.once('exit', onExit)

@@ -46,7 +46,7 @@ export interface NovaConfig {
   console_token_ttl: number
   console_allowed_origins: string[]
   keep_deleted: number
-  agent: { hosts: number; fake: { vcpus: number; memory_mb: number; local_gb: number; slow: Record<string, number> }; host_ip: string; accelerator: 'auto' | 'kvm' | 'tcg' }
+  agent: { hosts: number; fake: { vcpus: number; memory_mb: number; local_gb: number; slow: Record<string, number> }; host_ip: string; tunnel_ports: { min: number; max: number }; accelerator: 'auto' | 'kvm' | 'tcg' }
 }
 
 const ms = (value: number, description: string): ConfigNode => ({ type: 'integer', minimum: 0, default: value, description: `${description} Milliseconds.` })
@@ -138,7 +138,8 @@ export const novaConfig: ConfigSchema = {
       properties: {
         hosts: whole(1, 'Fake hosts that one agent process plays.', 1),
         fake: { type: 'object', properties: { vcpus: whole(64, 'Processors of a fake host.', 1), memory_mb: whole(262_144, 'MiB of a fake host.', 1), local_gb: whole(10_000, 'GiB of disk of a fake host.', 1), slow: { type: 'object', default: {}, description: 'Milliseconds that verbs of the fake driver take: `{ snapshot: 300 }`. Those not named take none.' } } },
-        host_ip: text('127.0.0.1', 'Address of this host for other hosts.'),
+        host_ip: text('127.0.0.1', 'Address of this host for other hosts, on a network of the hosts alone: guests on their move, disks and consoles go over it.'),
+        tunnel_ports: { type: 'object', properties: { min: whole(49_152, 'Smallest TCP port on which other hosts are let in.', 1), max: whole(49_215, 'Largest.', 1) } },
         accelerator: { enum: ['auto', 'kvm', 'tcg'], default: 'auto', description: 'How real guests run: KVM, QEMU\'s own TCG, or what works here.' },
       },
     },

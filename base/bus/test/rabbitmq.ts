@@ -9,7 +9,7 @@
 import { chown, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { connect } from 'amqplib'
-import { type Daemon, findTool, freePorts, privateDir, startDaemon, unprivileged } from '../../test/daemon.ts'
+import { type Daemon, findTool, freePorts, privateDir, runOnce, startDaemon, unprivileged } from '../../test/daemon.ts'
 
 export interface Rabbitmq {
   readonly url: string
@@ -22,7 +22,13 @@ export interface Rabbitmq {
   stop(): Promise<void>
 }
 
-export async function startRabbitmq(): Promise<Rabbitmq | undefined> {
+export interface RabbitmqPlace {
+  /** A named network namespace, and the address there on which it listens; needs root. */
+  netns: string
+  address: string
+}
+
+export async function startRabbitmq(place?: RabbitmqPlace): Promise<Rabbitmq | undefined> {
   // Debian's wrapper in /usr/sbin changes user and folder: what it wraps does as it is told.
   const tool = findTool('rabbitmq-server', ['/usr/lib/rabbitmq/bin'])
   const epmdTool = findTool('epmd')
@@ -30,9 +36,10 @@ export async function startRabbitmq(): Promise<Rabbitmq | undefined> {
   const began = performance.now()
   const user = unprivileged('rabbitmq')
   const { dir, remove } = await privateDir('ondol-rabbitmq-', user)
+  const address = place?.address ?? '127.0.0.1'
   const [port = 0, dist = 0, epmdPort = 0] = await freePorts(3)
   const paths = { config: join(dir, 'rabbitmq.conf'), plugins: join(dir, 'plugins'), environment: join(dir, 'env.conf'), data: join(dir, 'data'), logs: join(dir, 'logs') }
-  await writeFile(paths.config, [`listeners.tcp.local = 127.0.0.1:${port}`, 'disk_free_limit.absolute = 1MB', 'vm_memory_high_watermark.relative = 0.8', 'log.console = true', 'log.console.level = warning', 'log.file = false', ''].join('\n'))
+  await writeFile(paths.config, [`listeners.tcp.local = ${address}:${port}`, ...(place ? ['loopback_users = none'] : []), 'disk_free_limit.absolute = 1MB', 'vm_memory_high_watermark.relative = 0.8', 'log.console = true', 'log.console.level = warning', 'log.file = false', ''].join('\n'))
   await writeFile(paths.plugins, '[].\n')
   await writeFile(paths.environment, '')
   for (const path of [paths.data, paths.logs]) {
@@ -40,13 +47,15 @@ export async function startRabbitmq(): Promise<Rabbitmq | undefined> {
     if (user) await chown(path, user.uid, user.gid)
   }
   const env = { ERL_EPMD_PORT: String(epmdPort), ERL_EPMD_ADDRESS: '127.0.0.1' }
-  const url = `amqp://guest:guest@127.0.0.1:${port}`
-  const epmd = await startDaemon({ tool: epmdTool, args: ['-port', String(epmdPort), '-address', '127.0.0.1'], env, user, dir, ready: async () => {} })
+  const url = `amqp://guest:guest@${address}:${port}`
+  const netns = place?.netns
+  const epmd = await startDaemon({ tool: epmdTool, args: ['-port', String(epmdPort), '-address', '127.0.0.1'], env, user, netns, dir, ready: async () => {} })
   const startBroker = (): Promise<Daemon> =>
     startDaemon({
       tool,
       args: ['-noinput'],
       user,
+      netns,
       dir,
       env: {
         ...env,
@@ -63,7 +72,8 @@ export async function startRabbitmq(): Promise<Rabbitmq | undefined> {
         RABBITMQ_ALLOW_INPUT: '1',
         RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}',
       },
-      ready: async () => (await connect(url, { timeout: 2_000 })).close(),
+      // In another namespace no client of this process gets there; the broker listens when it is up.
+      ready: () => (netns === undefined ? connect(url, { timeout: 2_000 }).then((model) => model.close()) : runOnce('nsenter', [`--net=/run/netns/${netns}`, 'bash', '-c', `echo > /dev/tcp/${address}/${port}`])),
       patience: 90_000,
     })
   const cleanUp = async (): Promise<void> => {

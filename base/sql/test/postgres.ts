@@ -42,6 +42,7 @@ export async function startPostgres(): Promise<SqlServer | undefined> {
     return {
       engine: 'postgres',
       startedIn: Math.round(performance.now() - began),
+      socketFolder: dir,
       async createDatabase() {
         const name = `test_${++serial}`
         await admin(`create database ${name}`)

@@ -7,7 +7,7 @@ import { type Reconciler, startReconciler } from '#base/reconcile.ts'
 import type { World } from '#base/world.ts'
 import { type ChangedIds, CONTROL_TOPIC, type PortStatusReport, type Wishes } from '#neutron/contract/rpc.ts'
 import { canRoute, canServeDhcp, type HostReport, type NetworkDriver, type PortReport, type RouterReport } from '#neutron/drivers/interface.ts'
-import type { HostPlan, RouterPlan } from '#neutron/drivers/plan.ts'
+import type { HostPlan, NetworkPlan, RouterPlan } from '#neutron/drivers/plan.ts'
 import { type ChangeQueue, changeQueue } from './changes.ts'
 
 export interface WiringParts {
@@ -33,6 +33,8 @@ type RouterNews = NonNullable<PortStatusReport['routers']>[number]
 
 const newsOf = (seen: readonly RouterReport[], plans: readonly RouterPlan[]): RouterNews[] =>
   seen.map(({ id, status }) => ({ id, status, floating_ips: plans.find((plan) => plan.id === id)?.floating_ips.map((one) => one.floating_ip_address) ?? [] }))
+
+const networksOf = (routers: readonly RouterPlan[]): NetworkPlan[] => routers.flatMap((router) => [...router.interfaces, ...(router.gateway ? [router.gateway] : [])].map((side) => side.network))
 
 /** Ports reported in one message at most. */
 const BATCH = 500
@@ -61,9 +63,21 @@ export function startWiring(parts: WiringParts): Wiring {
     }
   }
 
+  let readings = 0
+  /** What is asked later is told later: of two answers about a network that of the later question counts. */
+  const numbered = (reading: number, networks: Iterable<NetworkPlan>): void => {
+    for (const network of networks) if (network.network_type === 'vxlan') network.reading = reading
+  }
+
   const wholeRound = async (): Promise<void> => {
     let plan: HostPlan | undefined
-    const seen: HostReport = await driver.ensure(async () => (plan = (await bus.call(CONTROL_TOPIC, 'planOf', { host })) as HostPlan))
+    const read = async (): Promise<HostPlan> => {
+      const reading = ++readings
+      const found = (await bus.call(CONTROL_TOPIC, 'planOf', { host })) as HostPlan
+      numbered(reading, [...found.networks, ...found.dhcp.map((one) => one.network), ...networksOf(found.routers)])
+      return (plan = found)
+    }
+    const seen: HostReport = await driver.ensure(read)
     carried.dhcp = new Set(plan!.dhcp.map((one) => one.network.id))
     carried.routers = new Set(plan!.routers.map((one) => one.id))
     const dhcpPorts = new Map(plan!.dhcp.map((one) => [one.network.id, one.port.id]))
@@ -71,7 +85,12 @@ export function startWiring(parts: WiringParts): Wiring {
     await report([...seen.ports, ...seen.dhcp.map((one) => ({ ...one, id: dhcpPorts.get(one.id)! })), ...seen.routers.flatMap((one) => one.ports)], newsOf(seen.routers, plan!.routers))
   }
 
-  const wishes = (ids: Partial<ChangedIds>): Promise<Wishes> => bus.call(CONTROL_TOPIC, 'wishesOf', { host, ports: [], networks: [], routers: [], sets: [], ...ids }) as Promise<Wishes>
+  const wishes = async (ids: Partial<ChangedIds>): Promise<Wishes> => {
+    const reading = ++readings
+    const found = (await bus.call(CONTROL_TOPIC, 'wishesOf', { host, ports: [], networks: [], routers: [], sets: [], ...ids })) as Wishes
+    numbered(reading, [...found.networks, ...found.ports.map((one) => one.network), ...found.dhcp.map((one) => one.network), ...networksOf(found.routers)])
+    return found
+  }
 
   /** Ports and DHCP first, in one go, because guests wait for them. */
   const lookAtPorts = async (ids: ChangedIds): Promise<void> => {

@@ -31,6 +31,8 @@ export interface NetworkPlan {
   vteps: readonly { ip: string }[]
   /** MACs that are known to live behind one of the `vteps`. */
   fdb: readonly { mac_address: string; ip: string }[]
+  /** Which of the agent's questions this answers: an earlier one's answer changes no far end that a later one's has set. Absent: the latest. */
+  reading?: number
 }
 
 export interface FixedIp {

@@ -61,6 +61,7 @@ export class ComputeAgent {
     for (const stop of this.#unwatch) stop()
     await Promise.all([this.#beat?.close(), this.#sync?.close(), this.#lifecycle?.close(), ...this.#serving.map((one) => one.close())])
     await Promise.all([...this.#hosts.values()].map((host) => host.driver.close()))
+    await Promise.all([...this.#hosts.values()].map((host) => host.ways?.close()))
   }
 
   get #log() {

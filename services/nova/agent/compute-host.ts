@@ -1,9 +1,11 @@
 /** One host: its driver behind the RPC of `contract/compute-rpc.ts`. It keeps nothing: the driver knows what is on the host. */
-import { mkdir, open, rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { invalid, notFound, notImplemented } from '#base/fault.ts'
+import { invalid, notImplemented } from '#base/fault.ts'
 import { Secret } from '#base/secret.ts'
+import type { World } from '#base/world.ts'
 import type { ComputeDriver, GuestSpec, ImageSource } from '#nova/drivers/interface.ts'
+import type { Ways } from '#nova/drivers/ways.ts'
 import type { ComputeRpc, GuestWish } from '../contract/compute-rpc.ts'
 import type { Images } from './image-source.ts'
 
@@ -15,11 +17,13 @@ export interface ComputeHostParts {
   images: Images
   /** For files on their way. */
   scratch: string
+  world: World
+  /** Ways for other hosts; fake hosts have none. */
+  ways?: Ways
   /** Reads disks of guests that come from other hosts. */
   diskFrom(hostId: string, serverId: string): ImageSource['disk']
 }
 
-const CHUNK = 4 * 2 ** 20
 
 export function computeHandlers(parts: ComputeHostParts): ComputeRpc {
   const { driver, images } = parts
@@ -85,24 +89,16 @@ export function computeHandlers(parts: ComputeHostParts): ComputeRpc {
     ensureResized: ({ guest, resize_id }) => able(driver.resizable, 'resize servers').ensureResized(specOf(guest), { resize_id }),
     confirmResize: ({ server_id }) => able(driver.resizable, 'resize servers').confirmResize(server_id),
     revertResize: ({ server_id }) => able(driver.resizable, 'resize servers').revertResize(server_id),
-    async readDisk({ server_id, name, offset, length }) {
+    async offerDisk({ server_id, name }) {
       if (!/^[\w.-]+$/.test(name)) throw invalid('A disk has a plain name.', { field: 'name' })
-      const path = join(parts.scratch, `${server_id}.${name}.leaving`)
+      const path = join(parts.scratch, `${server_id}.${name}.${parts.world.random.uuid()}`)
       await mkdir(parts.scratch, { recursive: true, mode: 0o700 })
-      if (offset === 0) {
-        await rm(path, { force: true })
-        await able(driver.movable, 'let servers move').exportDisk(server_id, name, path)
-      }
-      const file = await open(path, 'r').catch(() => undefined)
-      if (!file) return { base64: '', size: 0 }
       try {
-        const { size } = await file.stat()
-        const buffer = Buffer.alloc(Math.min(length, CHUNK, Math.max(0, size - offset)))
-        const { bytesRead } = await file.read(buffer, 0, buffer.length, offset)
-        if (offset + bytesRead >= size) await rm(path, { force: true })
-        return { base64: buffer.subarray(0, bytesRead).toString('base64'), size }
-      } finally {
-        await file.close()
+        const { size } = await able(driver.movable, 'let servers move').exportDisk(server_id, name, path)
+        return { size, ...(parts.ways ? { way: await parts.ways.offerFile(path) } : {}) }
+      } catch (thrown) {
+        await rm(path, { force: true })
+        throw thrown
       }
     },
     async rescue({ server_id, image_id, config_drive }) {
@@ -114,9 +110,10 @@ export function computeHandlers(parts: ComputeHostParts): ComputeRpc {
       return power(server_id)
     },
     consoleLog: async ({ server_id, lines }) => ({ text: await able(driver.consoleLog, 'show the console log').consoleLog(server_id, lines) }),
-    async consoleSocket({ server_id, kind }) {
+    async consoleSocket({ server_id, kind, from = parts.host }) {
       const { socket } = await able(driver.consoleSockets, 'open consoles')[kind](server_id)
-      return { host: parts.host, socket }
+      if (from === parts.host || !parts.ways) return { host: parts.host, socket }
+      return { host: parts.host, way: await parts.ways.offerSocket(socket) }
     },
     diagnostics: ({ server_id }) => able(driver.diagnosable, 'diagnose servers').diagnostics(server_id),
     setPassword: ({ server_id, user, password }) => able(driver.passwordSettable, 'set passwords').setPassword(server_id, user, new Secret(password)),
@@ -152,23 +149,11 @@ function driveOf(files: NonNullable<GuestWish['config_drive']>): NonNullable<Gue
   return new Secret(Object.fromEntries(Object.entries(files).map(([path, content]) => [path, typeof content === 'string' ? content : Buffer.from(content.base64, 'base64')])))
 }
 
-/** Fetches a disk from another agent in pieces. */
-export function diskReader(call: (hostId: string, payload: Parameters<ComputeRpc['readDisk']>[0]) => ReturnType<ComputeRpc['readDisk']>) {
+/** Fetches a disk from another agent; of fake hosts nothing moves. */
+export function diskReader(call: (hostId: string, payload: Parameters<ComputeRpc['offerDisk']>[0]) => ReturnType<ComputeRpc['offerDisk']>, ways?: Ways) {
   return (hostId: string, serverId: string): NonNullable<ImageSource['disk']> =>
     async (name, destination, signal) => {
-      const file = await open(destination, 'w', 0o600)
-      try {
-        for (let offset = 0; ; ) {
-          signal.throwIfAborted()
-          const { base64, size } = await call(hostId, { server_id: serverId, name, offset, length: CHUNK })
-          const bytes = Buffer.from(base64, 'base64')
-          if (bytes.length > 0) await file.write(bytes, 0, bytes.length, offset)
-          offset += bytes.length
-          if (offset >= size) return
-          if (bytes.length === 0) throw notFound(`Disk ${name} ended early.`)
-        }
-      } finally {
-        await file.close()
-      }
+      const { way, size } = await call(hostId, { server_id: serverId, name })
+      if (way && ways) await ways.fetchFile(way, size, destination, signal)
     }
 }

@@ -156,8 +156,9 @@ async function evacuate(nova: Nova, rq: Rq<unknown>, server: ServerRow, wish: { 
     if (wish.host === server.host) throw invalid("The target host can't be the same one.", { field: 'host' })
   }
   if (server.host_id === null) throw conflict(`Instance ${server.id} is not ready`)
-  const source = await nova.hosts.byId(server.host_id)
-  if (source?.up) throw invalid(`Compute service of ${server.host} is still in use.`)
+  // What is remembered of hosts is seconds old; whoever asks has perhaps just seen that this one is down.
+  if ((await nova.hosts.byId(server.host_id))?.up) nova.hosts.forget()
+  if ((await nova.hosts.byId(server.host_id))?.up) throw invalid(`Compute service of ${server.host} is still in use.`)
   const pass = wish.adminPass ?? newPassword(nova.world.random)
   const stopped = server.vm_state === 'stopped' || rq.version >= v('2.95')
   await withMigration(nova, rq, server, 'evacuation', JSON.parse(server.flavor) as FlavorSnapshot, {

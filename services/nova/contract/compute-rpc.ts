@@ -32,6 +32,13 @@ export interface DiskSource {
   from_host_id: string
 }
 
+/** Where another host's agent is met, and the key that it is told: `host/tunnels.ts`. Secret. */
+export interface Way {
+  host: string
+  port: number
+  key: string
+}
+
 /** Methods of `computeTopic` at a host's stored id. */
 export interface ComputeRpc {
   ensureGuest(payload: { guest: GuestWish; power: 'running' | 'shutdown'; disks?: DiskSource }): Promise<{ power_state: PowerState }>
@@ -56,13 +63,13 @@ export interface ComputeRpc {
   ensureResized(payload: { guest: GuestWish; resize_id: string }): Promise<void>
   confirmResize(payload: About): Promise<void>
   revertResize(payload: About): Promise<void>
-  /** A byte range of a disk that leaves; `base64`. */
-  readDisk(payload: About & { name: string; offset: number; length: number }): Promise<{ base64: string; size: number }>
+  /** A disk that leaves, as a file of `size` bytes, once, at the way's end. A fake disk has no way. */
+  offerDisk(payload: About & { name: string }): Promise<{ way?: Way; size: number }>
   rescue(payload: About & { image_id: string; config_drive?: GuestWish['config_drive'] }): Promise<{ power_state: PowerState }>
   unrescue(payload: About): Promise<{ power_state: PowerState }>
   consoleLog(payload: About & { lines?: number }): Promise<{ text: string }>
-  /** A socket on the agent's host. */
-  consoleSocket(payload: About & { kind: 'vnc' | 'serial' }): Promise<{ host: string; socket: string }>
+  /** A socket on the agent's host for who is there too, a way for who asks `from` another. */
+  consoleSocket(payload: About & { kind: 'vnc' | 'serial'; from?: string }): Promise<{ host: string; socket: string; way?: undefined } | { host: string; way: Way; socket?: undefined }>
   diagnostics(payload: About): Promise<Diagnostics>
   setPassword(payload: About & { user: string; password: string }): Promise<void>
   interrupt(payload: About): Promise<void>
@@ -102,7 +109,7 @@ export const computeTopic = defineTopic<ComputeRpc>('nova.compute', {
   ensureResized: { call: 120_000 },
   confirmResize: 'call',
   revertResize: 'call',
-  readDisk: 'call',
+  offerDisk: { call: 600_000 },
   rescue: { call: 120_000 },
   unrescue: 'call',
   consoleLog: 'call',

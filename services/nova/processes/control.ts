@@ -46,7 +46,7 @@ export function controlProcess(parts: HouseParts<NovaConfig>, options: ControlOp
     plate,
     routes,
     handler: withLegacyPaths(corridor({ world, dialect: plate.dialect, routes, tokens, authorizer, identityUrl })),
-    onUpgrade: consoleProxy(nova),
+    onUpgrade: consoleProxy(nova, parts.host),
     async start() {
       serving.push(
         await serverOf(bus, controlTopic, hostReports(nova)),

@@ -19,7 +19,7 @@ import { linkRemoval } from './links.ts'
 import { Locks } from './locks.ts'
 import { Metadata } from './metadata.ts'
 import { bridgeName, dhcpFabricEnd, ifbName, names, physicalName, routerFabricEnd, tapName, vxlanName } from './names.ts'
-import { checkNetwork, ensureRemotes, ensureUplinks, NETWORK_TYPES, networkLinks, removeNetwork, zoneChange } from './network.ts'
+import { checkNetwork, ensureRemotes, ensureUplinks, type KnownEnds, NETWORK_TYPES, networkLinks, removeNetwork, zoneChange } from './network.ts'
 import { forgetConnections, portLinks, portReport, portRules, Remembered, removePort } from './port.ts'
 import { ensureRouterHere, removeRouter } from './router.ts'
 import { METADATA_PORT } from './router-rules.ts'
@@ -34,13 +34,14 @@ export class LinuxbridgeDriver implements NetworkDriver, RoutingAbility, DhcpAbi
   readonly #host: Host
   readonly #locks = new Locks()
   readonly #uplinks = new Locks()
+  readonly #farEnds = new Locks()
   readonly #metadata: Metadata
   readonly #whole: WholeRules
   readonly #remembered = new Remembered()
   readonly #limits = new Map<string, QosPlan>()
   readonly #sets = new Map<string, AddressSetPlan>()
   /** What this process did last, so that it is not read again: remote ends and flat networks by network, devices of DHCP. */
-  readonly #remotes = new Map<string, string>()
+  readonly #remotes = new Map<string, KnownEnds>()
   readonly #flat = new Map<string, string>()
   readonly #dhcp = new Map<string, string>()
   #namespaces: Set<string> | undefined
@@ -229,7 +230,12 @@ export class LinuxbridgeDriver implements NetworkDriver, RoutingAbility, DhcpAbi
     await this.#prepare(network)
     const zone = zoneChange(this.#host, network)
     await Promise.all([zone === '' ? undefined : fabric.rules(zone).then(() => fabric.zoned.add(network.id)), fabric.change((links) => networkLinks(this.#host, network, links))])
-    await ensureRemotes(this.#host, network, this.#remotes, false)
+    await this.#ends(network)
+  }
+
+  /** One at a time: each reads what there is and adds what is missing. */
+  #ends(network: NetworkPlan): Promise<void> {
+    return this.#farEnds.one(network.id, () => ensureRemotes(this.#host, network, this.#remotes))
   }
 
   /** One at a time for each network: two ports of a new network come together. */
@@ -258,7 +264,7 @@ export class LinuxbridgeDriver implements NetworkDriver, RoutingAbility, DhcpAbi
     }
     await both(wire(), fabric.change((links) => [...networkLinks(this.#host, network, links), ...portLinks(this.#host, port, network, links)]))
     if (this.#remembered.update(port)) await forgetConnections(this.#host, network.id, port.fixed_ips.map(({ ip_address }) => ip_address))
-    await ensureRemotes(this.#host, network, this.#remotes, false)
+    await this.#ends(network)
     await this.#limit(port)
   }
 

@@ -73,21 +73,28 @@ export function zoneChange(host: Host, network: NetworkPlan): string {
   return zoneText(fabric.table, network.id, fabric.zones.of(bridgeName(network.id)))
 }
 
-/** Remote tunnel ends; `known` remembers what was done, so that nothing is read when nothing changed. */
-export async function ensureRemotes(host: Host, network: NetworkPlan, known: Map<string, string>, readAlways: boolean): Promise<void> {
+export interface KnownEnds {
+  digest: string
+  reading: number
+}
+
+/** Remote tunnel ends, one change of a network at a time; `known` remembers what was done, so that nothing is read when nothing changed. */
+export async function ensureRemotes(host: Host, network: NetworkPlan, known: Map<string, KnownEnds>): Promise<void> {
   const vxlan = vxlanOf(host, network)
   if (vxlan === undefined) return
   const ends = network.vteps.map(({ ip }) => parseAddress(ip)).filter((ip) => ip !== host.options.local_ip)
   const wanted = new Set([...ends.map((ip) => `${NOBODY} ${ip}`), ...network.fdb.filter(({ ip }) => ends.includes(parseAddress(ip))).map(({ mac_address, ip }) => `${parseMac(mac_address)} ${parseAddress(ip)}`)])
   const digest = [...wanted].sort().join('\n')
-  if (!readAlways && known.get(network.id) === digest) return
+  const before = known.get(network.id)
+  const { reading = before?.reading ?? 0 } = network
+  if (before && (before.digest === digest || reading < before.reading)) return
   const have = new Set((await host.tools.bridge.fdb(vxlan, host.fabric.netns)).flatMap(({ mac, dst }) => (dst === undefined ? [] : [`${mac} ${dst}`])))
   const command = (verb: string, entry: string): Command => ['fdb', verb, entry.split(' ')[0]!, 'dev', vxlan, 'dst', entry.split(' ')[1]!]
   await host.tools.bridge.batch(
     [...[...have].filter((entry) => !wanted.has(entry)).map((entry) => command('del', entry)), ...[...wanted].filter((entry) => !have.has(entry)).map((entry) => command(entry.startsWith(NOBODY) ? 'append' : 'add', entry))],
     host.fabric.netns,
   )
-  known.set(network.id, digest)
+  known.set(network.id, { digest, reading })
 }
 
 /** Takes the bridge and what belongs to it alone away. Ports still on it are left without a bridge. */

@@ -25,6 +25,8 @@ import type { QemuParts, QemuSettings } from './parts.ts'
 import { pausable, suspendable } from './pausing.ts'
 import { ensureRunning, isSuspended, killMachine, mayRunHere, powerOff } from './power.ts'
 import { type GuestRecord, records } from './record.ts'
+import { volumeRelay } from './relay.ts'
+import { relayed } from './relayed.ts'
 import { movable, rebuildable, rescuable, resizable } from './reshaping.ts'
 import { powerStateOf, sessions } from './sessions.ts'
 import { snapshotable } from './snapshot.ts'
@@ -139,7 +141,7 @@ export async function openQemuDriver(world: World, options: QemuDriverOptions): 
   await adopt()
   const version = await tool.version()
 
-  return {
+  const driver: QemuDriver = {
     async facts() {
       const host = await hostFacts(settings.data)
       return {
@@ -256,6 +258,8 @@ export async function openQemuDriver(world: World, options: QemuDriverOptions): 
     passwordSettable: passwordSettable(parts),
     interruptible: interruptible(parts),
   }
+  // In a namespace of their own guests reach no network volume by themselves.
+  return settings.namespace === undefined ? driver : relayed(driver, await volumeRelay(world, settings.data, settings.run))
 }
 
 /** The record, with everything it names on disk. Of a guest that is made already: with where its volumes and taps are now. */
