@@ -179,7 +179,7 @@ ${computes.map((one) => `  ${one.name}:\n    role: compute\n    nova: { agent: {
     process.kill(await c2.pid(), 'SIGKILL')
     await c2.kill('qemu-system-x86_64')
     await eventually('c2 down', async () => (await state('c2')) === 'down', 30_000, 300)
-    await osText('server evacuate --wait g2')
+    await osText('server evacuate g2')
     await settled('g2', 'ACTIVE', 'c1')
     await eventually('ssh', async () => (await ssh(SECOND, 'hostname')).trim() === 'g2', 60_000, 500)
     await c2.up()

@@ -38,6 +38,14 @@ export function relayed(driver: QemuDriver, relay: Relay): QemuDriver {
     },
     rebuildable: { ensureRebuilt: async (spec, source, rebuild) => driver.rebuildable.ensureRebuilt(await near(spec), source, rebuild) },
     resizable: { ...driver.resizable, ensureResized: async (spec, resize) => driver.resizable.ensureResized(await near(spec), resize) },
-    liveMigratable: { ...driver.liveMigratable, prepareIncoming: async (spec, layout, source, host) => driver.liveMigratable.prepareIncoming(await near(spec), layout, source, host) },
+    liveMigratable: {
+      ...driver.liveMigratable,
+      prepareIncoming: async (spec, layout, source, host) => driver.liveMigratable.prepareIncoming(await near(spec), layout, source, host),
+      async migrateOut(serverId, target, options) {
+        await driver.liveMigratable.migrateOut(serverId, target, options)
+        // Now, while the volume is still connected to this host: later the connection would be waited for in vain.
+        await relay.drop(serverId)
+      },
+    },
   }
 }
