@@ -219,12 +219,12 @@ test('metadata, tags, lock and the record of actions', async () => {
   assert.equal((await k.request('PUT', `/v2.1/servers/${id}/tags/red`, { headers: at('2.26') })).status, 201)
   assert.deepEqual((await k.request('GET', '/v2.1/servers?tags=red', { headers: at('2.26') })).json.servers.map((one: { id: string }) => one.id), [id])
   await acted(id, { lock: { locked_reason: 'mine' } }, 'ACTIVE', { version: '2.73', as: 'admin@project-x' })
-  await k.world.clock.sleep(2)
+  await k.nova.world.clock.sleep(2)
   assert.equal((await k.act(id, { 'os-stop': null })).status, 409)
   assert.equal((await k.act(id, { unlock: null })).status, 403)
   await acted(id, { unlock: null }, 'ACTIVE', { as: 'admin' })
   // Actions of one millisecond have no order.
-  await k.world.clock.sleep(2)
+  await k.nova.world.clock.sleep(2)
   const stopped = await acted(id, { 'os-stop': null }, 'SHUTOFF')
   const actions = (await k.request('GET', `/v2.1/servers/${id}/os-instance-actions`)).json.instanceActions as { action: string; request_id: string }[]
   assert.deepEqual(actions.map((one) => one.action), ['stop', 'unlock', 'lock', 'create'])
