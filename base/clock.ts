@@ -28,7 +28,8 @@ export const realClock: Clock = {
 interface Timer {
   at: number
   order: number
-  run: () => void
+  /** Undefined once cancelled. */
+  run: (() => void) | undefined
 }
 
 /**
@@ -38,10 +39,15 @@ interface Timer {
 export class VirtualClock implements Clock {
   #now: number
   #order = 0
-  #timers: Timer[] = []
+  #live = 0
+  /** A heap: the earliest first. */
+  readonly #timers: Timer[] = []
+  readonly #busy: () => boolean
 
-  constructor(start = Date.UTC(2026, 0, 1)) {
+  /** Time stands still while `busy`: for work that takes real time, such as files and sockets. */
+  constructor(start = Date.UTC(2026, 0, 1), busy: () => boolean = () => false) {
     this.#now = start
+    this.#busy = busy
   }
 
   now(): number {
@@ -50,10 +56,12 @@ export class VirtualClock implements Clock {
 
   after(ms: number, run: () => void): () => void {
     const timer: Timer = { at: this.#now + Math.max(0, ms), order: this.#order++, run }
-    this.#timers.push(timer)
+    this.#live++
+    this.#push(timer)
     return () => {
-      const index = this.#timers.indexOf(timer)
-      if (index >= 0) this.#timers.splice(index, 1)
+      if (timer.run === undefined) return
+      timer.run = undefined
+      this.#live--
     }
   }
 
@@ -77,37 +85,66 @@ export class VirtualClock implements Clock {
 
   /** How many timers wait. */
   get pending(): number {
-    return this.#timers.length
+    return this.#live
   }
 
   /** Moves time forward by `ms`, running what falls due. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms
-    await settle()
+    await this.#settle()
     for (;;) {
-      const next = this.#earliest()
+      const next = this.#timers[0]
       if (!next || next.at > end) break
-      this.#timers.splice(this.#timers.indexOf(next), 1)
+      this.#pop()
+      const { run } = next
+      if (run === undefined) continue
+      next.run = undefined
+      this.#live--
       this.#now = Math.max(this.#now, next.at)
-      next.run()
-      await settle()
+      run()
+      await this.#settle()
     }
     this.#now = end
   }
 
-  #earliest(): Timer | undefined {
-    let best: Timer | undefined
-    for (const timer of this.#timers) {
-      if (!best || timer.at < best.at || (timer.at === best.at && timer.order < best.order)) best = timer
+  /** Lets every promise and immediate that is ready run: two turns of the event loop, after what takes real time. */
+  async #settle(): Promise<void> {
+    for (let turn = 0; turn < 2; turn++) {
+      await new Promise<void>((resolve) => setImmediate(resolve))
+      if (this.#busy()) turn = -5
     }
-    return best
+  }
+
+  #push(timer: Timer): void {
+    const heap = this.#timers
+    let at = heap.push(timer) - 1
+    while (at > 0) {
+      const up = (at - 1) >> 1
+      if (!earlier(timer, heap[up]!)) break
+      heap[at] = heap[up]!
+      at = up
+    }
+    heap[at] = timer
+  }
+
+  #pop(): void {
+    const heap = this.#timers
+    const last = heap.pop()!
+    if (heap.length === 0) return
+    let at = 0
+    for (;;) {
+      let down = 2 * at + 1
+      if (down >= heap.length) break
+      if (down + 1 < heap.length && earlier(heap[down + 1]!, heap[down]!)) down++
+      if (!earlier(heap[down]!, last)) break
+      heap[at] = heap[down]!
+      at = down
+    }
+    heap[at] = last
   }
 }
 
-/** Lets every promise and immediate that is ready run: two turns of the event loop. */
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 2; turn++) await new Promise<void>((resolve) => setImmediate(resolve))
-}
+const earlier = (a: Timer, b: Timer): boolean => a.at < b.at || (a.at === b.at && a.order < b.order)
 
 const DAY = 86_400_000
 const days = new Map<number, string>()

@@ -12,6 +12,7 @@ import { Crash } from '#base/flow/runner.ts'
 import { type Random, seededRandom } from '#base/random.ts'
 import { type Cloud, startCloud } from '../start-cloud.ts'
 import { checkInvariants } from './invariants.ts'
+import { realWorkUnderWay, trackRealWork } from './real-work.ts'
 import { openUser, type User } from './user.ts'
 
 export interface SimulationOptions {
@@ -38,7 +39,8 @@ const START = Date.UTC(2026, 0, 1)
 
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
   const random = seededRandom(options.seed)
-  const clock = new VirtualClock(START)
+  await trackRealWork()
+  const clock = new VirtualClock(START, realWorkUnderWay)
   const weather: Weather = { lose: 0, double: 0, delay: 0, longest: 3000 }
   const result: SimulationResult = { seed: options.seed, operations: 0, answers: {}, deaths: 0, failures: 0, cloud_ms: 0, broken: [] }
   const storm = { on: false }

@@ -49,6 +49,8 @@ interface One {
 
 export const createAttachment = operation<{ body: { attachment: AttachmentCreate } }, { attachment: Attachment }>('POST', '/v3/attachments', V)
 export const updateAttachment = operation<One & { body: { attachment: { connector: Connector } } }, { attachment: Attachment }>('PUT', '/v3/attachments/{attachment_id}', V)
+/** Short views: of all projects with `all_tenants`, of one server with `instance_id`. */
+export const listAttachments = operation<{ query?: { all_tenants?: boolean; instance_id?: string } }, { attachments: Pick<Attachment, 'id' | 'status' | 'instance' | 'volume_id'>[] }>('GET', '/v3/attachments', V)
 export const showAttachment = operation<One, { attachment: Attachment }>('GET', '/v3/attachments/{attachment_id}', V)
 export const completeAttachment = operation<One & { body: { 'os-complete': null } }>('POST', '/v3/attachments/{attachment_id}/action', V)
 export const deleteAttachment = operation<One, { attachments: Attachment[] }>('DELETE', '/v3/attachments/{attachment_id}', V)

@@ -15,7 +15,7 @@ import { callCompute } from './computes.ts'
 import { release } from './claims.ts'
 import { releasePorts } from './ports.ts'
 import { letGo, liveServer, type ServerWork, settle } from './state.ts'
-import { releaseVolumes } from './volumes.ts'
+import { isVolume, releaseVolumes } from './volumes.ts'
 
 /** Moves that hold a claim or a guest on another host. */
 const OPEN_MIGRATIONS = ['queued', 'preparing', 'accepted', 'pre-migrating', 'migrating', 'running', 'post-migrating', 'finished', 'confirming', 'reverting', 'done', 'error']
@@ -76,7 +76,7 @@ async function releaseAll(nova: Nova, serverId: string, signal: AbortSignal): Pr
   const moves = server.vm_state === 'resized' ? await migrationsOfServer(nova.db, serverId, { statuses: ['finished', 'confirming', 'reverting', 'error'] }) : []
   await Promise.all([
     persist(nova, signal, () => releasePorts(nova, serverId, JSON.parse(server.network_info) as NicInfo[])),
-    ...(devices.length > 0 ? [persist(nova, signal, () => releaseVolumes(nova, devices))] : []),
+    ...(devices.some(isVolume) ? [persist(nova, signal, () => releaseVolumes(nova, serverId, devices))] : []),
     persist(nova, signal, () => release(nova, serverId)),
     ...moves.map((move) => persist(nova, signal, () => release(nova, move.uuid))),
     ...(own.shelved_image_id !== undefined && server.vm_state.startsWith('shelved') ? [persist(nova, signal, () => dropImage(nova, own.shelved_image_id!))] : []),

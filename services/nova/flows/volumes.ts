@@ -1,6 +1,6 @@
 /** A server's volumes: made, held, connected to its host, let go. Cinder's attachment says who holds a volume; the row names it. */
 import { conflict, isFault, Fault } from '#base/fault.ts'
-import { completeAttachment, type Connector, createAttachment, deleteAttachment, updateAttachment } from '#cinder/contract/attachments.ts'
+import { completeAttachment, type Connector, createAttachment, deleteAttachment, listAttachments, updateAttachment } from '#cinder/contract/attachments.ts'
 import { createVolume, deleteVolume, showVolume, type Volume } from '#cinder/contract/volumes.ts'
 import type { ConnectionInfo, VolumeSpec } from '#nova/drivers/interface.ts'
 import type { Nova } from '../house.ts'
@@ -122,12 +122,17 @@ export async function letVolumeGo(nova: Nova, device: BlockDeviceRow): Promise<v
   if (device.attachment_id !== null) await nova.client.call(await nova.service(), 'cinder', deleteAttachment, { params: { attachment_id: device.attachment_id } }).then(() => {}, ignoreGone)
 }
 
-/** At the end of a server: volumes are let go, and those that were to go with it are deleted (S8). */
-export async function releaseVolumes(nova: Nova, devices: readonly BlockDeviceRow[]): Promise<void> {
+/**
+ * At the end of a server: volumes are let go, and those that were to go with it are deleted (S8). Cinder says what the server holds: beside what its
+ * rows name, the other side of a move that was never settled, and what a process held and died.
+ */
+export async function releaseVolumes(nova: Nova, serverId: string, devices: readonly BlockDeviceRow[]): Promise<void> {
+  const caller = await nova.service()
+  const { attachments } = await nova.client.call(caller, 'cinder', listAttachments, { query: { all_tenants: true, instance_id: serverId } })
+  for (const { id } of attachments) await nova.client.call(caller, 'cinder', deleteAttachment, { params: { attachment_id: id } }).then(() => {}, ignoreGone)
   for (const device of devices.filter(isVolume)) {
-    await letVolumeGo(nova, device)
     if (device.delete_on_termination === 1 && device.volume_id !== null) {
-      await nova.client.call(await nova.service(), 'cinder', deleteVolume, { params: { volume_id: device.volume_id } }).catch((thrown: unknown) => {
+      await nova.client.call(caller, 'cinder', deleteVolume, { params: { volume_id: device.volume_id } }).catch((thrown: unknown) => {
         // Someone else holds it, or it has snapshots: it was the user's wish to keep those, and the server goes all the same.
         if (!isFault(thrown, 'not_found') && !isFault(thrown, 'invalid') && !isFault(thrown, 'conflict')) throw thrown
       })

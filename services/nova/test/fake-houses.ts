@@ -167,6 +167,7 @@ export class FakeCinder extends FakeHouse {
     })
     this.on('GET', '/v3/snapshots/{id}', ({ params: [id] }) => (this.snapshots.has(id!) ? { json: { snapshot: this.snapshots.get(id!) } } : missing(id!)))
     this.on('DELETE', '/v3/snapshots/{id}', ({ params: [id] }) => (this.snapshots.delete(id!) ? { status: 202 } : missing(id!)))
+    this.on('GET', '/v3/attachments', ({ query }) => ({ json: { attachments: [...this.attachments.values()].filter((row) => row.instance === query.get('instance_id')) } }))
     this.on('POST', '/v3/attachments', ({ body }) => {
       const wish = (body as { attachment: { volume_uuid: string; instance_uuid: string; connector?: object } }).attachment
       const volume = this.volumes.get(wish.volume_uuid)

@@ -1,0 +1,67 @@
+/**
+ * Counts what the operating system does for this process: files and password hashes. It takes real time, so a virtual clock that ran on meanwhile
+ * would make a run depend on the machine. Only for processes that simulate: it wraps functions of Node.
+ */
+import crypto from 'node:crypto'
+import fs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+
+type AnyFunction = (...args: unknown[]) => unknown
+
+let under = 0
+let tracked: Promise<void> | undefined
+
+/** True while something is under way. False until `trackRealWork` was called. */
+export const realWorkUnderWay = (): boolean => under > 0
+
+/** From now on. Once for a process. */
+export function trackRealWork(): Promise<void> {
+  tracked ??= track()
+  return tracked
+}
+
+async function track(): Promise<void> {
+  const handle = await fs.promises.open('/dev/null')
+  const prototype = Object.getPrototypeOf(handle) as Record<string, unknown>
+  await handle.close()
+  for (const name of ['appendFile', 'chmod', 'close', 'datasync', 'read', 'readFile', 'readv', 'stat', 'sync', 'truncate', 'utimes', 'write', 'writeFile', 'writev']) wrap(prototype, name, promised)
+  const promises = fs.promises as unknown as Record<string, unknown>
+  for (const name of Object.keys(promises)) if (name !== 'watch') wrap(promises, name, promised)
+  const plain = fs as unknown as Record<string, unknown>
+  for (const name of ['open', 'close', 'read', 'readv', 'write', 'writev', 'fstat', 'fsync', 'fdatasync']) wrap(plain, name, called)
+  const hashes = crypto as unknown as Record<string, unknown>
+  for (const name of ['argon2', 'scrypt', 'pbkdf2']) wrap(hashes, name, called)
+  syncBuiltinESMExports()
+}
+
+function wrap(object: Record<string, unknown>, name: string, how: (original: AnyFunction) => AnyFunction): void {
+  const original = object[name]
+  if (typeof original === 'function') object[name] = how(original as AnyFunction)
+}
+
+const ended = (): void => void under--
+
+function promised(original: AnyFunction): AnyFunction {
+  return function (this: unknown, ...args) {
+    const result = original.apply(this, args)
+    if (result instanceof Promise) {
+      under++
+      result.then(ended, ended)
+    }
+    return result
+  }
+}
+
+/** For functions whose last argument is called back. */
+function called(original: AnyFunction): AnyFunction {
+  return function (this: unknown, ...args) {
+    const back = args.at(-1)
+    if (typeof back !== 'function') return original.apply(this, args)
+    under++
+    const told: AnyFunction = (...results) => {
+      under--
+      return (back as AnyFunction)(...results)
+    }
+    return original.apply(this, [...args.slice(0, -1), told])
+  }
+}
