@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerOptions, ty
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { FileBody } from './file-body.ts'
 import { type HttpBody, type HttpHandler, type HttpRequest, isStream, splitTarget } from './message.ts'
 
 export interface ListenOptions {
@@ -72,7 +73,8 @@ async function answer(handler: HttpHandler, raw: IncomingMessage, res: ServerRes
     if (bodiless) {
       body.destroy()
       res.end()
-    } else await pipeline(body, res)
+    } else if (body instanceof FileBody) await body.pumpTo(res)
+    else await pipeline(body, res)
   } else {
     const length = body === undefined ? 0 : Buffer.byteLength(body)
     if (headers['content-length'] === undefined && !(bodiless && raw.method !== 'HEAD')) headers['content-length'] = String(length)

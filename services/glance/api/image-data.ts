@@ -1,7 +1,7 @@
 /** The bytes of an image: upload, staging, download. Nothing is held in memory, everything is inspected as it passes (A1–A6). */
 import { Readable } from 'node:stream'
 import { conflict, Fault, forbidden, invalid, isFault } from '#base/fault.ts'
-import { isStream } from '#base/http/message.ts'
+import { isStream, passing } from '#base/http/message.ts'
 import { type Reply, type Route, route, type Rq } from '#stack/route.ts'
 import { limited, NOTHING_KEPT, writeJudged } from '../flows/keep-bytes.ts'
 import { asUpload } from '../flows/uploads.ts'
@@ -76,7 +76,9 @@ function insistOnBytes(rq: Rq<never>): void {
 function bodyOf(rq: Rq<never>): AsyncIterable<Uint8Array> {
   const { body } = rq.http
   if (body === undefined) return Readable.from([])
-  return isStream(body) ? body : Readable.from([Buffer.from(body as Uint8Array)])
+  // A caller in this process may want its pieces again.
+  if (isStream(body)) return rq.http.remote === 'local' ? body : passing(body)
+  return Readable.from([Buffer.from(body as Uint8Array)])
 }
 
 async function download(house: Glance, rq: Rq<never>): Promise<Reply> {

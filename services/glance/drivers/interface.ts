@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream'
 export interface StoreDriver {
   readonly name: string
   /**
-   * Takes the whole stream; resolves when the bytes are durable under `id`. What the source throws is thrown here, and nothing is kept.
+   * Takes the whole stream, each chunk of which is good until the next is asked for; resolves when the bytes are durable under `id`. What the source throws is thrown here, and nothing is kept.
    * Returns the number of bytes.
    */
   write(id: string, source: AsyncIterable<Uint8Array>): Promise<number>

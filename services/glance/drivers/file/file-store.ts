@@ -1,8 +1,8 @@
 /** Image bytes as files: written to a temporary name, synced, renamed. */
-import { createReadStream } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { notFound } from '#base/fault.ts'
+import { FileBody } from '#base/http/file-body.ts'
 import { checkedId } from '../ids.ts'
 import type { StoreDriver } from '../interface.ts'
 
@@ -39,7 +39,7 @@ export function fileStore(dir: string): StoreDriver {
         throw thrown.code === 'ENOENT' ? notFound(`No image data found for image ${id}`) : thrown
       })
       const { size } = await file.stat()
-      return { size, stream: createReadStream(path, { fd: file, highWaterMark: 1 << 20, ...range }) }
+      return { size, stream: new FileBody(file, range?.start ?? 0, range?.end === undefined ? size : range.end + 1) }
     },
     size: async (id) =>
       stat(pathOf(id)).then(
