@@ -272,7 +272,7 @@ function refusal(parts: CorridorParts, request: HttpRequest, journey: Journey, t
 
 function stamp(dialect: Dialect, journey: Journey, headers: HttpHeaders): void {
   headers['x-openstack-request-id'] = journey.request_id
-  if (dialect.requestIdHeaders) for (const name of dialect.requestIdHeaders) headers[name] = journey.request_id
+  if (dialect.requestIdHeaders) for (const name of dialect.requestIdHeaders) headers[name] = dialect.requestIdText?.(journey.request_id) ?? journey.request_id
   const { versions } = dialect
   if (versions) {
     const text = formatVersion(journey.version)

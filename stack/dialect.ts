@@ -19,6 +19,8 @@ export interface Dialect {
   versions?: VersionRules
   /** Extra names under which the request id is sent, beside `x-openstack-request-id`. */
   requestIdHeaders?: readonly string[]
+  /** Under those extra names the id may have another spelling. */
+  requestIdText?: (requestId: string) => string
   /** Which is judged first, the shape of the body or the right to send it. */
   order: 'validate-first' | 'authorize-first'
   /** Largest JSON body, bytes. */

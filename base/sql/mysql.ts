@@ -26,6 +26,8 @@ export function openMysql<Schema>(options: OpenOptions): Database<Schema> {
     decimalNumbers: true,
     supportBigNumbers: true,
     enableKeepAlive: true,
+    // Short binary columns are names kept as bytes (`name` of table.ts); long ones are bytes.
+    typeCast: (field: { type: string; string(encoding?: string): string | null }, next: () => unknown) => (field.type === 'VAR_STRING' ? field.string('utf8') : next()),
   })
   const inner = {
     createAdapter: () => new MysqlAdapter(),

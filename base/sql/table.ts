@@ -9,7 +9,7 @@ import { sql, type Kysely } from 'kysely'
 import type { Database, Engine } from './database.ts'
 
 export interface Column {
-  type: 'string' | 'text' | 'int' | 'big' | 'double' | 'bytes'
+  type: 'string' | 'name' | 'text' | 'int' | 'big' | 'double' | 'bytes'
   length?: number
   nullable: boolean
   default?: string | number
@@ -18,6 +18,8 @@ export interface Column {
 /** A UUID in either spelling, or a short name. */
 export const id = (): Column => ({ type: 'string', length: 64, nullable: false })
 export const string = (length = 255): Column => ({ type: 'string', length, nullable: false })
+/** Text of at most `length` bytes of UTF-8 that may stand in a key where `string` of that length would be too long for MariaDB. */
+export const name = (length: number): Column => ({ type: 'name', length, nullable: false })
 /** Unbounded text; not indexable. */
 export const text = (): Column => ({ type: 'text', nullable: false })
 /** JSON kept as text; parse it in the store. */
@@ -165,6 +167,7 @@ function columnSql(engine: Engine, column: Column): string {
   const collation = engine === 'postgres' ? ' COLLATE "C"' : ''
   const type = {
     string: `varchar(${column.length ?? 255})${collation}`,
+    name: engine === 'mysql' ? `varbinary(${column.length})` : `varchar(${column.length})${collation}`,
     text: engine === 'mysql' ? 'mediumtext' : `text${collation}`,
     int: 'integer',
     big: 'bigint',

@@ -1,15 +1,71 @@
 /** What `ondol.yaml` may say under `swift`. */
 import type { ConfigSchema } from '#base/config.ts'
+import { type Limits, limits } from './core/limits.ts'
+import type { Digest } from './core/signature.ts'
 
 export interface SwiftConfig {
   durability: 'safe' | 'fast'
+  driver: 'files' | 's3' | 'memory'
+  s3: { url: string; bucket: string; region: string; access_key: string; secret_key: string }
   max_file_size: number
+  limits: Limits
+  policies: { name: string }[]
+  reseller_prefix: string
+  operator_roles: string[]
+  reader_roles: string[]
+  reseller_admin_role: string
+  tempauth_users: { user: string; key: string; groups: string[] }[]
+  tempurl: { methods: string[]; digests: Digest[] }
+  slo: { max_manifest_segments: number; max_manifest_size: number }
+  bulk: { max_containers_per_extraction: number; max_failed_extractions: number; max_deletes_per_request: number; max_failed_deletes: number }
+  ratelimit: { account_ratelimit: number; container_ratelimits: { size: number; rate: number }[]; max_sleep_seconds: number; account_denylist: string[] }
+  cors_allow_origin: string[]
+  quote_etags: boolean
+  read_only: boolean
+  storage_domain: string
+  cross_domain_policy: string
+  encryption: { enabled: boolean }
+  audit_files_per_second: number
+  reap_after_seconds: number
 }
+
+const list = (description: string, value: unknown[], items: object = { type: 'string' }): { type: 'array'; items: object; default: unknown[]; description: string } => ({ type: 'array', items, default: value, description })
+const whole = (value: number, description: string): { type: 'integer'; default: number; description: string } => ({ type: 'integer', default: value, description })
+const text = (value: string, description: string): { type: 'string'; default: string; description: string } => ({ type: 'string', default: value, description })
+const yes = (value: boolean, description: string): { type: 'boolean'; default: boolean; description: string } => ({ type: 'boolean', default: value, description })
 
 export const swiftConfig: ConfigSchema = {
   type: 'object',
   properties: {
     durability: { type: 'string', enum: ['safe', 'fast'], default: 'safe', description: 'safe: every object is synced to the disk before it is acknowledged; fast: left to the system.' },
-    max_file_size: { type: 'integer', default: 5_368_709_122, description: 'Most bytes of one object.' },
+    driver: { type: 'string', enum: ['files', 's3', 'memory'], default: 'files', description: 'Where the bytes lie: files in the data folder, a bucket of an S3 store, or nowhere beyond this process.' },
+    s3: {
+      type: 'object',
+      description: 'The store behind the driver s3.',
+      properties: { url: text('', 'Its URL, e.g. http://192.0.2.20:7480.'), bucket: text('ondol-objects', 'Bucket of all bytes; made when it is not there.'), region: text('us-east-1', 'Region that signatures name.'), access_key: text('', 'Access key.'), secret_key: text('', 'Secret key.') },
+    },
+    max_file_size: whole(limits.max_file_size, 'Most bytes of one object.'),
+    limits: { type: 'object', description: "Limits of names, metadata and listings, as Swift's.", properties: Object.fromEntries(Object.entries(limits).filter(([name]) => name !== 'max_file_size').map(([name, value]) => [name, whole(value, `As Swift's ${name}.`)])) },
+    policies: list('Storage policies; the first is the default.', [{ name: 'Policy-0' }], { type: 'object', properties: { name: { type: 'string' } }, required: ['name'] }),
+    reseller_prefix: text('AUTH_', 'What stands before the id of a project in the name of its account.'),
+    operator_roles: list('Roles that may do everything in the account of their project.', ['admin', 'member', 'swiftoperator']),
+    reader_roles: list('Roles that may read everything in the account of their project.', ['reader']),
+    reseller_admin_role: text('ResellerAdmin', 'Role that may do everything in every account.'),
+    tempauth_users: list('Users beside those of Keystone, for v1 auth at /auth/v1.0: {user: "account:name", key, groups: [".admin"]}. None: v1 auth is off.', [], { type: 'object', properties: { user: { type: 'string' }, key: { type: 'string' }, groups: { type: 'array', items: { type: 'string' } } }, required: ['user', 'key', 'groups'] }),
+    tempurl: { type: 'object', properties: { methods: list('Methods that a temporary URL may be for.', ['GET', 'HEAD', 'PUT', 'POST', 'DELETE']), digests: list('Digests of signatures.', ['sha1', 'sha256', 'sha512']) } },
+    slo: { type: 'object', properties: { max_manifest_segments: whole(1000, 'Most segments of a manifest.'), max_manifest_size: whole(8 * 2 ** 20, 'Most bytes of a manifest.') } },
+    bulk: { type: 'object', properties: { max_containers_per_extraction: whole(10_000, 'Most containers that an archive makes.'), max_failed_extractions: whole(1000, 'Failures after which an extraction stops.'), max_deletes_per_request: whole(10_000, 'Most names in a bulk delete.'), max_failed_deletes: whole(1000, 'Failures after which it stops.') } },
+    ratelimit: {
+      type: 'object',
+      properties: { account_ratelimit: whole(0, 'Containers made and deleted per second in an account; 0: no limit.'), container_ratelimits: list('Writes per second to containers that hold at least `size` objects: {size, rate}.', [], { type: 'object', properties: { size: { type: 'integer' }, rate: { type: 'number' } }, required: ['size', 'rate'] }), max_sleep_seconds: whole(60, 'Who would wait longer gets 498.'), account_denylist: list('Accounts that get 497.', []) },
+    },
+    cors_allow_origin: list('Origins whose pages may read every answer.', []),
+    quote_etags: yes(false, 'ETags in quotes unless account or container say otherwise.'),
+    read_only: yes(false, 'Nothing may be written.'),
+    storage_domain: text('', 'Domain remap: <container>.<account>.<this domain> is the container. Empty: off.'),
+    cross_domain_policy: text('<allow-access-from domain="*" secure="false" />', 'Inside of /crossdomain.xml. Empty: 404.'),
+    encryption: { type: 'object', properties: { enabled: yes(false, 'Encrypt new objects, each by a key of its own made from the root secret in the data folder.') } },
+    audit_files_per_second: whole(20, 'How many objects a second the auditor reads again; 0: none.'),
+    reap_after_seconds: whole(0, 'How long a deleted account keeps its containers.'),
   },
 }

@@ -1,7 +1,6 @@
 /** How Swift speaks: errors are short HTML pages. */
 import { type Dialect, TITLES } from '#stack/dialect.ts'
-
-const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+import { escape } from '../core/markup.ts'
 
 export const dialect: Dialect = {
   service: 'swift',
@@ -9,6 +8,8 @@ export const dialect: Dialect = {
   order: 'authorize-first',
   maxBody: 8 * 2 ** 20,
   requestIdHeaders: ['x-trans-id'],
+  // `tx`, 21 and 10 hex digits: those of the request id, so that one is found by the other.
+  requestIdText: (id) => id.replaceAll('-', '').replace(/^req(.{21})(.{10}).*$/, 'tx$1-$2'),
   errorBody(fault, status, _id, request) {
     const realm = /^\/v1\/([\w.-]+)/.exec(request.path)?.[1] ?? 'unknown'
     const text = status === 401 ? 'This server could not verify that you are authorized to access the document you requested.' : fault.message

@@ -1,50 +1,86 @@
-/** From a raw path to names, and who may pass: operators, readers, reseller admins, and those whom a container's ACL names. */
-import { forbidden, Fault, invalid, unauthenticated } from '#base/fault.ts'
-import type { Rq } from '#stack/route.ts'
+/** Where requests come in and answers go out: who asks, what no client may say, what no client may see. */
+import { Fault } from '#base/fault.ts'
+import type { Reply, Rq } from '#stack/route.ts'
+import { hexId } from '#base/ids.ts'
+import { type Names, namesOf } from '../core/names.ts'
+import type { Swift } from '../house.ts'
+import { type Answer, answerOf, type Ask, type Serve, type Who } from './ask.ts'
+import { deliver } from './deliver.ts'
+import { tempUser } from './tempauth.ts'
 
-export interface Names { account: string; container: string; object: string }
+/** Headers that features speak among themselves. */
+const INNER = /^x-(account|container|object)-(sysmeta|transient-sysmeta)-|^x-backend-|^x-timestamp$|^x-static-large-object$/
+const INNER_OUT = /^x-(account|container|object)-(sysmeta|transient-sysmeta)-|^x-backend-/
 
-export function namesOf(path: string): Names {
-  const [, account = '', container = '', object = ''] = /^\/v1\/([^/]*)(?:\/([^/]*)(?:\/(.*))?)?$/s.exec(path) ?? []
-  try {
-    const names = { account: decodeURIComponent(account), container: decodeURIComponent(container), object: decodeURIComponent(object) }
-    if (/[\0]/.test(names.account + names.container + names.object)) throw invalid('A name may not hold a NUL.')
-    if (names.container.includes('/') || Buffer.byteLength(names.container) > 256) throw invalid('Container name length or character is not allowed (at most 256 bytes, no slash).', { field: 'container' })
-    if (Buffer.byteLength(names.object) > 700) throw invalid('Object name length is longer than 700 bytes', { field: 'object' })
-    return names
-  } catch (thrown) {
-    throw thrown instanceof Fault ? thrown : new Fault('precondition', 'Invalid UTF8 or contains NULL', { cause: thrown })
+export function doorOf(house: Swift, serve: Serve): (rq: Rq) => Promise<Reply> {
+  return async (rq) => {
+    const { http } = rq
+    const mount = http.mount ?? ''
+    let ask: Ask | undefined
+    let answer: Answer
+    try {
+      const path = remapped(house, http.path, http.headers.host)
+      ask = {
+        method: http.method, path, names: { account: '', container: '', object: '' }, query: rq.query, headers: incoming(http.headers, house.config.limits.max_header_size), body: http.body, who: whoOf(house, rq), base: http.origin + mount, mount,
+        remote: http.remote, trans_id: rq.context.request_id, signal: http.signal, sendContinue: once(http.sendContinue), seen: new Map(),
+      }
+      ask.names = namesOf(path) satisfies Names
+      answer = await deliver(ask, await serve(ask), () => hexId(house.world.random))
+    } catch (thrown) {
+      if (!(thrown instanceof Fault) || thrown.kind === 'internal' || !ask) throw thrown
+      answer = answerOf(thrown, ask)
+    }
+    return outgoing(answer)
   }
 }
 
-/** Throws 401 or 403 unless the caller may; `acl` is what the container grants for this kind of request. */
-export function admit(rq: Rq, names: Names, kind: 'read' | 'write' | 'own', acl = ''): void {
-  const { context } = rq
-  const known = context.user_id !== undefined
-  if (known && context.roles.includes('ResellerAdmin')) return
-  if (known && context.project_id !== undefined && names.account === `AUTH_${context.project_id}`) {
-    if (context.roles.some((role) => role === 'admin' || role === 'member' || role === 'swiftoperator')) return
-    if (kind === 'read' && context.roles.includes('reader')) return
-  }
-  if (kind !== 'own' && acl !== '' && granted(rq, acl, names)) return
-  throw known ? forbidden('Access was denied to this resource.') : unauthenticated('This server could not verify that you are authorized.')
-}
-
-function granted(rq: Rq, acl: string, names: Names): boolean {
-  const words = acl.split(',').map((word) => word.trim())
-  const { context } = rq
-  if (rq.http.method === 'GET' || rq.http.method === 'HEAD') {
-    // Only what is granted to everybody; a rule with a host wants a judgement of the Referer that is not here yet.
-    if (words.includes('.r:*') && !words.some((word) => word.startsWith('.r:-')) && (names.object !== '' || words.includes('.rlistings'))) return true
-  }
-  if (context.user_id === undefined) return false
-  return words.some((word) => {
-    if (word.startsWith('.')) return false
-    const at = word.indexOf(':')
-    if (at < 0) return context.roles.includes(word)
-    const [project, user] = [word.slice(0, at), word.slice(at + 1)]
-    return (project === '*' || project === context.project_id) && (user === '*' || user === context.user_id)
+function once(run: (() => void) | undefined): (() => void) | undefined {
+  let done = false
+  return run && (() => {
+    if (!done) run()
+    done = true
   })
 }
 
-export const timestamp = (ms: number): string => (ms / 1000).toFixed(5)
+function incoming(headers: Readonly<Record<string, string>>, most: number): Record<string, string> {
+  const out: Record<string, string> = {}
+  for (const [given, value] of Object.entries(headers)) {
+    // Swift's server knows no underscores in names; one spelling also leaves no way around what is forbidden.
+    const name = given.replaceAll('_', '-')
+    if (INNER.test(name)) continue
+    if (value.length > most && name !== 'x-auth-token') throw new Fault('invalid', `Header value too long: ${name.slice(0, 64)}`)
+    out[name] = value
+  }
+  return out
+}
+
+function outgoing(answer: Answer): Reply {
+  const headers: Record<string, string | string[]> = {}
+  for (const [name, value] of Object.entries(answer.headers)) if (!INNER_OUT.test(name)) headers[name] = value
+  return { status: answer.status, headers, ...(answer.body === undefined ? {} : { body: answer.body }) }
+}
+
+function whoOf(house: Swift, rq: Rq): Who {
+  const { context } = rq
+  if (context.user_id === undefined) return tempUser(house, rq.http.headers['x-auth-token'] ?? rq.http.headers['x-storage-token']) ?? { byName: false, roles: [] }
+  return {
+    user_id: context.user_id, user_name: context.user_name, project_id: context.project_id, project_name: context.project_name, roles: context.roles,
+    byName: context.user_domain_id === 'default' && (context.project_domain_id ?? 'default') === 'default',
+  }
+}
+
+/** `container.account.domain/object` and `account.domain/container/object`. */
+function remapped(house: Swift, path: string, host: string | undefined): string {
+  const domain = house.config.storage_domain
+  const name = host?.split(':')[0]?.toLowerCase() ?? ''
+  if (domain === '' || !name.endsWith(`.${domain.toLowerCase()}`)) return path
+  const parts = name.slice(0, -domain.length - 1).split('.')
+  const [container, account] = parts.length === 2 ? parts : [undefined, parts[0]]
+  if (parts.length > 2 || account === undefined) throw new Fault('invalid', 'Bad domain in host header')
+  // Host names know no case and no underscore.
+  const prefix = house.config.reseller_prefix
+  const bare = account.replaceAll('-', '_')
+  const full = bare.toLowerCase().startsWith(prefix.toLowerCase()) ? prefix + bare.slice(prefix.length) : prefix + account
+  const rest = path.replace(/^\/v1(?=\/|$)/, '')
+  return `/v1/${full}${container === undefined ? '' : `/${container}`}${rest === '' || rest === '/' ? (container === undefined ? '' : '/') : rest}`
+}

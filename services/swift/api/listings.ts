@@ -1,33 +1,60 @@
 /** Listings on the wire: plain, JSON and XML. */
-import { Fault, invalid } from '#base/fault.ts'
-import type { Reply, Rq } from '#stack/route.ts'
+import { Fault } from '#base/fault.ts'
 import type { Asked } from '../core/listing.ts'
+import { escape } from '../core/markup.ts'
+import type { Answer, Ask } from './ask.ts'
 
-export type Entry = Record<string, string | number>
+export type Entry = Record<string, string | number | boolean>
+type Format = 'plain' | 'json' | 'xml'
 
-export function askedOf(rq: Rq): Asked {
-  const { query } = rq
-  const text = query.get('limit')
-  if (text !== null && text !== '' && !/^\d{1,9}$/.test(text)) throw invalid('The limit must be a whole number.', { field: 'limit' })
-  const limit = text ? Number(text) : 10_000
-  if (limit > 10_000) throw new Fault('precondition', 'Maximum limit is 10000', { field: 'limit' })
-  if (query.has('reverse') || query.has('path')) throw new Fault('not_implemented', 'Listings with reverse or path are not there yet.')
-  return { limit, marker: query.get('marker') ?? '', end_marker: query.get('end_marker') ?? '', prefix: query.get('prefix') ?? '', delimiter: query.get('delimiter') ?? '' }
+export function askedOf(ask: Ask, most: number): Asked {
+  const { query } = ask
+  const text = query.get('limit') ?? ''
+  const limit = /^\d{1,15}$/.test(text) ? Number(text) : most
+  if (limit > most) throw new Fault('precondition', `Maximum limit is ${most}`, { field: 'limit' })
+  for (const name of ['marker', 'end_marker', 'prefix', 'delimiter', 'path']) {
+    if (query.get(name)?.includes('\ufffd') || query.get(name)?.includes('\0')) throw new Fault('precondition', `Invalid UTF8 or contains NULL in ${name}`, { field: name })
+  }
+  return {
+    limit, marker: query.get('marker') ?? '', end_marker: query.get('end_marker') ?? '', prefix: query.get('prefix') ?? '', delimiter: query.get('delimiter') ?? '',
+    path: query.has('path') ? query.get('path')! : undefined, reverse: /^(true|1|yes|on|t|y)$/i.test(query.get('reverse') ?? ''),
+  }
 }
 
-const escape = (value: unknown): string => String(value).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+const TYPES: Readonly<Record<string, Format>> = { 'text/plain': 'plain', 'application/json': 'json', 'application/xml': 'xml', 'text/xml': 'xml' }
 
-export function listing(rq: Rq, headers: Record<string, string>, tag: 'account' | 'container', name: string, entries: readonly Entry[]): Reply {
-  const accept = rq.http.headers.accept ?? ''
-  const format = rq.query.get('format') ?? (accept.includes('json') ? 'json' : accept.includes('xml') ? 'xml' : 'plain')
-  if (format === 'json') return { status: 200, headers: { ...headers, 'content-type': 'application/json; charset=utf-8' }, body: JSON.stringify(entries) }
+export function formatOf(ask: Ask): { format: Format; type: string } {
+  const named = ask.query.get('format')?.toLowerCase()
+  const asked = named === 'json' ? 'application/json' : named === 'xml' ? 'application/xml' : named !== undefined && named !== '' ? 'text/plain' : bestOf(ask.headers.accept)
+  if (asked === undefined) throw new Fault('not_acceptable', 'The resource identified by the request is only capable of generating text/plain, application/json, application/xml and text/xml.')
+  return { format: TYPES[asked]!, type: `${asked}; charset=utf-8` }
+}
+
+/** The first of our types with the highest quality; `text/plain` for what takes anything. */
+function bestOf(accept: string | undefined): string | undefined {
+  if (accept === undefined || accept === '') return 'text/plain'
+  let best: { type: string; quality: number } | undefined
+  for (const type of Object.keys(TYPES)) {
+    for (const word of accept.split(',')) {
+      const [range = '', ...rest] = word.split(';').map((one) => one.trim().toLowerCase())
+      if (range !== type && range !== '*/*' && range !== `${type.split('/')[0]}/*`) continue
+      const quality = Number(/^q=([\d.]+)$/.exec(rest.find((one) => one.startsWith('q=')) ?? '')?.[1] ?? 1)
+      if (quality > 0 && (!best || quality > best.quality)) best = { type, quality }
+    }
+  }
+  return best?.type
+}
+
+export function listing(ask: Ask, headers: Record<string, string>, tag: 'account' | 'container', name: string, entries: readonly Entry[]): Answer {
+  const { format, type } = formatOf(ask)
+  const all = { ...headers, 'content-type': type, vary: 'Accept' }
+  if (ask.method === 'HEAD') return { status: 204, headers: all }
+  if (format === 'json') return { status: 200, headers: all, body: JSON.stringify(entries) }
   if (format === 'xml') {
     const element = tag === 'account' ? 'container' : 'object'
-    const body = entries.map((one) => ('subdir' in one ? `<subdir name="${escape(one.subdir)}"><name>${escape(one.subdir)}</name></subdir>` : `<${element}>${Object.entries(one).map(([key, value]) => `<${key}>${escape(value)}</${key}>`).join('')}</${element}>`)).join('\n')
-    return { status: 200, headers: { ...headers, 'content-type': 'application/xml; charset=utf-8' }, body: `<?xml version="1.0" encoding="UTF-8"?>\n<${tag} name="${escape(name)}">\n${body}\n</${tag}>` }
+    const body = entries.map((one) => ('subdir' in one ? `<subdir name="${escape(one.subdir)}"><name>${escape(one.subdir)}</name></subdir>` : `<${element}>${Object.entries(one).map(([key, value]) => `<${key}>${escape(value)}</${key}>`).join('')}</${element}>`)).join('')
+    return { status: 200, headers: all, body: `<?xml version="1.0" encoding="UTF-8"?>\n<${tag} name="${escape(name)}">${body}</${tag}>` }
   }
   const lines = entries.map((one) => `${one.subdir ?? one.name}\n`).join('')
-  return { status: lines === '' ? 204 : 200, headers: { ...headers, 'content-type': 'text/plain; charset=utf-8' }, ...(lines === '' ? {} : { body: lines }) }
+  return { status: lines === '' ? 204 : 200, headers: all, ...(lines === '' ? {} : { body: lines }) }
 }
-
-export const when = (ms: number): string => `${new Date(ms).toISOString().slice(0, 23)}000`

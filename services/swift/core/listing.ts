@@ -1,7 +1,7 @@
 /** A page of names with prefix and delimiter: what shares a folder is one line, and is jumped over instead of being read. */
 
-/** What one query of a listing reads: names after `after`, from `from` on, before `before`, at most `limit`. */
-export interface Window { limit: number; after: string; from: string; before: string | undefined; prefix: string }
+/** What one query of a listing reads: names between two bounds in the order of their bytes, or against it, at most `limit`. */
+export interface Window { limit: number; low?: { name: string; also: boolean } | undefined; high?: { name: string; also: boolean } | undefined; reverse: boolean }
 
 export interface Line<Row> { row?: Row; subdir?: string }
 
@@ -15,38 +15,56 @@ export function past(prefix: string): string | undefined {
   return undefined
 }
 
-export interface Asked { limit: number; marker: string; end_marker: string; prefix: string; delimiter: string }
+/** As the bytes of UTF-8 compare; JavaScript compares code units, which differs beyond the basic plane. */
+export function compareNames(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+}
+
+export interface Asked { limit: number; marker: string; end_marker: string; prefix: string; delimiter: string; path: string | undefined; reverse: boolean }
+
+type Bound = { name: string; also: boolean } | undefined
+
+const higher = (a: Bound, b: Bound): Bound => pick(a, b, 1)
+const lower = (a: Bound, b: Bound): Bound => pick(a, b, -1)
+
+function pick(a: Bound, b: Bound, sign: 1 | -1): Bound {
+  if (!a || !b) return a ?? b
+  const order = compareNames(a.name, b.name) * sign
+  return order > 0 || (order === 0 && !a.also) ? a : b
+}
 
 export async function listPage<Row extends { name: string }>(asked: Asked, read: (window: Window) => Promise<Row[]>): Promise<Line<Row>[]> {
-  const { prefix, delimiter, limit } = asked
+  const { limit, reverse, marker, path } = asked
+  const prefix = path === undefined ? asked.prefix : path === '' ? '' : `${path.replace(/\/+$/, '')}/`
+  const delimiter = path === undefined ? asked.delimiter : '/'
   const out: Line<Row>[] = []
   const edge = prefix === '' ? undefined : past(prefix)
-  const least = (a: string | undefined, b: string | undefined): string | undefined => (a === undefined ? b : b === undefined ? a : Buffer.compare(Buffer.from(a), Buffer.from(b)) < 0 ? a : b)
-  const before = least(edge, asked.end_marker === '' ? undefined : asked.end_marker)
-  let after = asked.marker
-  let from = prefix
-  // A marker inside a folder, or the folder itself, has seen that folder.
-  const marked = delimiter !== '' && asked.marker.startsWith(prefix) ? asked.marker.indexOf(delimiter, prefix.length) : -1
-  const seen = marked < 0 ? undefined : asked.marker.slice(0, marked + delimiter.length)
-  if (seen === asked.marker) from = past(seen) ?? from
+  const after: Bound = asked[reverse ? 'end_marker' : 'marker'] === '' ? undefined : { name: asked[reverse ? 'end_marker' : 'marker'], also: false }
+  const before: Bound = asked[reverse ? 'marker' : 'end_marker'] === '' ? undefined : { name: asked[reverse ? 'marker' : 'end_marker'], also: false }
+  let low = higher(prefix === '' ? undefined : { name: prefix, also: true }, after)
+  let high = lower(edge === undefined ? undefined : { name: edge, also: false }, before)
   while (out.length < limit) {
     const want = delimiter === '' ? limit - out.length : Math.min(limit - out.length, 64)
-    const rows = await read({ limit: want, after, from, before, prefix })
+    const rows = await read({ limit: want, low, high, reverse })
     let jumped = false
     for (const row of rows) {
-      after = row.name
+      if (reverse) high = { name: row.name, also: false }
+      else low = { name: row.name, also: false }
       const cut = delimiter === '' ? -1 : row.name.indexOf(delimiter, prefix.length)
-      if (cut < 0) out.push({ row })
-      else {
-        const subdir = row.name.slice(0, cut + delimiter.length)
-        out.push({ subdir })
-        const next = past(subdir)
-        if (next === undefined) return out
-        from = next
-        jumped = true
-        break
+      const folder = cut < 0 ? '' : row.name.slice(0, cut + delimiter.length)
+      if (path !== undefined && row.name === prefix) continue
+      if (cut < 0 || (path !== undefined && folder === row.name)) {
+        out.push({ row })
+        if (out.length >= limit) break
+        continue
       }
-      if (out.length >= limit) break
+      if (path === undefined && folder !== marker) out.push({ subdir: folder })
+      const beyond = past(folder)
+      if (reverse) high = { name: folder, also: false }
+      else if (beyond === undefined) return out
+      else low = { name: beyond, also: true }
+      jumped = true
+      break
     }
     if (!jumped && rows.length < want) break
   }

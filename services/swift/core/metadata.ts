@@ -1,29 +1,60 @@
-/** User metadata in headers: what is taken, removed, limited. */
+/** User metadata in headers: what is taken, removed, limited. Values are bytes written as latin-1, as they stand on the wire. */
 import { invalid } from '#base/fault.ts'
+import type { Limits } from './limits.ts'
+import type { Level } from './names.ts'
 
 export type Metadata = Record<string, string>
+type Headers = Readonly<Record<string, string>>
 
-/** `old` with what the headers set (`X-<Level>-Meta-…`, and names in `also`) or remove (empty, or `X-Remove-…`). */
-export function mergeMetadata(old: Metadata, headers: Readonly<Record<string, string>>, level: 'account' | 'container' | 'object', also: readonly string[]): Metadata {
+/**
+ * `old` with what the headers set (`X-<Level>-Meta-…`, `x-<level>-sysmeta-…` of our own, and names in `also`) or remove (empty, or
+ * `X-Remove-…`; a value and a removal together set the value).
+ */
+export function mergeMetadata(old: Metadata, headers: Headers, level: Level, also: readonly string[], limits: Limits): Metadata {
   const prefix = `x-${level}-meta-`
-  const next = { ...old }
+  const system = `x-${level}-sysmeta-`
+  const next: Metadata = { ...old }
+  for (const name of Object.keys(headers)) if (name.startsWith('x-remove-')) delete next[name.replace('x-remove-', 'x-')]
   for (const [name, value] of Object.entries(headers)) {
-    if (name.startsWith('x-remove-')) delete next[name.replace('x-remove-', 'x-')]
-    else if (name.startsWith(prefix) || also.includes(name)) {
-      if (name === prefix) throw invalid('Metadata name cannot be empty')
-      if (value === '' && level !== 'object') delete next[name]
-      else next[name] = value
-    }
+    if (!name.startsWith(prefix) && !name.startsWith(system) && !also.includes(name)) continue
+    if (name === prefix) throw invalid('Metadata name cannot be empty')
+    if (value === '' && (level !== 'object' || also.includes(name))) delete next[name]
+    else next[name] = value
   }
-  const own = Object.entries(next).filter(([name]) => name.startsWith(prefix))
-  if (own.length > 90) throw invalid('Too many metadata items; max 90')
-  let size = 0
-  for (const [name, value] of own) {
-    const short = name.slice(prefix.length)
-    if (short.length > 128) throw invalid(`Metadata name too long: ${short.slice(0, 140)}`)
-    if (Buffer.byteLength(value) > 256) throw invalid(`Metadata value longer than 256: ${name}`)
-    size += short.length + Buffer.byteLength(value)
-  }
-  if (size > 4096) throw invalid('Total metadata too large; max 4096')
+  checkMetadata(next, headers, level, limits)
   return next
 }
+
+function checkMetadata(next: Metadata, headers: Headers, level: Level, limits: Limits): void {
+  const prefix = `x-${level}-meta-`
+  let count = 0
+  let size = 0
+  for (const [name, value] of Object.entries(next)) {
+    if (!name.startsWith(prefix)) continue
+    const short = name.slice(prefix.length)
+    // What stands already was judged when it came.
+    if (headers[name] !== undefined) {
+      if (short.length > limits.max_meta_name_length) throw invalid(`Metadata name too long: ${name}`)
+      if (value.length > limits.max_meta_value_length) throw invalid(`Metadata value longer than ${limits.max_meta_value_length}: ${name}`)
+      if (!isUtf8(value) || !isUtf8(short)) throw invalid('Metadata must be valid UTF-8')
+    }
+    count++
+    size += short.length + value.length
+  }
+  if (count > limits.max_meta_count) throw invalid(`Too many metadata items; max ${limits.max_meta_count}`)
+  if (size > limits.max_meta_overall_size) throw invalid(`Total metadata too large; max ${limits.max_meta_overall_size}`)
+}
+
+const strict = new TextDecoder('utf-8', { fatal: true })
+
+function isUtf8(latin: string): boolean {
+  if (/^[\t\x20-\x7e]*$/.test(latin)) return true
+  try {
+    strict.decode(Buffer.from(latin, 'latin1'))
+    return true
+  } catch {
+    return false
+  }
+}
+
+export const truthy = (text: string | undefined | null): boolean => /^(true|1|yes|on|t|y)$/i.test(text ?? '')

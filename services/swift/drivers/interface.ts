@@ -1,10 +1,27 @@
-/** Where the bytes of objects lie, by an id of 32 hex digits; a driver knows nothing of names. */
+/** Where the bytes of objects lie. A driver knows nothing of names: it gives each upload an id (at most 160 characters), by which it is read and removed. */
 import type { Readable } from 'node:stream'
 
+export type Verdict = 'good' | 'bad' | 'missing'
+
 export interface BytesDriver {
-  /** Resolves when the bytes are durable. What the source throws is thrown here, and nothing is kept. */
-  write(id: string, source: AsyncIterable<Uint8Array>): Promise<void>
-  /** Bytes `start` to `end`, inclusive; `not_found` when there are none under `id`. */
+  /**
+   * Takes the whole source; resolves with an id when the bytes are durable. What the source throws is thrown here, and nothing is kept.
+   * `length`: how many bytes will come, when that is known.
+   */
+  write(source: AsyncIterable<Uint8Array>, length?: number): Promise<string>
+  /** Bytes `start` to `end`, inclusive. `unavailable` when they are gone or not what was written; a stream ends in an error before a bad byte leaves it. */
   read(id: string, start: number, end: number): Promise<Readable>
-  ensureNo(id: string): Promise<void>
+  /** Ids that are gone already are passed over. */
+  remove(ids: readonly string[]): Promise<void>
+  /** Reads all of it and compares. */
+  verify(id: string): Promise<Verdict>
+  /** Puts bad bytes aside, where an operator may look at them. */
+  quarantine(id: string): Promise<void>
+  /** Ids of what was written before this instant (milliseconds), in any order. */
+  list(before: number): AsyncIterable<string>
+  /** Takes away what writes that were killed left behind before this instant. */
+  sweep(before: number): Promise<void>
+  /** Gives space back where many small ones lie together. `live`: which of these are held; `moved`: false when nothing holds it any more. */
+  compact?(live: (ids: string[]) => Promise<Set<string>>, moved: (from: string, to: string) => Promise<boolean>, before: number): Promise<void>
+  close(): Promise<void>
 }

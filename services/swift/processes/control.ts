@@ -1,33 +1,86 @@
-/** Swift's API, and the reconciler that removes what expired and bytes that no object holds, in one process. */
+/** Swift's API, and what keeps the store in order: the sweeper (expired, replaced, accounts that were deleted), the auditor, the reconciler of bytes and rows. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { hexId } from '#base/ids.ts'
+import { invalid } from '#base/fault.ts'
 import { type Reconciler, startReconciler } from '#base/reconcile.ts'
+import type { World } from '#base/world.ts'
 import { corridor } from '#stack/corridor.ts'
 import type { ControlProcess, HouseParts } from '#stack/house.ts'
 import type { SwiftConfig } from '../config.ts'
+import { memoryBytes } from '../drivers/fake/memory-bytes.ts'
 import { fileBytes } from '../drivers/files/file-bytes.ts'
+import type { BytesDriver } from '../drivers/interface.ts'
+import { audit, reconcile, sweep } from '../flows/keep-order.ts'
 import type { Swift } from '../house.ts'
 import { plate, routesOf } from '../service.ts'
-import { dueBytes, expiredObjects, forgetBytes, removeObject } from '../store/rows.ts'
+import { commitsOf } from '../store/commits.ts'
 import type { SwiftTables } from '../store/tables.ts'
 
-export function controlProcess(parts: HouseParts<SwiftConfig>): ControlProcess {
+export interface SwiftProcess extends ControlProcess {
+  readonly house: Swift
+}
+
+export function controlProcess(parts: HouseParts<SwiftConfig>, bytes?: BytesDriver): SwiftProcess {
   const { world, config } = parts
-  const house: Swift = { world, config, db: parts.db.as<SwiftTables>(), bytes: fileBytes(join(parts.dataDir, 'bytes'), config.durability) }
-  const routes = routesOf(house)
+  const db = parts.db.as<SwiftTables>()
+  const secrets = { current: '', keys: new Map<string, Buffer>() }
+  let last = 0
   let sweeper: Reconciler | undefined
+  let others: Reconciler[] = []
+  const house: Swift = {
+    world,
+    config,
+    db,
+    bytes: bytes ?? driverOf(parts),
+    commits: commitsOf(db, () => world.clock.now()),
+    secret: config.encryption.enabled ? secrets : undefined,
+    tokenKey: world.random.bytes(32),
+    stamp: () => (last = Math.max(last + 10, world.clock.now() * 1000)),
+    wake: () => sweeper?.wake(),
+  }
+  const routes = routesOf(house)
   return {
     plate,
     routes,
+    house,
     handler: corridor({ world, dialect: plate.dialect, routes, tokens: parts.tokens, authorizer: parts.authorizer, identityUrl: parts.identityUrl }),
     async start() {
-      sweeper = startReconciler({ name: 'swift.sweeper', every: 30_000, world, run: () => sweep(house) })
+      if (house.secret || config.tempauth_users.length > 0) {
+        const { root, tokens } = await readSecrets(parts.dataDir, world)
+        house.tokenKey = Buffer.from(tokens, 'hex')
+        for (const [id, key] of Object.entries(root)) secrets.keys.set(id, Buffer.from(key, 'hex'))
+        secrets.current = Object.keys(root).sort().at(-1)!
+      }
+      sweeper = startReconciler({ name: 'swift.sweeper', every: 15_000, world, run: () => sweep(house) })
+      others = [
+        startReconciler({ name: 'swift.reconciler', every: 3_600_000, world, run: async (signal) => void (await reconcile(house, signal)) }),
+        ...(config.audit_files_per_second > 0 ? [startReconciler({ name: 'swift.auditor', every: 3_600_000, world, run: async (signal) => void (await audit(house, signal)) })] : []),
+      ]
     },
-    close: async () => sweeper?.close(),
+    async close() {
+      await sweeper?.close()
+      for (const one of others) await one.close()
+      await house.bytes.close()
+    },
   }
 }
 
-async function sweep(house: Swift): Promise<void> {
-  const now = house.world.clock.now()
-  for (const row of await expiredObjects(house.db, now)) await removeObject(house.db, row.container_id, row.name, now)
-  for (const id of await dueBytes(house.db, now)) if (await forgetBytes(house.db, id, now)) await house.bytes.ensureNo(id)
+function driverOf(parts: HouseParts<SwiftConfig>): BytesDriver {
+  const { config, world } = parts
+  if (config.driver === 'memory') return memoryBytes(() => world.clock.now())
+  if (config.driver === 's3') throw invalid('The driver s3 is not there yet.', { field: 'swift.driver' })
+  return fileBytes(join(parts.dataDir, 'bytes'), config.durability, () => hexId(world.random))
+}
+
+/** Root secrets by id (the last in the order of ids encrypts) and the key of tokens; made once, mode 0600. */
+async function readSecrets(dir: string, world: World): Promise<{ root: Record<string, string>; tokens: string }> {
+  const path = join(dir, 'secrets.json')
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+  const fresh = { root: { '0001': world.random.bytes(32).toString('hex') }, tokens: world.random.bytes(32).toString('hex') }
+  // Of two processes that start together one makes it and both read it.
+  await writeFile(path, JSON.stringify(fresh), { flag: 'wx', mode: 0o600 }).catch((thrown: { code?: string }) => {
+    if (thrown.code !== 'EEXIST') throw thrown
+  })
+  return JSON.parse(await readFile(path, 'utf8')) as typeof fresh
 }

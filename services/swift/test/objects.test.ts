@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { houseKit } from '#stack/test/house-kit.ts'
-import type { SwiftConfig } from '../config.ts'
+import { withDefaults } from '#base/config.ts'
+import { type SwiftConfig, swiftConfig } from '../config.ts'
 import { controlProcess } from '../processes/control.ts'
 
-const kit = await houseKit<SwiftConfig>({ config: { durability: 'fast', max_file_size: 100 }, policies: [] })
+const kit = await houseKit<SwiftConfig>({ config: withDefaults(swiftConfig, { durability: 'fast', max_file_size: 100 }) as SwiftConfig, policies: [] })
 const house = controlProcess(kit.parts)
 await kit.migrate(house.plate)
 after(() => kit.close())

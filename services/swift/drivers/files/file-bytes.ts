@@ -1,49 +1,56 @@
-/** Bytes as files: written to a temporary name, synced, renamed, the folder synced; 256 folders for all. */
-import { mkdir, open, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { Readable } from 'node:stream'
-import { Fault, invalid, notFound } from '#base/fault.ts'
+/** Bytes as files in one folder: small ones packed together, large ones a file each. */
 import type { BytesDriver } from '../interface.ts'
+import { largeFiles } from './large.ts'
+import { packFiles } from './packs.ts'
 
-export function fileBytes(dir: string, durability: 'safe' | 'fast'): BytesDriver {
-  const folderOf = (id: string): string => {
-    if (!/^[0-9a-f]{32}$/.test(id)) throw invalid('An id of bytes must be 32 hex digits')
-    return join(dir, id.slice(0, 2))
-  }
+/** Up to here an object shares a file with others. */
+const SMALL = 64 << 10
+
+export function fileBytes(dir: string, durability: 'safe' | 'fast', hexId: () => string): BytesDriver {
+  const safe = durability === 'safe'
+  const large = largeFiles(dir, safe, hexId)
+  const packs = packFiles(dir, safe, hexId)
+  const packed = (id: string): boolean => id.startsWith('p-')
   return {
-    async write(id, source) {
-      const folder = folderOf(id)
-      await mkdir(folder, { recursive: true, mode: 0o700 })
-      const temporary = join(folder, `${id}.part`)
-      const file = await open(temporary, 'wx', 0o600)
-      try {
-        for await (const chunk of source) {
-          let at = 0
-          while (at < chunk.length) at += (await file.write(chunk, at)).bytesWritten
-        }
-        if (durability === 'safe') await file.datasync()
-        await file.close()
-        await rename(temporary, join(folder, id))
-        if (durability === 'safe') {
-          const parent = await open(folder, 'r')
-          await parent.sync().finally(() => parent.close())
-        }
-      } catch (thrown) {
-        await file.close().catch(() => {})
-        await rm(temporary, { force: true })
-        if ((thrown as { code?: string }).code === 'ENOSPC') throw new Fault('insufficient_storage', 'There is no room left for this object.', { cause: thrown })
-        throw thrown
+    async write(source, length) {
+      if (length !== undefined && length > SMALL) return large.write(source)
+      // As long as it may be a small one, it is kept in memory.
+      const chunks: Uint8Array[] = []
+      let size = 0
+      const rest = source[Symbol.asyncIterator]()
+      for (;;) {
+        const next = await rest.next()
+        if (next.done) return packs.append(chunks.length === 1 ? Buffer.from(chunks[0]!.buffer, chunks[0]!.byteOffset, chunks[0]!.length) : Buffer.concat(chunks))
+        chunks.push(next.value)
+        size += next.value.length
+        if (size > SMALL) break
+      }
+      return large.write(
+        (async function* () {
+          yield* chunks
+          for (;;) {
+            const next = await rest.next()
+            if (next.done) return
+            yield next.value
+          }
+        })(),
+      )
+    },
+    read: (id, start, end) => (packed(id) ? packs.read(id, start, end) : large.read(id, start, end)),
+    async remove(ids) {
+      for (const id of ids) {
+        if (packed(id)) packs.remove(id)
+        else await large.remove(id)
       }
     },
-    async read(id, start, end): Promise<Readable> {
-      const file = await open(join(folderOf(id), id), 'r').catch((thrown: { code?: string }) => {
-        throw thrown.code === 'ENOENT' ? notFound('There are no such bytes') : thrown
-      })
-      return file.createReadStream({ start, end, highWaterMark: 1 << 18 })
+    verify: (id) => (packed(id) ? packs.verify(id) : large.verify(id)),
+    quarantine: (id) => (packed(id) ? packs.quarantine(id) : large.quarantine(id)),
+    async *list(before) {
+      yield* large.list(before)
+      yield* packs.list(before)
     },
-    async ensureNo(id) {
-      await rm(join(folderOf(id), id), { force: true })
-      await rm(join(folderOf(id), `${id}.part`), { force: true })
-    },
+    sweep: (before) => large.sweep(before),
+    compact: (live, moved, before) => packs.compact(live, moved, before),
+    close: () => packs.close(),
   }
 }

@@ -1,0 +1,163 @@
+/**
+ * A request on its way through Swift's features, and an answer on its way back. Every feature is a `Layer`: it may answer by itself, change
+ * what goes on, change what comes back, or ask further requests of its own. The order of the layers is one literal list (layers.ts).
+ */
+import { Readable } from 'node:stream'
+import { asFault, Fault } from '#base/fault.ts'
+import { type HttpBody, readBody } from '#base/http/message.ts'
+import { statusOf, TITLES } from '#stack/dialect.ts'
+import { escape } from '../core/markup.ts'
+import { type Names, pathOf } from '../core/names.ts'
+import type { Swift } from '../house.ts'
+import type { AccountRow, ContainerRow, ObjectRow } from '../store/tables.ts'
+import { accountOf, containerOf } from '../store/accounts.ts'
+import { dialect } from './dialect.ts'
+
+export interface Who {
+  user_id?: string | undefined
+  user_name?: string | undefined
+  project_id?: string | undefined
+  project_name?: string | undefined
+  /** User and project are of the default domain, where their names are nobody else's. */
+  byName: boolean
+  roles: readonly string[]
+  /** Groups of tempauth; absent for Keystone's users. */
+  groups?: readonly string[]
+}
+
+export type Right = 'read' | 'write' | 'own'
+
+export interface Ask {
+  method: string
+  /** As sent, from `/v1` on. */
+  path: string
+  names: Names
+  query: URLSearchParams
+  /** A copy of its own: layers add to it. */
+  headers: Record<string, string>
+  body: HttpBody
+  who: Who
+  /** Scheme, host and mount, for links. */
+  base: string
+  mount: string
+  remote: string
+  trans_id: string
+  signal?: AbortSignal | undefined
+  sendContinue?: (() => void) | undefined
+  /** Who holds a signature, or a feature that acts by itself, is allowed this without asking an ACL. */
+  granted?: ((names: Names, right: Right) => boolean) | undefined
+  /** What this request has read of accounts and containers. */
+  seen: Map<string, Promise<unknown>>
+  /** Name of the feature on whose behalf this is asked, e.g. `SLO`. */
+  source?: string
+}
+
+export interface Content {
+  size: number
+  /** Without quotes. */
+  etag: string
+  /** Milliseconds. */
+  modified: number
+  open(start: number, end: number): Promise<Readable>
+}
+
+export interface Answer {
+  status: number
+  headers: Record<string, string | string[]>
+  body?: HttpBody
+  /** What a GET or HEAD is about: conditions and ranges are judged at the very end, and nothing is opened before. */
+  content?: Content
+  row?: ObjectRow
+}
+
+export type Serve = (ask: Ask) => Promise<Answer>
+/** `inner` is what lies behind this layer, `whole` the entry of all layers that act on requests of users. */
+export type Layer = (house: Swift, inner: Serve, whole: Serve) => Serve
+
+export const HTML = { 'content-type': 'text/html; charset=UTF-8' }
+export const TEXT = { 'content-type': 'text/plain; charset=utf-8' }
+
+export const done = (status: number, headers: Record<string, string> = {}): Answer => ({ status, headers: { ...HTML, ...headers } })
+export const plain = (status: number, text: string, headers: Record<string, string> = {}): Answer => ({ status, headers: { ...TEXT, ...headers }, body: text })
+
+/** An error page as Swift's: title and text, or `text` alone. */
+export function page(status: number, text: string, headers: Record<string, string> = {}): Answer {
+  return { status, headers: { ...HTML, ...headers }, body: `<html><h1>${TITLES[status] ?? 'Error'}</h1><p>${escape(text)}</p></html>` }
+}
+
+export const lost = (): Answer => page(404, 'The resource could not be found.')
+
+/** What is thrown becomes an answer. */
+export async function attempt(serve: Serve, ask: Ask): Promise<Answer> {
+  try {
+    return await serve(ask)
+  } catch (thrown) {
+    if (!(thrown instanceof Fault) || thrown.kind === 'internal') throw thrown
+    return answerOf(thrown, ask)
+  }
+}
+
+export function answerOf(thrown: unknown, ask: Ask): Answer {
+  const fault = asFault(thrown)
+  const status = statusOf(dialect, fault)
+  const { headers, body } = dialect.errorBody(fault, status, ask.trans_id, { path: ask.path, origin: ask.base.slice(0, ask.base.length - ask.mount.length) } as never, 0)
+  if (typeof fault.data.allow === 'string') headers.allow = fault.data.allow
+  if (typeof fault.data.retry_after === 'number') headers['retry-after'] = String(fault.data.retry_after)
+  return { status, headers, body }
+}
+
+/** A request that a feature makes: the same user, other names, and only the headers it gives. */
+export function sub(ask: Ask, method: string, names: Names, options: { headers?: Record<string, string>; query?: string; body?: HttpBody; granted?: Ask['granted']; source?: string } = {}): Ask {
+  return {
+    ...ask, method, names, path: pathOf(names), query: new URLSearchParams(options.query ?? ''), headers: { ...options.headers }, body: options.body, sendContinue: undefined,
+    granted: options.granted ?? ask.granted, ...(options.source === undefined ? {} : { source: options.source }),
+  }
+}
+
+export const ok = (status: number): boolean => status >= 200 && status < 300
+
+/** Throws away what an answer would have sent. */
+export function drop(answer: Answer): void {
+  if (answer.body instanceof Readable) answer.body.destroy()
+}
+
+/** The whole content of an answer as a stream; `undefined` when it is an error. */
+export async function streamOf(answer: Answer): Promise<Readable> {
+  if (answer.content) return answer.content.size === 0 ? Readable.from([]) : answer.content.open(0, answer.content.size - 1)
+  if (answer.body instanceof Readable) return answer.body
+  return answer.body === undefined ? Readable.from([]) : Readable.from([Buffer.from(answer.body as string)])
+}
+
+/** A small body whole: 413 when it is not. */
+export async function small(ask: Ask, limit: number): Promise<Buffer> {
+  if (Number(ask.headers['content-length'] ?? 0) > limit) throw new Fault('too_large', 'Your request is too large.')
+  ask.sendContinue?.()
+  const bytes = await readBody(ask.body, limit)
+  if (!bytes) throw new Fault('too_large', 'Your request is too large.')
+  return bytes
+}
+
+export function accountSeen(house: Swift, ask: Ask, account: string): Promise<AccountRow | undefined> {
+  return once(ask, `a/${account}`, () => accountOf(house.db, account))
+}
+
+export function containerSeen(house: Swift, ask: Ask, names: Names): Promise<ContainerRow | undefined> {
+  return once(ask, `c/${names.account}/${names.container}`, () => containerOf(house.db, names.account, names.container))
+}
+
+export function forget(ask: Ask): void {
+  ask.seen.clear()
+}
+
+function once<T>(ask: Ask, key: string, read: () => Promise<T>): Promise<T> {
+  const known = ask.seen.get(key) as Promise<T> | undefined
+  if (known) return known
+  const reading = read()
+  ask.seen.set(key, reading)
+  return reading
+}
+
+export const metadataOf = (row: { metadata: string } | undefined): Record<string, string> => (row ? (JSON.parse(row.metadata) as Record<string, string>) : {})
+export const timestamp = (ms: number): string => (Number(ms) / 1000).toFixed(5)
+export const httpDate = (ms: number): string => new Date(Math.ceil(Number(ms) / 1000) * 1000).toUTCString()
+export const isoMicros = (ms: number): string => `${new Date(Number(ms)).toISOString().slice(0, 23)}000`

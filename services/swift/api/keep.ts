@@ -1,0 +1,81 @@
+/** Bytes between the wire and the driver: hashed, counted, limited, encrypted; read again whole, in parts, decrypted. */
+import { createCipheriv, createHmac } from 'node:crypto'
+import { Readable, Transform } from 'node:stream'
+import { createHash } from 'node:crypto'
+import { Fault } from '#base/fault.ts'
+import type { Swift } from '../house.ts'
+import type { Stored } from '../store/tables.ts'
+import { concatenated } from './deliver.ts'
+
+export interface Kept { bytes_id: string; size: number; etag: string; secret_id: string | null }
+
+/** Takes a stream whole; resolves when it is durable. `etag` is what the client says it is. `length`: what it announced. */
+export async function keepBytes(house: Swift, source: AsyncIterable<Uint8Array>, options: { etag?: string | undefined; limit?: number; length?: number | undefined }): Promise<Kept> {
+  const limit = Math.min(options.limit ?? Number.POSITIVE_INFINITY, house.config.max_file_size)
+  const md5 = createHash('md5')
+  let size = 0
+  let etag = ''
+  const { secret } = house
+  const salt = secret ? house.world.random.bytes(16).toString('hex') : ''
+  const cipher = secret ? cipherAt(secret.keys.get(secret.current)!, salt, 0) : undefined
+  async function* judged(): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of source) {
+        size += chunk.length
+        if (size > limit) throw new Fault('too_large', 'Your request is too large.')
+        md5.update(chunk)
+        yield cipher ? cipher.update(chunk) : chunk
+      }
+    } catch (thrown) {
+      if (thrown instanceof Fault) throw thrown
+      throw new Fault('invalid', 'The client went away before the end of its upload.', { code: 'swift.client_gone', cause: thrown })
+    }
+    if (options.length !== undefined && size !== options.length) throw new Fault('invalid', 'The upload is not as long as it said.', { code: 'swift.client_gone' })
+    etag = md5.digest('hex')
+    if (options.etag !== undefined && options.etag !== etag) throw new Fault('unprocessable', 'Unable to process the contained instructions')
+  }
+  const bytes_id = await house.bytes.write(judged(), options.length)
+  return { bytes_id, size, etag, secret_id: secret ? `${secret.current}.${salt}` : null }
+}
+
+/** Bytes `start` to `end` (inclusive) of what a row holds. */
+export async function openBytes(house: Swift, row: Pick<Stored, 'bytes_id' | 'parts' | 'secret_id' | 'stored'>, start: number, end: number): Promise<Readable> {
+  if (row.parts !== null) return openParts(house, row.parts, start, end)
+  const plain = await house.bytes.read(row.bytes_id, start, end)
+  return row.secret_id === null ? plain : decrypted(house, plain, row.secret_id, start)
+}
+
+/** A part as it stands in a row's `parts`. */
+export interface Part { bytes_id: string; size: number; secret_id?: string | null }
+
+function openParts(house: Swift, text: string, start: number, end: number): Readable {
+  const openers: (() => Promise<Readable>)[] = []
+  let at = 0
+  for (const part of JSON.parse(text) as Part[]) {
+    const [first, last] = [Math.max(start, at) - at, Math.min(end, at + part.size - 1) - at]
+    if (first <= last) openers.push(() => openBytes(house, { bytes_id: part.bytes_id, parts: null, secret_id: part.secret_id ?? null, stored: part.size }, first, last))
+    at += part.size
+  }
+  return concatenated(openers)
+}
+
+function decrypted(house: Swift, source: Readable, secret_id: string, start: number): Readable {
+  const [id, salt] = secret_id.split('.') as [string, string]
+  const key = house.secret?.keys.get(id)
+  if (!key) throw new Fault('unavailable', 'The key of this object is not there.', { detail: `root secret ${id}` })
+  const skip = start % 16
+  const cipher = cipherAt(key, salt, (start - skip) / 16)
+  if (skip > 0) cipher.update(Buffer.alloc(skip))
+  const out = new Transform({ highWaterMark: 1 << 18, transform: (chunk: Buffer, _encoding, next) => next(null, cipher.update(chunk)) })
+  source.on('error', (thrown) => out.destroy(thrown))
+  out.on('close', () => source.destroy())
+  return source.pipe(out)
+}
+
+/** AES-256-CTR by a key of this object alone, from its `block`th block of 16 bytes. */
+function cipherAt(root: Buffer, salt: string, block: number): ReturnType<typeof createCipheriv> {
+  const key = createHmac('sha256', root).update(`object:${salt}`).digest()
+  const iv = Buffer.alloc(16)
+  iv.writeBigUInt64BE(BigInt(block), 8)
+  return createCipheriv('aes-256-ctr', key, iv)
+}

@@ -1,0 +1,159 @@
+/** Objects: upload, download, metadata, deletion, and the versions of a container that keeps them. Bytes pass as a stream; the row comes after them. */
+import { Readable } from 'node:stream'
+import { Fault, invalid, notFound } from '#base/fault.ts'
+import { isStream } from '#base/http/message.ts'
+import { mergeMetadata } from '../core/metadata.ts'
+import { typeOf } from '../core/mime.ts'
+import { type Swift, versionStamp, versionText } from '../house.ts'
+import { changeObject, objectOf, putObject, removeObject, removeVersion, restoreVersion, versionOf } from '../store/objects.ts'
+import type { ContainerRow, ObjectRow, VersionRow } from '../store/tables.ts'
+import { type Answer, type Ask, containerSeen, done, HTML, httpDate, lost, metadataOf, timestamp } from './ask.ts'
+import { keepBytes, openBytes } from './keep.ts'
+import { authorize } from './rights.ts'
+
+export const ALSO = ['content-encoding', 'content-disposition', 'content-language', 'cache-control', 'expires', 'x-robots-tag', 'x-object-manifest']
+
+export async function object(house: Swift, ask: Ask): Promise<Answer> {
+  const { method, names } = ask
+  const reading = method === 'GET' || method === 'HEAD'
+  const into = await containerSeen(house, ask, names)
+  const metadata = metadataOf(into)
+  await authorize(house, ask, names, reading ? 'read' : 'write', metadata[reading ? 'x-container-read' : 'x-container-write'])
+  if (!into) throw notFound('The resource could not be found.')
+  const versions = metadata['x-versions-enabled']
+  const wanted = ask.query.get('version-id')
+  if (wanted !== null) return byVersion(house, ask, into, wanted, versions === 'True')
+  if (method === 'PUT') return upload(house, ask, into, versions === 'True')
+  if (method === 'DELETE') return remove(house, ask, into, versions === 'True')
+  const row = await living(house, into.id, names.object)
+  if (!row) return lost()
+  if (method === 'POST') return post(house, ask, row)
+  return shown(house, row, versions !== undefined)
+}
+
+export async function living(house: Swift, containerId: string, name: string): Promise<ObjectRow | undefined> {
+  const row = await objectOf(house.db, containerId, name)
+  return row && (row.delete_at === null || Number(row.delete_at) > house.world.clock.now()) ? row : undefined
+}
+
+function shown(house: Swift, row: ObjectRow, versioned: boolean): Answer {
+  const headers: Record<string, string> = {
+    ...metadataOf(row), 'content-type': row.content_type, etag: row.etag, 'last-modified': httpDate(row.created_at), 'x-timestamp': timestamp(row.created_at), 'accept-ranges': 'bytes',
+    ...(row.delete_at === null ? {} : { 'x-delete-at': String(Math.floor(Number(row.delete_at) / 1000)) }), ...(versioned ? { 'x-object-version-id': versionText(row.version_id) } : {}),
+  }
+  return { status: 200, headers, row, content: { size: Number(row.stored), etag: row.etag, modified: Number(row.created_at), open: (start, end) => openBytes(house, row, start, end) } }
+}
+
+async function byVersion(house: Swift, ask: Ask, into: ContainerRow, text: string, enabled: boolean): Promise<Answer> {
+  const { method, names } = ask
+  const stamp = versionStamp(text)
+  if (stamp === undefined) throw invalid('Invalid version parameter', { field: 'version-id' })
+  const standing = await living(house, into.id, names.object)
+  const current = standing && standing.version_id === stamp ? standing : undefined
+  const old = current ? undefined : await versionOf(house.db, into.id, names.object, stamp)
+  const id = { 'x-object-version-id': text, 'x-object-current-version-id': standing ? versionText(standing.version_id) : 'null' }
+  const now = house.world.clock.now()
+  if (method === 'GET' || method === 'HEAD') {
+    if (!current && (!old || old.deleted === 1)) return { ...lost(), ...(old ? { headers: { ...HTML, ...id, 'content-type': 'application/x-deleted;swift_versions_deleted=1' } } : {}) }
+    return shown(house, (current ?? old)!, true)
+  }
+  if (method === 'DELETE') {
+    if (current) await house.commits.run((commit) => removeObject(commit, into.id, names.object, { only: current.bytes_id }, now))
+    else if (old) await house.commits.run((commit) => removeVersion(commit, old, now))
+    return current || old ? done(204, current ? { 'x-object-version-id': text } : id) : done(stamp === null || enabled ? 204 : 404, id)
+  }
+  if (method === 'PUT') {
+    if (!enabled) throw invalid('The container does not keep versions.', { field: 'version-id' })
+    if (Number(ask.headers['content-length'] ?? 0) > 0) throw invalid('PUT with version-id wants an empty body', { field: 'version-id' })
+    if (current) return done(201, { 'x-object-version-id': text, etag: current.etag })
+    if (!old || old.deleted === 1) return lost()
+    await house.commits.run((commit) => restoreVersion(commit, old satisfies VersionRow, now))
+    return done(201, { 'x-object-version-id': text, etag: old.etag })
+  }
+  throw invalid('POST takes no version-id: metadata of old versions stays as it was.', { field: 'version-id' })
+}
+
+async function upload(house: Swift, ask: Ask, into: ContainerRow, versioned: boolean): Promise<Answer> {
+  const { headers, body, names } = ask
+  const length = lengthOf(ask)
+  if (length !== undefined && length > house.config.max_file_size) throw new Fault('too_large', 'Your request is too large.')
+  const fresh = headers['if-none-match'] !== undefined
+  if (fresh) {
+    if (headers['if-none-match'] !== '*') throw invalid('Value for If-None-Match must be *', { field: 'If-None-Match' })
+    if (await living(house, into.id, names.object)) throw new Fault('precondition', 'The object exists already.')
+  }
+  const metadata = mergeMetadata({}, headers, 'object', ALSO, house.config.limits)
+  const delete_at = deleteAt(house, headers)
+  ask.sendContinue?.()
+  const source = body === undefined ? Readable.from([]) : isStream(body) ? body : Readable.from([Buffer.from(body as Uint8Array)])
+  const empty = length === 0 && !isStream(body)
+  const kept = await keepBytes(house, source, { etag: headers.etag?.replaceAll('"', '').toLowerCase() || undefined, length })
+  const now = house.world.clock.now()
+  const { size, etag } = kept
+  const listed = headers['x-backend-size']
+  const version_id = versioned ? String(house.stamp()) : null
+  const row: ObjectRow = {
+    container_id: into.id, name: names.object, bytes_id: kept.bytes_id, size: listed === undefined ? size : Number(listed), stored: size, etag, content_type: contentType(headers, names.object), metadata: JSON.stringify(metadata),
+    listing: headers['x-backend-listing'] ?? null, parts: null, secret_id: empty ? null : kept.secret_id, created_at: now, delete_at, version_id,
+  }
+  try {
+    await house.commits.run((commit) => putObject(commit, row, { ...(fresh ? { fresh } : {}), versions: versioned }, now))
+  } catch (thrown) {
+    await house.bytes.remove([kept.bytes_id])
+    throw thrown
+  }
+  return { ...done(201, { etag, 'last-modified': httpDate(now), ...(version_id === null ? {} : { 'x-object-version-id': versionText(version_id) }) }), row }
+}
+
+export function lengthOf(ask: Ask): number | undefined {
+  const { headers, body } = ask
+  const text = headers['content-length']
+  const coding = headers['transfer-encoding']
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') throw new Fault('not_implemented', `Unsupported Transfer-Coding header value specified in Transfer-Encoding header`, { field: 'Transfer-Encoding' })
+  if (text !== undefined && !/^\d+$/.test(text)) throw invalid('Invalid Content-Length header value', { field: 'Content-Length' })
+  if (text === undefined && coding === undefined) {
+    if (body === undefined) throw new Fault('length_required', 'Missing Content-Length header.')
+    return isStream(body) ? undefined : Buffer.byteLength(body as string)
+  }
+  return coding === undefined ? Number(text) : undefined
+}
+
+function contentType(headers: Readonly<Record<string, string>>, name: string): string {
+  const given = headers['content-type']
+  const type = !given || /^(true|1|yes|on|t|y)$/i.test(headers['x-detect-content-type'] ?? '') ? typeOf(name) : given
+  // oxlint-disable-next-line no-control-regex
+  if (type.length > 1024 || /[\x00-\x08\x0a-\x1f]/.test(type)) throw invalid('The content type is too long or has control characters.', { field: 'Content-Type' })
+  return type
+}
+
+async function post(house: Swift, ask: Ask, row: ObjectRow): Promise<Answer> {
+  const { headers } = ask
+  const kept = Object.fromEntries(Object.entries(metadataOf(row)).filter(([name]) => name.startsWith('x-object-sysmeta-')))
+  const metadata = JSON.stringify({ ...mergeMetadata({}, headers, 'object', ALSO, house.config.limits), ...kept })
+  const patch = { metadata, delete_at: deleteAt(house, headers), created_at: house.world.clock.now(), ...(headers['content-type'] ? { content_type: contentType(headers, row.name) } : {}) }
+  if (!(await house.commits.run((commit) => changeObject(commit, row, patch)))) throw new Fault('conflict', 'The object was replaced meanwhile.')
+  return done(202, row.version_id === null ? {} : { 'x-object-version-id': versionText(row.version_id) })
+}
+
+async function remove(house: Swift, ask: Ask, into: ContainerRow, versioned: boolean): Promise<Answer> {
+  const version_id = String(house.stamp())
+  const old = await house.commits.run((commit) => removeObject(commit, into.id, ask.names.object, versioned ? { versions: { version_id } } : {}, house.world.clock.now()))
+  if (!old && !versioned) return lost()
+  return done(204, versioned ? { 'x-object-version-id': versionText(version_id), ...(old ? { 'x-object-current-version-id': versionText(old.version_id) } : {}) } : {})
+}
+
+/** `X-Delete-At` and `X-Delete-After`, in milliseconds since the epoch. */
+export function deleteAt(house: Swift, headers: Readonly<Record<string, string>>): number | null {
+  const now = house.world.clock.now()
+  const after = headers['x-delete-after']
+  if (after !== undefined && after !== '') {
+    if (!/^-?\d{1,11}$/.test(after)) throw invalid('Non-integer X-Delete-After', { field: 'X-Delete-After' })
+    if (Number(after) <= 0) throw invalid('X-Delete-After in past', { field: 'X-Delete-After' })
+    return (Math.floor(now / 1000) + Number(after)) * 1000
+  }
+  const at = headers['x-delete-at']
+  if (at === undefined || at === '') return null
+  if (!/^\d{1,11}$/.test(at)) throw invalid('Non-integer X-Delete-At', { field: 'X-Delete-At' })
+  if (Number(at) * 1000 <= now) throw invalid('X-Delete-At in past', { field: 'X-Delete-At' })
+  return Number(at) * 1000
+}

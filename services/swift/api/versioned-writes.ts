@@ -1,0 +1,79 @@
+/** The older two kinds of versions: what is replaced moves to another container, and (with `X-Versions-Location`) comes back when its successor goes. */
+import { Fault } from '#base/fault.ts'
+import { listPage } from '../core/listing.ts'
+import { unquote } from '../core/names.ts'
+import { type Swift, versionText } from '../house.ts'
+import { moveObject, objectOf, objectsIn } from '../store/objects.ts'
+import type { ContainerRow } from '../store/tables.ts'
+import { type Answer, type Ask, containerSeen, forget, type Layer, metadataOf, ok } from './ask.ts'
+import { living } from './object.ts'
+import { authorize } from './rights.ts'
+
+interface Keeping { into: ContainerRow; location: string; history: boolean }
+
+export const versionedWrites: Layer = (house, inner) => async (ask) => {
+  const { method, names } = ask
+  if (names.object === '' || (method !== 'PUT' && method !== 'DELETE')) return inner(ask)
+  const into = await containerSeen(house, ask, names)
+  const metadata = metadataOf(into)
+  const history = metadata['x-history-location'] !== undefined
+  const location = unquote((history ? metadata['x-history-location'] : metadata['x-versions-location']) ?? '')
+  if (!into || !location) return inner(ask)
+  await authorize(house, ask, names, 'write', metadata['x-container-write'])
+  const keeping: Keeping = { into, location, history }
+  return method === 'PUT' ? put(house, inner, ask, keeping) : remove(house, inner, ask, keeping)
+}
+
+const prefixOf = (name: string): string => `${[...name].length.toString(16).padStart(3, '0')}${name}/`
+
+async function put(house: Swift, inner: (ask: Ask) => Promise<Answer>, ask: Ask, { into, location }: Keeping): Promise<Answer> {
+  const { names } = ask
+  // What stands there goes aside only when its successor has come: a refused upload changes nothing.
+  const archive = await archiveOf(house, ask, location)
+  const old = await living(house, into.id, names.object)
+  if (!old || old.content_type === 'application/x-deleted;swift_versions_deleted=1') return inner(ask)
+  const kept = { container_id: archive.id, name: `${prefixOf(names.object)}${versionText(`${old.created_at}000`)}` }
+  const now = house.world.clock.now()
+  const moved = await house.commits.run((commit) => moveObject(commit, old, kept, now))
+  const answer = await inner(ask).catch(async (thrown: unknown) => {
+    await back()
+    throw thrown
+  })
+  if (!ok(answer.status)) await back()
+  return answer
+
+  async function back(): Promise<void> {
+    const archived = moved ? await objectOf(house.db, kept.container_id, kept.name) : undefined
+    if (archived && !(await objectOf(house.db, into.id, names.object))) await house.commits.run((commit) => moveObject(commit, archived, { container_id: into.id, name: names.object }, now))
+  }
+}
+
+async function archiveOf(house: Swift, ask: Ask, location: string): Promise<ContainerRow> {
+  const archive = await containerSeen(house, ask, { ...ask.names, container: location, object: '' })
+  if (!archive) throw new Fault('precondition', 'The container of old versions does not exist.')
+  return archive
+}
+
+async function remove(house: Swift, inner: (ask: Ask) => Promise<Answer>, ask: Ask, { into, location, history }: Keeping): Promise<Answer> {
+  const { names } = ask
+  const now = house.world.clock.now()
+  if (history) {
+    const archive = await archiveOf(house, ask, location)
+    const old = await living(house, into.id, names.object)
+    if (!old) return inner(ask)
+    const prefix = prefixOf(names.object)
+    await house.commits.run((commit) => moveObject(commit, old, { container_id: archive.id, name: `${prefix}${versionText(`${old.created_at}000`)}` }, now))
+    const marker = await inner({ ...ask, method: 'PUT', names: { ...names, container: location, object: `${prefix}${versionText(String(house.stamp()))}` }, query: new URLSearchParams(), body: undefined, headers: { 'content-length': '0', 'content-type': 'application/x-deleted;swift_versions_deleted=1' }, granted: () => true })
+    return ok(marker.status) ? { ...marker, status: 204 } : marker
+  }
+  const answer = await inner(ask)
+  if (!ok(answer.status)) return answer
+  forget(ask)
+  const archive = await containerSeen(house, ask, { ...names, container: location, object: '' })
+  if (!archive) return answer
+  const prefix = prefixOf(names.object)
+  const lines = await listPage({ limit: 1, marker: '', end_marker: '', prefix, delimiter: '', path: undefined, reverse: true }, (window) => objectsIn(house.db, archive.id, now, window))
+  const newest = lines[0]?.row && (await objectOf(house.db, archive.id, lines[0].row.name))
+  if (newest) await house.commits.run((commit) => moveObject(commit, newest, { container_id: into.id, name: names.object }, now))
+  return answer
+}

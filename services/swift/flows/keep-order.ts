@@ -1,0 +1,100 @@
+/** Reconcilers: what expired goes, what nothing holds goes, what is damaged is found. Each round may be cut off anywhere and begun again. */
+import type { Swift } from '../house.ts'
+import { containersIn, deletedAccounts, forgetAccount, removeContainer } from '../store/accounts.ts'
+import { bytesInParts, dueBytes, forgetBytes, type Held, heldBytes, objectsAfter, relocateBytes, reportBad } from '../store/bytes.ts'
+import { expiredObjects, removeObject, removeVersion, someObjects, someVersions } from '../store/objects.ts'
+
+/** An upload may take this long between its bytes and its row. */
+const SETTLED = 86_400_000
+const PACK_SETTLED = 3_600_000
+
+export async function sweep(house: Swift): Promise<void> {
+  const now = house.world.clock.now()
+  for (;;) {
+    const rows = await expiredObjects(house.db, now)
+    await Promise.all(rows.map((row) => house.commits.run((commit) => removeObject(commit, row.container_id, row.name, { expired: true }, now)).catch(() => undefined)))
+    if (rows.length < 500) break
+  }
+  for (;;) {
+    const ids = await dueBytes(house.db, now)
+    await house.bytes.remove(ids)
+    await forgetBytes(house.db, ids)
+    if (ids.length < 500) break
+  }
+  for (const row of await deletedAccounts(house.db)) if (Number(row.deleted_at) + house.config.reap_after_seconds * 1000 <= now) await reap(house, row.account)
+}
+
+/** Takes everything out of an account that was deleted, and then forgets it. */
+async function reap(house: Swift, account: string): Promise<void> {
+  const now = house.world.clock.now()
+  for (;;) {
+    const containers = await containersIn(house.db, account, { limit: 100, reverse: false })
+    if (containers.length === 0) break
+    for (const { id } of containers) {
+      for (let rows = await someObjects(house.db, id); rows.length > 0; rows = await someObjects(house.db, id)) await Promise.all(rows.map((row) => house.commits.run((commit) => removeObject(commit, id, row.name, {}, now))))
+      for (let rows = await someVersions(house.db, id); rows.length > 0; rows = await someVersions(house.db, id)) await Promise.all(rows.map((row) => house.commits.run((commit) => removeVersion(commit, row, now))))
+      await removeContainer(house.db, id)
+    }
+  }
+  await forgetAccount(house.db, account)
+}
+
+/** Bytes that nothing holds go; packs that are mostly holes are written anew. */
+export async function reconcile(house: Swift, signal?: AbortSignal): Promise<{ removed: number }> {
+  const now = house.world.clock.now()
+  await house.bytes.sweep(now - SETTLED)
+  let removed = 0
+  let batch: string[] = []
+  const parts = await bytesInParts(house.db)
+  const flush = async (): Promise<void> => {
+    const held = await heldBytes(house.db, batch)
+    const loose = batch.filter((id) => !held.has(id) && !parts.has(id))
+    await house.bytes.remove(loose)
+    removed += loose.length
+    batch = []
+  }
+  for await (const id of house.bytes.list(now - SETTLED)) {
+    if (signal?.aborted) return { removed }
+    batch.push(id)
+    if (batch.length >= 200) await flush()
+  }
+  await flush()
+  await house.bytes.compact?.(
+    async (ids) => {
+      const held = new Set<string>()
+      for (let i = 0; i < ids.length; i += 200) for (const id of await heldBytes(house.db, ids.slice(i, i + 200))) held.add(id)
+      // A pack with parts of composite objects stays as it is: their places stand inside of lists.
+      return ids.some((id) => parts.has(id)) ? new Set(ids) : held
+    },
+    (from, to) => relocateBytes(house.db, from, to),
+    now - PACK_SETTLED,
+  )
+  return { removed }
+}
+
+/** Reads every object again, slowly, and reports what is bad or gone. */
+export async function audit(house: Swift, signal?: AbortSignal): Promise<{ bad: number }> {
+  const { clock, log } = house.world
+  const pause = 1000 / house.config.audit_files_per_second
+  let after: Held | undefined
+  let bad = 0
+  for (;;) {
+    const rows = await objectsAfter(house.db, after, 100)
+    for (const row of rows) {
+      const ids = row.parts === null ? [row.bytes_id] : (JSON.parse(row.parts) as { bytes_id: string }[]).map((part) => part.bytes_id)
+      for (const id of ids) {
+        if (signal?.aborted) return { bad }
+        const verdict = await house.bytes.verify(id)
+        if (verdict !== 'good' && (await heldBytes(house.db, [id])).has(id)) {
+          bad++
+          log.module('swift.auditor').error(verdict === 'bad' ? 'Found damaged bytes and put them aside' : 'Found an object without its bytes', { container_id: row.container_id, object: row.name, bytes_id: id })
+          if (verdict === 'bad') await house.bytes.quarantine(id)
+          await reportBad(house.db, { bytes_id: id, reason: verdict === 'bad' ? 'The checksum does not fit.' : 'The bytes are gone.', found_at: clock.now() })
+        }
+        if (pause >= 1) await clock.sleep(pause, signal).catch(() => {})
+      }
+    }
+    if (rows.length < 100) return { bad }
+    after = rows.at(-1)
+  }
+}

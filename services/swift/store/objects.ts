@@ -1,0 +1,181 @@
+/** Queries on objects and their old versions. What changes an object runs in a `Commit`, which holds its container. */
+import { conflict, Fault } from '#base/fault.ts'
+import type { Sql, Tx } from '#base/sql/database.ts'
+import type { Window } from '../core/listing.ts'
+import type { Commit } from './commits.ts'
+import type { ObjectRow, Stored, SwiftTables, VersionRow } from './tables.ts'
+
+type Db = Sql<SwiftTables>
+
+/** Readers of replaced bytes have this long to finish opening them, in milliseconds. */
+const LINGER = 60_000
+
+export const objectOf = (db: Db, containerId: string, name: string): Promise<ObjectRow | undefined> =>
+  db.query.selectFrom('swift_objects').selectAll().where('container_id', '=', containerId).where('name', '=', name).executeTakeFirst()
+
+export type Listed = Pick<ObjectRow, 'name' | 'size' | 'etag' | 'content_type' | 'listing' | 'created_at'> & { version_id?: string | null; deleted?: number; latest?: boolean }
+
+/** Objects that have not expired, without their metadata. */
+export async function objectsIn(db: Db, containerId: string, now: number, w: Window): Promise<Listed[]> {
+  let query = db.query.selectFrom('swift_objects').select(['name', 'size', 'etag', 'content_type', 'listing', 'created_at', 'version_id']).where('container_id', '=', containerId).where((eb) => eb.or([eb('delete_at', 'is', null), eb('delete_at', '>', now)]))
+  if (w.low) query = query.where('name', w.low.also ? '>=' : '>', w.low.name)
+  if (w.high) query = query.where('name', w.high.also ? '<=' : '<', w.high.name)
+  return query.orderBy('name', w.reverse ? 'desc' : 'asc').limit(w.limit).execute()
+}
+
+export interface PutRules {
+  /** Replace nothing: 412 when an object stands there. */
+  fresh?: boolean
+  /** Only if what stands there has this etag (`*`: anything). */
+  match?: readonly string[]
+  /** Keep what stood there as an old version, and number this one. */
+  versions?: boolean
+  /** Only in the place of exactly these bytes (null: of nothing). */
+  instead?: string | null
+}
+
+/** Puts an object in the place of what stood there, which is given back. */
+export async function putObject({ tx, hold }: Commit, row: ObjectRow, rules: PutRules, now: number): Promise<ObjectRow | undefined> {
+  const container = await hold(row.container_id)
+  const old = await objectOf(tx, row.container_id, row.name)
+  const alive = old && (old.delete_at === null || old.delete_at > now) ? old : undefined
+  if (rules.fresh && alive) throw new Fault('precondition', 'The object exists already.')
+  if (rules.match && !(alive && (rules.match.includes('*') || rules.match.includes(alive.etag)))) throw new Fault('precondition', 'The object is not the one that was asked for.')
+  if (rules.instead !== undefined && (old?.bytes_id ?? null) !== rules.instead) throw conflict('The object was changed meanwhile.')
+  if (old) {
+    if (rules.versions && alive) await keepVersion(tx, old)
+    else await discard(tx, old, now)
+    const { container_id, name, ...rest } = row
+    await tx.query.updateTable('swift_objects').set(rest).where('container_id', '=', container_id).where('name', '=', name).execute()
+    container.count(0, row.size - (rules.versions && alive ? 0 : Number(old.size)))
+  } else {
+    await tx.query.insertInto('swift_objects').values(row).execute()
+    container.count(1, row.size)
+  }
+  if (old && rules.versions && alive) container.count(0, 0)
+  return alive
+}
+
+/** Takes an object away; false when it is not there (any more). With `versions` it becomes an old version, and a marker says that it was deleted. */
+export async function removeObject({ tx, hold }: Commit, containerId: string, name: string, rules: { versions?: { version_id: string }; only?: string; expired?: boolean }, now: number): Promise<ObjectRow | undefined> {
+  const container = await hold(containerId)
+  const old = await objectOf(tx, containerId, name)
+  const alive = old && (old.delete_at === null || old.delete_at > now)
+  if (rules.expired ? !old || alive : rules.versions ? false : !old) return undefined
+  if (rules.only !== undefined && old?.bytes_id !== rules.only) return undefined
+  if (old) {
+    if (rules.versions && alive) await keepVersion(tx, old)
+    else await discard(tx, old, now)
+    await tx.query.deleteFrom('swift_objects').where('container_id', '=', containerId).where('name', '=', name).execute()
+    container.count(-1, rules.versions && alive ? 0 : -Number(old.size))
+  }
+  if (rules.versions) {
+    const { version_id } = rules.versions
+    const marker: VersionRow = { container_id: containerId, name, bytes_id: '', size: 0, stored: 0, etag: 'd41d8cd98f00b204e9800998ecf8427e', content_type: 'application/x-deleted;swift_versions_deleted=1', metadata: '{}', listing: null, parts: null, secret_id: null, created_at: now, delete_at: null, version_id, rank: rankOf(version_id), deleted: 1 }
+    await tx.query.insertInto('swift_versions').values(marker).execute()
+  }
+  return alive ? old : undefined
+}
+
+export async function changeObject({ tx }: Commit, row: Stored, patch: Partial<ObjectRow>): Promise<boolean> {
+  const done = await tx.query.updateTable('swift_objects').set(patch).where('container_id', '=', row.container_id).where('name', '=', row.name).where('bytes_id', '=', row.bytes_id).where('created_at', '=', row.created_at).executeTakeFirst()
+  return done.numUpdatedRows === 1n
+}
+
+/** Moves what stands under one name to another container and name, without its bytes. */
+export async function moveObject(commit: Commit, from: ObjectRow, to: { container_id: string; name: string }, now: number): Promise<boolean> {
+  const { tx, hold } = commit
+  // Always in the same order, so that two moves do not wait for each other.
+  for (const id of [from.container_id, to.container_id].sort()) await hold(id)
+  const still = await objectOf(tx, from.container_id, from.name)
+  if (!still || still.bytes_id !== from.bytes_id) return false
+  await tx.query.deleteFrom('swift_objects').where('container_id', '=', from.container_id).where('name', '=', from.name).execute()
+  ;(await hold(from.container_id)).count(-1, -Number(still.size))
+  await putObject(commit, { ...still, ...to }, {}, now)
+  return true
+}
+
+async function keepVersion(tx: Tx<SwiftTables>, row: ObjectRow): Promise<void> {
+  await tx.query.insertInto('swift_versions').values({ ...row, rank: rankOf(row.version_id), deleted: 0 }).execute()
+}
+
+/** Bytes of a row, wherever it says they are, go to the cleanup. */
+export async function discard(tx: Tx<SwiftTables>, row: Stored, now: number): Promise<void> {
+  const ids = [row.bytes_id, ...(row.parts === null ? [] : (JSON.parse(row.parts) as { bytes_id: string }[]).map((part) => part.bytes_id))].filter((id) => id !== '')
+  if (ids.length > 0) await tx.query.insertInto('swift_cleanup').values(ids.map((bytes_id) => ({ bytes_id, due_at: now + LINGER }))).execute()
+}
+
+/** The newest first in the order of text; what has no version comes last. */
+export function rankOf(version_id: string | null): string {
+  return String(9_999_999_999_999_999n - BigInt(version_id ?? '0')).padStart(16, '0')
+}
+
+export async function versionOf(db: Db, containerId: string, name: string, version_id: string | null): Promise<VersionRow | undefined> {
+  return db.query.selectFrom('swift_versions').selectAll().where('container_id', '=', containerId).where('name', '=', name).where('rank', '=', rankOf(version_id)).executeTakeFirst()
+}
+
+/** The newest old version or marker of a name. */
+export const newestVersion = (db: Db, containerId: string, name: string): Promise<VersionRow | undefined> =>
+  db.query.selectFrom('swift_versions').selectAll().where('container_id', '=', containerId).where('name', '=', name).orderBy('rank').limit(1).executeTakeFirst()
+
+export async function removeVersion({ tx, hold }: Commit, row: VersionRow, now: number): Promise<boolean> {
+  const container = await hold(row.container_id)
+  const done = await tx.query.deleteFrom('swift_versions').where('container_id', '=', row.container_id).where('name', '=', row.name).where('rank', '=', row.rank).executeTakeFirst()
+  if (done.numDeletedRows !== 1n) return false
+  await discard(tx, row, now)
+  container.count(0, -Number(row.size))
+  return true
+}
+
+/** An old version stands as the object again (in the place of what stood there, which becomes an old version, unless nothing did). */
+export async function restoreVersion(commit: Commit, row: VersionRow, now: number): Promise<boolean> {
+  const { tx, hold } = commit
+  const container = await hold(row.container_id)
+  const done = await tx.query.deleteFrom('swift_versions').where('container_id', '=', row.container_id).where('name', '=', row.name).where('rank', '=', row.rank).executeTakeFirst()
+  if (done.numDeletedRows !== 1n) return false
+  const { rank: _rank, deleted: _deleted, ...object } = row
+  container.count(0, -Number(row.size))
+  await putObject(commit, object, { versions: true }, now)
+  return true
+}
+
+/** Every version of the names in the window, by name and then the newest first; `latest` is set. `after`: behind this version of the name at the low bound. */
+export async function versionsIn(db: Db, containerId: string, w: Window, after?: { name: string; rank: string }): Promise<Listed[]> {
+  const columns = ['name', 'size', 'etag', 'content_type', 'listing', 'created_at', 'version_id'] as const
+  let now = db.query.selectFrom('swift_objects').select(columns).where('container_id', '=', containerId)
+  let old = db.query.selectFrom('swift_versions').select([...columns, 'rank', 'deleted']).where('container_id', '=', containerId)
+  if (w.low) {
+    const { name, also } = w.low
+    now = now.where('name', also ? '>=' : '>', name)
+    old = after ? old.where((eb) => eb.or([eb('name', '>', after.name), eb.and([eb('name', '=', after.name), eb('rank', '>', after.rank)])])) : old.where('name', also ? '>=' : '>', name)
+    if (after) now = now.where('name', '>=', after.name)
+  }
+  if (w.high) {
+    now = now.where('name', w.high.also ? '<=' : '<', w.high.name)
+    old = old.where('name', w.high.also ? '<=' : '<', w.high.name)
+  }
+  const direction = w.reverse ? 'desc' : 'asc'
+  const [current, past] = [await now.orderBy('name', direction).limit(w.limit).execute(), await old.orderBy('name', direction).orderBy('rank').limit(w.limit).execute()]
+  const standing = new Set(current.map((row) => row.name))
+  const rows: (Listed & { rank: string })[] = [
+    ...current.map((row) => ({ ...row, latest: true, rank: rankOf(row.version_id) })).filter((row) => !after || row.name !== after.name || row.rank > after.rank),
+    ...past,
+  ]
+  const sign = w.reverse ? -1 : 1
+  const keys = new Map(rows.map((row) => [row.name, Buffer.from(row.name)]))
+  rows.sort((a, b) => (a.name === b.name ? (a.rank < b.rank ? -1 : 1) : sign * Buffer.compare(keys.get(a.name)!, keys.get(b.name)!)))
+  const out = rows.slice(0, w.limit)
+  // A marker with nothing standing above it is the latest.
+  let before: string | undefined = after?.name
+  for (const row of out) {
+    if (!row.latest) row.latest = row.name !== before && !standing.has(row.name)
+    before = row.name
+  }
+  return out
+}
+
+export const expiredObjects = (db: Db, now: number): Promise<ObjectRow[]> => db.query.selectFrom('swift_objects').selectAll().where('delete_at', '<=', now).limit(500).execute()
+export const expiredIn = (db: Db, containerId: string, now: number): Promise<ObjectRow[]> => db.query.selectFrom('swift_objects').selectAll().where('container_id', '=', containerId).where('delete_at', '<=', now).limit(500).execute()
+/** Some objects of a container, for taking them all away. */
+export const someObjects = (db: Db, containerId: string): Promise<ObjectRow[]> => db.query.selectFrom('swift_objects').selectAll().where('container_id', '=', containerId).limit(200).execute()
+export const someVersions = (db: Db, containerId: string): Promise<VersionRow[]> => db.query.selectFrom('swift_versions').selectAll().where('container_id', '=', containerId).limit(200).execute()
