@@ -83,14 +83,20 @@ const HELPERS: Readonly<Record<string, readonly string[]>> = {
   tftp: ['udp'], ftp: ['tcp'], amanda: ['tcp'], h323: ['udp'], irc: ['tcp'], 'netbios-ns': ['udp'], pptp: ['tcp'], sane: ['tcp'], sip: ['tcp', 'udp'], snmp: ['udp'],
 }
 
-function helperVerbs(): ChildVerbs {
+function helperVerbs(house: Neutron): ChildVerbs {
   const check = async (tx: T, parent: Row, row: Row): Promise<void> => {
     const protocols = HELPERS[row.helper as string]
     if (!protocols?.includes(row.protocol as string)) throw invalid(`Specified conntrack helper ${String(row.helper)} with protocol ${String(row.protocol)} is not allowed.`, { code: 'InvalidProtocolForHelper' })
     const same = await store.helpers.one(tx, { router_id: parent.id as string, protocol: row.protocol as string, port: row.port as number, helper: row.helper as string, id: but(row.id as string) }, ['id'])
     if (same) throw invalid(`Bad conntrack_helper request: A duplicate conntrack helper entry with same attributes already exists, conflicting values are ${same.id}.`, { code: 'BadRequest' })
   }
-  return { create: (tx, _rq, parent, row) => check(tx, parent, row), update: (tx, _rq, parent, next) => check(tx, parent, next) }
+  return {
+    create: (tx, _rq, parent, row) => check(tx, parent, row),
+    update: (tx, _rq, parent, next) => check(tx, parent, next),
+    async settled(tx, parent) {
+      house.notices.changed(tx, { routers: [parent.id as string] })
+    },
+  }
 }
 
 const ndpDesk: Desk = { noun: ndpProxy }
@@ -119,9 +125,17 @@ async function checkProxy(house: Neutron, tx: T, rq: Rq, row: Row): Promise<void
 export function forwardingRoutes(house: Neutron): Route[] {
   return [
     ...childRoutes(house, portForwarding, { parent: floatingDesk, parentKey: 'floatingip_id' }, forwardingVerbs(house)),
-    ...childRoutes(house, conntrackHelper, { parent: routerDesk, parentKey: 'router_id' }, helperVerbs()),
+    ...childRoutes(house, conntrackHelper, { parent: routerDesk, parentKey: 'router_id' }, helperVerbs(house)),
     ...readRoutes(ndpDesk, house),
-    ...derivedRoutes(ndpDesk, house, { create: (tx, rq, row) => checkProxy(house, tx, rq, row) }),
+    ...derivedRoutes(ndpDesk, house, {
+      async create(tx, rq, row) {
+        await checkProxy(house, tx, rq, row)
+        house.notices.changed(tx, { routers: [row.router_id as string] })
+      },
+      async delete(tx, _rq, row) {
+        house.notices.changed(tx, { routers: [row.router_id as string] })
+      },
+    }),
   ]
 }
 

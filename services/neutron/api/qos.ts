@@ -3,12 +3,12 @@ import { conflict, forbidden, notFound } from '#base/fault.ts'
 import type { Reply, Route, Rq } from '#stack/route.ts'
 import { route } from '#stack/route.ts'
 import { toColumns } from '#neutron/core/body.ts'
-import { qosPolicy as noun, qosRules, ruleFieldsOf } from '#neutron/core/nouns/qos.ts'
+import { DSCP, qosPolicy as noun, qosRules, ruleFieldsOf } from '#neutron/core/nouns/qos.ts'
 import type { Noun } from '#neutron/core/noun.ts'
 import { setShared, shareWithAll } from '#neutron/flows/sharing.ts'
 import { born, changed, touch } from '#neutron/flows/standard.ts'
 import type { Neutron } from '#neutron/house.ts'
-import { boundBelow, qosRulesOf } from '#neutron/store/qos.ts'
+import { boundBelow, qosRulesOf, routersBelow } from '#neutron/store/qos.ts'
 import { removeRbacOf } from '#neutron/store/rbac.ts'
 import { changeRow, insertRow, removeRow, rowOf } from '#neutron/store/rows.ts'
 import type { QosRuleRow, Row, T } from '#neutron/store/tables.ts'
@@ -71,12 +71,14 @@ export function qosRoutes(house: Neutron): Route[] {
 }
 
 /** What the drivers limit, and what placement is asked for. */
-const SUPPORTED = ['bandwidth_limit', 'minimum_bandwidth', 'minimum_packet_rate']
+const SUPPORTED = ['bandwidth_limit', 'dscp_marking', 'minimum_bandwidth', 'minimum_packet_rate', 'packet_rate_limit']
 
 const range = (parameter_name: string): object => ({ parameter_name, parameter_type: 'range', parameter_values: { start: 0, end: 2147483647 } })
 const choice = (...values: string[]): object => ({ parameter_name: 'direction', parameter_type: 'choices', parameter_values: values })
 const PARAMETERS: Readonly<Record<string, object[]>> = {
   bandwidth_limit: [range('max_kbps'), range('max_burst_kbps'), choice('ingress', 'egress')],
+  dscp_marking: [{ parameter_name: 'dscp_mark', parameter_type: 'choices', parameter_values: DSCP }],
+  packet_rate_limit: [range('max_kpps'), range('max_burst_kpps'), choice('ingress', 'egress')],
   minimum_bandwidth: [range('min_kbps'), choice('ingress', 'egress')],
   minimum_packet_rate: [range('min_kpps'), choice('any', 'ingress', 'egress')],
 }
@@ -124,9 +126,11 @@ async function unused(tx: T, id: string): Promise<void> {
   for (const [kind, user] of Object.entries(users)) if (user) throw conflict(`QoS Policy ${id} is used by ${kind} ${user.id}.`, { code: 'QosPolicyInUse' })
 }
 
-/** Ports below a changed policy are wired anew. */
+/** Ports and routers below a changed policy are wired anew. */
 async function tellPorts(house: Neutron, tx: T, policyId: string): Promise<void> {
   for (const [host, ports] of await boundBelow(tx, policyId)) house.notices.changed(tx, { ports }, host)
+  const routers = await routersBelow(tx, policyId)
+  if (routers.length > 0) house.notices.changed(tx, { routers })
 }
 
 const verbsOf = (house: Neutron, type: string) => ({

@@ -1,5 +1,5 @@
 /** From rows to what a host should carry. Pure: everything was read before. */
-import type { AddressSetPlan, DhcpPlan, DhcpReservation, HostPlan, Ipv6Mode, NetworkPlan, PortPlan, QosPlan, RouterInterfacePlan, RouterPlan, SecurityRulePlan, SubnetPlan } from '#neutron/drivers/plan.ts'
+import type { AddressLimitPlan, AddressSetPlan, DhcpPlan, DhcpReservation, HostPlan, Ipv6Mode, NetworkPlan, PortPlan, QosPlan, RouterInterfacePlan, RouterPlan, SecurityRulePlan, SubnetPlan } from '#neutron/drivers/plan.ts'
 
 /** Rows, told apart by what they are; the shapes of the store, without the store. */
 export interface PlanNetwork {
@@ -62,6 +62,9 @@ export interface PlanQosRule {
   direction: string | null
   max_kbps: number | null
   max_burst_kbps: number | null
+  max_kpps: number | null
+  max_burst_kpps: number | null
+  dscp_mark: number | null
 }
 
 export interface PlanRouter {
@@ -154,10 +157,16 @@ function rulePlan(rule: PlanRule): SecurityRulePlan {
 function qosPlan(rules: readonly PlanQosRule[] | undefined): QosPlan | undefined {
   const plan: QosPlan = {}
   for (const rule of rules ?? []) {
-    if (rule.type !== 'bandwidth_limit' || rule.max_kbps === null) continue
-    const burst = rule.max_burst_kbps || undefined
-    if (rule.direction === 'ingress') Object.assign(plan, { ingress_kbps: rule.max_kbps }, burst === undefined ? {} : { ingress_burst_kb: burst })
-    else Object.assign(plan, { egress_kbps: rule.max_kbps }, burst === undefined ? {} : { egress_burst_kb: burst })
+    const direction = rule.direction === 'ingress' ? 'ingress' : 'egress'
+    if (rule.type === 'dscp_marking' && rule.dscp_mark !== null) plan.dscp_mark = rule.dscp_mark
+    if (rule.type === 'bandwidth_limit' && rule.max_kbps !== null) {
+      plan[`${direction}_kbps`] = rule.max_kbps
+      if (rule.max_burst_kbps) plan[`${direction}_burst_kb`] = rule.max_burst_kbps
+    }
+    if (rule.type === 'packet_rate_limit' && rule.max_kpps !== null) {
+      plan[`${direction}_kpps`] = rule.max_kpps
+      if (rule.max_burst_kpps) plan[`${direction}_burst_kpps`] = rule.max_burst_kpps
+    }
   }
   return Object.keys(plan).length > 0 ? plan : undefined
 }
@@ -183,18 +192,32 @@ export function dhcpPlan(port: PlanPort, others: readonly PlanPort[], facts: Pla
 export interface RouterParts {
   router: PlanRouter
   ports: readonly PlanPort[]
-  floating: readonly { floating_ip_address: string; fixed_ip_address: string | null }[]
+  floating: readonly { floating_ip_address: string; fixed_ip_address: string | null; qos_policy_id: string | null }[]
   forwards: readonly { floating_ip_address: string; protocol: string; external_port: number | null; internal_ip_address: string; internal_port: number | null }[]
+  helpers: readonly { protocol: string; port: number; helper: string }[]
+  proxies: readonly { ip_address: string }[]
 }
 
-export function routerPlan({ router, ports, floating, forwards }: RouterParts, facts: PlanFacts): RouterPlan {
+/** The policies that limit a router's addresses outside. */
+export function routerPolicies({ router, floating }: RouterParts): string[] {
+  return [...floating.flatMap((one) => one.qos_policy_id ?? []), ...(gatewayInfo(router)?.qos_policy_id ? [gatewayInfo(router)!.qos_policy_id!] : [])]
+}
+
+const gatewayInfo = (router: PlanRouter): { enable_snat?: boolean; qos_policy_id?: string | null } | null => JSON.parse(router.external_gateway_info) as { enable_snat?: boolean } | null
+
+export function routerPlan({ router, ports, floating, forwards, helpers, proxies }: RouterParts, facts: PlanFacts): RouterPlan {
   const side = (port: PlanPort): RouterInterfacePlan[] => {
     const network = networkPlan(port.network_id, facts)
     return network ? [{ port_id: port.id, network, mac_address: port.mac_address, fixed_ips: list(port.fixed_ips) }] : []
   }
   const outside = ports.find((port) => port.id === router.gw_port_id)
-  const info = JSON.parse(router.external_gateway_info) as { enable_snat?: boolean } | null
+  const info = gatewayInfo(router)
   const gateway = outside ? side(outside)[0] : undefined
+  const limitOf = (ip_address: string, policy: string | null | undefined): AddressLimitPlan[] => {
+    const qos = policy ? qosPlan(facts.limits.get(policy)) : undefined
+    return qos ? [{ ip_address, ...qos }] : []
+  }
+  const limits = [...floating.flatMap((one) => limitOf(one.floating_ip_address, one.qos_policy_id)), ...(gateway?.fixed_ips ?? []).flatMap((one) => limitOf(one.ip_address, info?.qos_policy_id))]
   return {
     id: router.id,
     admin_state_up: router.admin_state_up === 1,
@@ -207,6 +230,9 @@ export function routerPlan({ router, ports, floating, forwards }: RouterParts, f
         : [{ protocol: one.protocol as 'tcp', floating_ip_address: one.floating_ip_address, external_port: one.external_port, internal_ip_address: one.internal_ip_address, internal_port: one.internal_port }],
     ),
     routes: list(router.routes),
+    ...(limits.length > 0 ? { limits } : {}),
+    ...(helpers.length > 0 ? { conntrack_helpers: helpers.map(({ protocol, port, helper }) => ({ protocol: protocol as 'tcp', port, helper })) } : {}),
+    ...(proxies.length > 0 ? { ndp_proxies: proxies.map((one) => one.ip_address) } : {}),
   }
 }
 

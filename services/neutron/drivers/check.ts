@@ -1,7 +1,7 @@
 /** What every driver refuses: plans that make no sense, and values that could mean more than one thing to a tool (threat A20). Pure. */
 import { invalid } from '#base/fault.ts'
 import { parseAddress, parseMac, parsePrefix } from './address.ts'
-import type { DhcpPlan, DhcpReservation, NetworkPlan, PortPlan, RouterPlan } from './plan.ts'
+import type { DhcpPlan, DhcpReservation, NetworkPlan, PortPlan, QosPlan, RouterPlan } from './plan.ts'
 import { protocolNumber } from './protocol.ts'
 
 /** Throws `invalid`. */
@@ -13,6 +13,7 @@ export function checkPort(port: PortPlan, network: NetworkPlan): void {
     parsePrefix(pair.ip_address)
     if (pair.mac_address !== undefined) parseMac(pair.mac_address)
   }
+  if (port.qos) checkQos(port.qos)
   for (const rule of port.security_rules) {
     protocolNumber(rule.protocol, rule.ethertype === 'IPv4' ? 4 : 6)
     for (const prefix of rule.remote_prefixes ?? []) parsePrefix(prefix)
@@ -43,6 +44,20 @@ export function checkRouter(router: RouterPlan): void {
     parsePrefix(destination)
     parseAddress(nexthop)
   }
+  for (const { ip_address, ...limit } of router.limits ?? []) {
+    parseAddress(ip_address)
+    checkQos(limit)
+  }
+  for (const { helper, protocol, port } of router.conntrack_helpers ?? []) {
+    if (!/^[a-z0-9][a-z0-9-]{0,14}$/.test(helper) || !['tcp', 'udp'].includes(protocol)) throw invalid(`'${helper}' over ${protocol} is no helper`, { field: 'helper' })
+    if (!Number.isInteger(port) || port < 1 || port > 65535) throw invalid(`${port} is not a port`, { field: 'port' })
+  }
+  for (const address of router.ndp_proxies ?? []) parseAddress(address)
+}
+
+function checkQos(qos: QosPlan): void {
+  for (const [field, value] of Object.entries(qos) as [string, number][]) if (!Number.isInteger(value) || value < 0) throw invalid(`${field} must be a whole number`, { field })
+  if ((qos.dscp_mark ?? 0) > 63) throw invalid(`${qos.dscp_mark} is not a differentiated services code point`, { field: 'dscp_mark' })
 }
 
 /** `dns_name`, or the name that Neutron gives: `host-10-0-0-5`. Throws `invalid`. */

@@ -81,12 +81,30 @@ export interface PortPlan {
   qos?: QosPlan
 }
 
-/** Kilobits per second, bursts in kilobits; directions as Neutron's: egress leaves the guest. */
+/** Kilobits per second and thousands of packets per second, bursts in kilobits and thousands; directions as Neutron's: egress leaves the guest. */
 export interface QosPlan {
   egress_kbps?: number
   egress_burst_kb?: number
   ingress_kbps?: number
   ingress_burst_kb?: number
+  egress_kpps?: number
+  egress_burst_kpps?: number
+  ingress_kpps?: number
+  ingress_burst_kpps?: number
+  /** What leaves the guest carries this differentiated services code point. */
+  dscp_mark?: number
+}
+
+/** Limits of a floating IP or of a router's own address outside: egress leaves the router. */
+export interface AddressLimitPlan extends QosPlan {
+  ip_address: string
+}
+
+/** The kernel follows this protocol through address translation. */
+export interface ConntrackHelperPlan {
+  protocol: 'tcp' | 'udp'
+  port: number
+  helper: string
 }
 
 /** One port that DHCP answers to. */
@@ -123,6 +141,10 @@ export interface RouterPlan {
   floating_ips: readonly { floating_ip_address: string; fixed_ip_address: string }[]
   port_forwardings: readonly PortForwardingPlan[]
   routes: readonly { destination: string; nexthop: string }[]
+  limits?: readonly AddressLimitPlan[]
+  conntrack_helpers?: readonly ConntrackHelperPlan[]
+  /** IPv6 addresses behind the router for which it answers outside. */
+  ndp_proxies?: readonly string[]
 }
 
 export interface PortForwardingPlan {

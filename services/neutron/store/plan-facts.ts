@@ -1,5 +1,5 @@
 /** What a host's plan is made of, read in a handful of queries whatever its size. */
-import { hostPlan, dhcpPlan, networkPlan, type PlanFacts, type PlanPort, portPlan, routerPlan, type RouterParts } from '#neutron/core/host-plan.ts'
+import { hostPlan, dhcpPlan, networkPlan, type PlanFacts, type PlanPort, type PlanQosRule, portPlan, routerPlan, type RouterParts, routerPolicies } from '#neutron/core/host-plan.ts'
 import type { HostPlan, NetworkPlan } from '#neutron/drivers/plan.ts'
 import type { ChangedIds, Wishes } from '#neutron/contract/rpc.ts'
 import { hostsOnNetworks, tunnelEnds } from './agents.ts'
@@ -13,21 +13,21 @@ export interface PlanSettings {
 
 const rows = async <Shape>(db: Q, table: string, column: string, values: Iterable<string>): Promise<Shape[]> => (await rowsIn(db as never, table, column, [...new Set(values)])) as unknown as Shape[]
 
-async function factsFor(db: Q, host: string, ports: readonly PlanPort[], networkIds: Iterable<string>, settings: PlanSettings, extraSets: readonly string[] = []): Promise<PlanFacts> {
+async function factsFor(db: Q, host: string, ports: readonly PlanPort[], networkIds: Iterable<string>, settings: PlanSettings, { sets: extraSets = [], policies: morePolicies = [] }: { sets?: readonly string[]; policies?: readonly string[] } = {}): Promise<PlanFacts> {
   const ids = [...new Set(networkIds)]
   const groups = new Set(ports.flatMap((port) => JSON.parse(port.security_groups) as string[]))
   const rules = await rows<PlanFacts['rules'] extends ReadonlyMap<string, readonly (infer Rule)[]> ? Rule : never>(db, 'neutron_security_group_rules', 'security_group_id', groups)
   const remoteGroups = new Set([...rules.flatMap((rule) => rule.remote_group_id ?? []), ...extraSets])
   const remoteLists = new Set([...rules.flatMap((rule) => rule.remote_address_group_id ?? []), ...extraSets])
   const networks = await rows<Row & { id: string }>(db, 'neutron_networks', 'id', ids)
-  const policies = ports.flatMap((port) => port.qos_policy_id ?? port.qos_network_policy_id ?? [])
+  const policies = [...ports.flatMap((port) => port.qos_policy_id ?? port.qos_network_policy_id ?? []), ...morePolicies]
   const tunnels = await tunnelsOf(db, host, networks.filter((one) => one['provider:network_type'] === 'vxlan').map((one) => one.id))
   return {
     networks: new Map(networks.map((one) => [one.id, one as never])),
     subnets: Map.groupBy(await rows<Row & { network_id: string }>(db, 'neutron_subnets', 'network_id', ids), (one) => one.network_id) as never,
     rules: Map.groupBy(rules, (rule) => rule.security_group_id),
     stateless: new Set((await rows<{ id: string; stateful: number }>(db, 'neutron_security_groups', 'id', groups)).filter((one) => one.stateful === 0).map((one) => one.id)),
-    limits: Map.groupBy(await rows<{ qos_policy_id: string; type: string; direction: string | null; max_kbps: number | null; max_burst_kbps: number | null }>(db, 'neutron_qos_rules', 'qos_policy_id', policies), (one) => one.qos_policy_id),
+    limits: Map.groupBy(await rows<PlanQosRule>(db, 'neutron_qos_rules', 'qos_policy_id', policies), (one) => one.qos_policy_id),
     sets: [...(await groupMembers(db, [...remoteGroups])), ...(await rows<{ id: string; addresses: string }>(db, 'neutron_address_groups', 'id', remoteLists)).map((one) => ({ id: one.id, prefixes: JSON.parse(one.addresses) as string[] }))],
     ...tunnels,
     dns_servers: settings.dns_servers,
@@ -94,15 +94,19 @@ async function routerParts(db: Q, ids: readonly string[]): Promise<RouterParts[]
   const routers = await rows<RouterParts['router']>(db, 'neutron_routers', 'id', ids)
   const links = await rows<{ port_id: string; router_id: string }>(db, 'neutron_router_ports', 'router_id', ids)
   const ports = new Map((await rows<PlanPort>(db, 'neutron_ports', 'id', links.map((one) => one.port_id))).map((port) => [port.id, port]))
-  const floating = await rows<{ router_id: string; floating_ip_address: string; fixed_ip_address: string | null }>(db, 'neutron_floatingips', 'router_id', ids)
+  const floating = await rows<{ router_id: string; floating_ip_address: string; fixed_ip_address: string | null; qos_policy_id: string | null }>(db, 'neutron_floatingips', 'router_id', ids)
   const all = await rows<{ id: string; router_id: string | null; floating_ip_address: string }>(db, 'neutron_floatingips', 'router_id', ids)
   const forwards = await rows<{ floatingip_id: string; protocol: string; external_port: number | null; internal_ip_address: string; internal_port: number | null }>(db, 'neutron_port_forwardings', 'floatingip_id', all.map((one) => one.id))
+  const helpers = await rows<{ router_id: string; protocol: string; port: number; helper: string }>(db, 'neutron_conntrack_helpers', 'router_id', ids)
+  const proxies = await rows<{ router_id: string; ip_address: string }>(db, 'neutron_ndp_proxies', 'router_id', ids)
   const outside = new Map(all.map((one) => [one.id, one]))
   return routers.map((router) => ({
     router,
     ports: links.flatMap((one) => (one.router_id === router.id ? (ports.get(one.port_id) ?? []) : [])),
     floating: floating.filter((one) => one.router_id === router.id),
     forwards: forwards.flatMap((one) => (outside.get(one.floatingip_id)!.router_id === router.id ? [{ ...one, floating_ip_address: outside.get(one.floatingip_id)!.floating_ip_address }] : [])),
+    helpers: helpers.filter((one) => one.router_id === router.id),
+    proxies: proxies.filter((one) => one.router_id === router.id),
   }))
 }
 
@@ -115,7 +119,7 @@ export async function planOf(db: Q, host: string, settings: PlanSettings): Promi
   const networks = await dhcpNetworksAt(db, host)
   const dhcp = await dhcpPorts(db, networks)
   const routers = await routerParts(db, await routersAt(db, host))
-  const facts = await factsFor(db, host, ports, [...ports, ...dhcp, ...routers.flatMap((one) => one.ports)].map((port) => port.network_id), settings)
+  const facts = await factsFor(db, host, ports, [...ports, ...dhcp, ...routers.flatMap((one) => one.ports)].map((port) => port.network_id), settings, { policies: routers.flatMap(routerPolicies) })
   return hostPlan(
     {
       ports: ports.filter((port) => facts.networks.has(port.network_id)).map((port) => portPlan(port, facts)),
@@ -136,7 +140,7 @@ export async function wishesOf(db: Q, host: string, ids: ChangedIds, settings: P
   const dhcp = await dhcpPorts(db, ids.networks.filter((id) => here.has(id)))
   const mine = new Set(ids.routers.length > 0 ? await routersAt(db, host) : [])
   const routers = await routerParts(db, ids.routers.filter((id) => mine.has(id)))
-  const facts = await factsFor(db, host, ports, [...[...ports, ...dhcp, ...routers.flatMap((one) => one.ports)].map((port) => port.network_id), ...tunnelled], settings, ids.sets)
+  const facts = await factsFor(db, host, ports, [...[...ports, ...dhcp, ...routers.flatMap((one) => one.ports)].map((port) => port.network_id), ...tunnelled], settings, { sets: ids.sets, policies: routers.flatMap(routerPolicies) })
   return {
     networks: tunnelled.flatMap((id) => networkPlan(id, facts) ?? []).filter((network) => network.network_type === 'vxlan'),
     address_sets: [...facts.sets],

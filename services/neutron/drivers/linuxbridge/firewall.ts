@@ -158,12 +158,24 @@ function portChains(port: PortPlan, number: number): PortChains {
   const trusted = isTrusted(port)
   return {
     bridge: {
-      [`from_${id}`]: trusted ? ['accept'] : spoofRules(port, number),
+      [`from_${id}`]: [...markRules(port), ...rateRules(port, 'egress'), ...(trusted ? ['accept'] : spoofRules(port, number))],
       // A trusted port gets no number, and mark 0 is judged by nobody.
-      [`tag_${id}`]: [`meta mark set meta mark and 0xffff0000${trusted ? '' : ` or ${number}`}`, 'accept'],
+      [`tag_${id}`]: [...rateRules(port, 'ingress'), `meta mark set meta mark and 0xffff0000${trusted ? '' : ` or ${number}`}`, 'accept'],
     },
     inet: { [`out_${id}`]: trusted ? ['return'] : outgoingRules(port), [`in_${id}`]: trusted ? ['accept'] : incomingRules(port) },
   }
+}
+
+/** What a guest sends carries the mark of its QoS policy, whatever it wrote itself. */
+function markRules({ qos }: PortPlan): string[] {
+  return qos?.dscp_mark === undefined ? [] : [`ip dscp set ${qos.dscp_mark}`, `ip6 dscp set ${qos.dscp_mark}`]
+}
+
+/** Packets beyond the rate are dropped; a burst of a tenth of a second passes when the policy names none. */
+function rateRules({ qos }: PortPlan, direction: 'egress' | 'ingress'): string[] {
+  const kpps = qos?.[`${direction}_kpps`]
+  if (kpps === undefined) return []
+  return [`limit rate over ${Math.max(1, kpps * 1000)}/second burst ${Math.max(5, (qos?.[`${direction}_burst_kpps`] || kpps / 10) * 1000)} packets drop`]
 }
 
 /** What may come out of a port at all: its own addresses and nothing that only a router or a DHCP server says. */

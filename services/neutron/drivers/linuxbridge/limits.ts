@@ -28,8 +28,11 @@ export async function ensureLimits(host: Host, portId: string, qos: QosPlan | un
   if (fromGuest === undefined && fabric.links.has(ifb)) await fabric.change((links) => linkRemoval(links, ifb))
 }
 
-/** Neutron's default burst is 80 % of the rate for one second. */
 function bucket(kbps: number, burstKb: number | undefined): string[] {
-  const bytes = Math.max(Math.round(((burstKb === undefined || burstKb === 0 ? kbps * 0.8 : burstKb) * 1000) / 8), 3000)
-  return ['tbf', 'rate', `${kbps}kbit`, 'burst', String(bytes), 'latency', '50ms']
+  return ['tbf', 'rate', `${kbps}kbit`, 'burst', String(burstBytes(kbps, burstKb)), 'latency', '50ms']
+}
+
+/** Neutron's default burst is 80 % of the rate for one second. */
+export function burstBytes(kbps: number, burstKb: number | undefined): number {
+  return Math.max(Math.round(((burstKb === undefined || burstKb === 0 ? kbps * 0.8 : burstKb) * 1000) / 8), 3000)
 }

@@ -9,12 +9,12 @@ import type { Command, LinkWithAddresses } from '#host/ip.ts'
 import type { AdvertisedInterface } from '#host/radvd.ts'
 import { addressInSubnet, familyOf, parseAddress, parseMac, parsePrefix, prefixText } from '../address.ts'
 import type { RouterReport } from '../interface.ts'
-import type { RouterInterfacePlan, RouterPlan, SubnetPlan } from '../plan.ts'
+import type { ConntrackHelperPlan, RouterInterfacePlan, RouterPlan, SubnetPlan } from '../plan.ts'
 import type { Host } from './host.ts'
 import { linkChanges, linkRemoval } from './links.ts'
 import { bridgeName, gatewayEnd, routerEnd, routerFabricEnd } from './names.ts'
 import { networkLinks } from './network.ts'
-import { routerText } from './router-rules.ts'
+import { helperText, routerText } from './router-rules.ts'
 
 const SYSCTLS = {
   'net.ipv4.ip_forward': 1,
@@ -30,6 +30,8 @@ const SYSCTLS = {
   'net.ipv6.conf.default.accept_ra': 0,
   // Addresses come from the plan and are nobody else's.
   'net.ipv6.conf.default.accept_dad': 0,
+  // Only for the addresses that are named one by one.
+  'net.ipv6.conf.all.proxy_ndp': 1,
 }
 
 export const radvdDirectory = (host: Host, routerId: string): string => join(host.options.state_directory, 'radvd', routerId)
@@ -52,8 +54,9 @@ export async function ensureRouterHere(host: Host, router: RouterPlan, fresh: bo
   if (!before.some(({ ifname, up }) => ifname === 'lo' && up)) await setSysctls(tools.run, netns, SYSCTLS)
   await plugLegs(host, netns, legs, before)
   const added = await ensureAddresses(host, netns, legs, fresh ? [] : before)
-  const [, silent] = await Promise.all([tools.nft.apply(rules, netns), ensureAdvertising(host, router, netns, legs).catch((thrown: unknown) => `IPv6 is not advertised: ${asFault(thrown).message}`)])
-  const failed = [silent, await ensureRoutes(host, netns, router, fresh)].filter((reason) => reason !== undefined).join('; ')
+  const [helpless, silent] = await Promise.all([tools.nft.apply(rules, netns).then(() => ensureHelpers(host, router, netns, fresh)), ensureAdvertising(host, router, netns, legs).catch((thrown: unknown) => `IPv6 is not advertised: ${asFault(thrown).message}`)])
+  const failed = [helpless, silent, await ensureRoutes(host, netns, router, fresh)].filter((reason) => reason !== undefined).join('; ')
+  await ensureProxies(host, router, netns, fresh)
   await forgetFloating(host, netns, legs, before)
   announce(host, netns, legs, added)
   const reason = failed === '' ? {} : { reason: failed }
@@ -180,6 +183,42 @@ async function ensureAdvertising(host: Host, router: RouterPlan, netns: string, 
   if (interfaces.length === 0) await host.tools.radvd.ensureNone(directory)
   else await host.tools.radvd.ensure({ netns, directory, interfaces })
   return undefined
+}
+
+/** All of them, or as many as this kernel has. Says which it has not. */
+async function ensureHelpers({ tools, names }: Host, router: RouterPlan, netns: string, fresh: boolean): Promise<string | undefined> {
+  const helpers = router.conntrack_helpers ?? []
+  if (fresh && helpers.length === 0) return undefined
+  try {
+    await tools.nft.apply(helperText(names.table, helpers), netns)
+    return undefined
+  } catch {
+    const known: ConntrackHelperPlan[] = []
+    const unknown: string[] = []
+    for (const one of helpers) {
+      await tools.nft.apply(helperText(names.table, [...known, one]), netns).then(
+        () => known.push(one),
+        () => unknown.push(`${one.helper} over ${one.protocol}`),
+      )
+    }
+    return `This kernel has no conntrack helper for ${unknown.join(', ')}`
+  }
+}
+
+/** The router answers outside for addresses behind it, and for no others. */
+async function ensureProxies({ tools }: Host, router: RouterPlan, netns: string, fresh: boolean): Promise<void> {
+  if (!router.gateway?.fixed_ips.some(({ ip_address }) => familyOf(ip_address) === 6)) return
+  const device = gatewayEnd(router.gateway.port_id)
+  const wanted = new Set((router.ndp_proxies ?? []).map(parseAddress))
+  const said = fresh ? '' : (await runInNamespace(tools.run, netns)('ip', ['-6', 'neigh', 'show', 'proxy'])).stdout
+  const have = new Set(said.split('\n').flatMap((line) => (line.includes(` dev ${device} `) ? [line.split(' ')[0]!] : [])))
+  await tools.ip.batch(
+    [
+      ...[...have].filter((address) => !wanted.has(address)).map((address): Command => ['neigh', 'del', 'proxy', address, 'dev', device]),
+      ...[...wanted].filter((address) => !have.has(address)).map((address): Command => ['neigh', 'add', 'proxy', address, 'dev', device]),
+    ],
+    netns,
+  )
 }
 
 /** A floating IP that left takes its connections with it. */
