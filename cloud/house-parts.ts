@@ -31,6 +31,7 @@ export interface SharedParts extends MachineParts {
   owner: string
   /** Of the houses whose files every control process must see. */
   sharedDir: string
+  drivers: 'fake' | 'real'
   publicUrl: () => string
   flowFaults?: FlowFaults
 }
@@ -53,6 +54,7 @@ export function houseParts(house: HouseEntry, shared: SharedParts): HouseParts<u
     ...(shared.flowFaults ? { flowFaults: shared.flowFaults } : {}),
     identityUrl: (request) => `${request.origin}/identity`,
     publicUrl: shared.publicUrl,
+    drivers: shared.drivers,
   }
 }
 

@@ -143,7 +143,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     const controls = new Map<string, ControlProcess>()
     const agents: AgentProcess[] = []
     const mounts: Mount[] = []
-    const shared: SharedParts = { here, db, bus, config, doors, tokens, serviceCaller: (house) => identity.serviceCaller(house), host, owner, dataDir, sharedDir, publicUrl, ...(options.flowFaults ? { flowFaults: options.flowFaults } : {}) }
+    const shared: SharedParts = { here, db, bus, config, doors, tokens, serviceCaller: (house) => identity.serviceCaller(house), host, owner, dataDir, sharedDir, drivers, publicUrl, ...(options.flowFaults ? { flowFaults: options.flowFaults } : {}) }
     for (const house of houses) {
       const { name, mount } = house.plate
       const control = house.control(houseParts(house, shared))

@@ -31,6 +31,8 @@ export interface HouseParts<Config> {
   dataDir: string
   /** Name of this process as an owner of leases. */
   owner: string
+  /** What the agents of this cloud drive: what has no effect on real machines may be left out. Default fake. */
+  drivers?: 'fake' | 'real'
   /** Milliseconds after which a dead process's flows go on elsewhere. */
   lease?: number
   /** Deaths and failures between steps, for simulation. */

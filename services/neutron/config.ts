@@ -38,6 +38,8 @@ export interface NeutronConfig {
   tunnel_ip: string
   /** The user or group that may open taps; empty: root. */
   tap_user: string
+  /** Whether extensions are offered whose rows no driver acts on. */
+  inert_extensions: 'auto' | 'show' | 'hide'
 }
 
 /** What may stand there; every key has a default. */
@@ -67,6 +69,7 @@ export const neutronConfig: ConfigSchema = {
     network_prefix: { type: 'string', pattern: '^[a-z][a-z0-9]{0,7}$', default: 'ondol', description: 'Begins the names of namespaces and devices on a host.' },
     physical_networks: { type: 'object', default: { public: { kind: 'host', masquerade: true } }, description: 'How flat networks reach the world, by physical_network: {kind: host, masquerade: true} or {kind: bridge, bridge: br0}.' },
     tunnel_ip: { type: 'string', default: '', description: "This host's end of VXLAN tunnels; empty: tenant networks stay on this host." },
+    inert_extensions: { enum: ['auto', 'show', 'hide'], default: 'auto', description: 'Whether extensions are offered whose rows no network driver acts on (metering, logging, local_ip). auto: with fake drivers only, where nothing moves packets anyway.' },
     tap_user: { type: 'string', default: '', description: 'The user or group that may open taps; empty: root.' },
   },
 }

@@ -6,6 +6,8 @@ import type { Db, T } from './store/tables.ts'
 
 export interface Neutron extends Pick<HouseParts<NeutronConfig>, 'world' | 'config' | 'serviceCaller' | 'bus' | 'authorizer'> {
   db: Db
+  /** Whether rows are offered that no driver acts on. */
+  inert: boolean
   client: Client
   now(): number
   /** What is told to agents and to Nova once a transaction is done. */

@@ -24,12 +24,15 @@ import { tagRoutes } from './api/tags.ts'
 import { topologyRoutes } from './api/topology.ts'
 import { trunkDesk, trunkRoutes } from './api/trunks.ts'
 import { unoffered } from './api/unoffered.ts'
+import { offers } from './core/extensions.ts'
 import type { Neutron } from './house.ts'
 import { migrations } from './store/tables.ts'
 
 export const plate: ServicePlate = { name: 'neutron', type: 'network', mount: '/networking', catalogPath: '', dialect, migrations }
 
-export const routesOf = (house: Neutron): Route[] => [
+export const routesOf = (house: Neutron): Route[] => all(house).filter((one) => offers(house.inert).path(one.path))
+
+const all = (house: Neutron): Route[] => [
   ...aboutRoutes(house),
   ...networkRoutes(house),
   ...subnetRoutes(house),

@@ -2,7 +2,7 @@
 import { notFound } from '#base/fault.ts'
 import type { Reply, Route, Rq } from '#stack/route.ts'
 import { route } from '#stack/route.ts'
-import { EXTENSIONS } from '#neutron/core/extensions.ts'
+import { EXTENSIONS, offers } from '#neutron/core/extensions.ts'
 import { alive } from '#neutron/core/agents.ts'
 import type { Neutron } from '#neutron/house.ts'
 import { store } from '#neutron/store/store.ts'
@@ -10,10 +10,9 @@ import { store } from '#neutron/store/store.ts'
 /** Names of collections for the list below `/v2.0/`. */
 const RESOURCES = ['network', 'subnet', 'subnetpool', 'port', 'router', 'floatingip', 'security-group'] as const
 
-const shown = EXTENSIONS.map((one) => ({ alias: one.alias, name: one.name, description: `${one.name}.`, updated: one.updated, links: [] }))
-const byAlias = new Map(shown.map((one) => [one.alias, one]))
-
 export function aboutRoutes(house: Neutron): Route[] {
+  const shown = EXTENSIONS.filter((one) => offers(house.inert).extension(one.alias)).map((one) => ({ alias: one.alias, name: one.name, description: `${one.name}.`, updated: one.updated, links: [] }))
+  const byAlias = new Map(shown.map((one) => [one.alias, one]))
   const version = (rq: Rq): object => ({ id: 'v2.0', status: 'CURRENT', links: [{ rel: 'self', href: `${rq.base}/v2.0/` }] })
   return [
     route({ method: 'GET', path: '/', name: 'versions.list', access: 'public', status: 200, handle: (rq) => ({ json: { versions: [version(rq)] } }) }),

@@ -115,4 +115,13 @@ const FACTS: readonly (readonly [alias: string, name: string, updated: string])[
   ['uplink-status-propagation', 'Uplink status propagation extension', '2018-05-31'],
 ]
 
+/** Rows that no network driver acts on, with where they are served. */
+const INERT: Readonly<Record<string, readonly string[]>> = { local_ip: ['/v2.0/local_ips'], logging: ['/v2.0/log/'], metering: ['/v2.0/metering/'], metering_source_and_destination_fields: [] }
+
 export const EXTENSIONS: readonly Extension[] = FACTS.map(([alias, name, day]) => ({ alias, name, updated: `${day}T10:00:00-00:00` }))
+
+/** Whether an extension is offered; and whether a path is: what is not offered is not there, as in a Neutron without the plugin. */
+export const offers = (inert: boolean) => ({
+  extension: (alias: string): boolean => inert || !(alias in INERT),
+  path: (path: string): boolean => inert || !Object.values(INERT).flat().some((start) => path.startsWith(start)),
+})

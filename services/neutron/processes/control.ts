@@ -24,6 +24,7 @@ export function controlProcess(parts: HouseParts<NeutronConfig>): ControlProcess
     authorizer: parts.authorizer,
     client: parts.client,
     db,
+    inert: parts.config.inert_extensions === 'show' || (parts.config.inert_extensions === 'auto' && parts.drivers !== 'real'),
     now: () => parts.world.clock.now(),
     notices: notices({ ...parts, db }),
   }

@@ -131,3 +131,17 @@ describe('the API of networks', () => {
     assert.equal((await kit.call('GET', `/ports/${port.id}/bindings`, { as: 'member' })).status, 403)
   })
 })
+
+describe('extensions that no driver acts on', () => {
+  it('are not there unless they are asked for', async () => {
+    const kit = await neutronKit({ inert_extensions: 'hide' })
+    const aliases = ((await kit.must('GET', '/extensions')) as unknown as { extensions: { alias: string }[] }).extensions.map((one) => one.alias)
+    assert.deepEqual(aliases.filter((alias) => /metering|logging|local_ip/.test(alias)), [])
+    assert.ok(aliases.includes('qos'))
+    for (const path of ['/metering/metering-labels', '/log/logs', '/local_ips', '/extensions/metering']) assert.equal((await kit.call('GET', path, { as: 'admin' })).status, 404, path)
+    await kit.shut()
+    const other = await neutronKit()
+    for (const path of ['/metering/metering-labels', '/log/logs', '/local_ips', '/extensions/metering']) assert.equal((await other.call('GET', path, { as: 'admin' })).status, 200, path)
+    await other.shut()
+  })
+})

@@ -71,4 +71,26 @@ describe('the plan of a host', () => {
     assert.equal(made!.gateway?.enable_snat, true)
     assert.equal((await kit.call('DELETE', `/floatingips/${floating.id}`)).status, 409)
   })
+
+  it('carries what limits, marks and helps', async () => {
+    const policy = await make('/qos/policies', { policy: { name: 'all' } }, 'admin')
+    await make(`/qos/policies/${policy.id}/bandwidth_limit_rules`, { bandwidth_limit_rule: { max_kbps: 2000, max_burst_kbps: 300, direction: 'ingress' } }, 'admin')
+    await make(`/qos/policies/${policy.id}/packet_rate_limit_rules`, { packet_rate_limit_rule: { max_kpps: 3, max_burst_kpps: 1 } }, 'admin')
+    await make(`/qos/policies/${policy.id}/dscp_marking_rules`, { dscp_marking_rule: { dscp_mark: 26 } }, 'admin')
+    const limits = { ingress_kbps: 2000, ingress_burst_kb: 300, egress_kpps: 3, egress_burst_kpps: 1, dscp_mark: 26 }
+    const outside = await make('/networks', { network: { 'router:external': true } }, 'admin')
+    await make('/subnets', { subnet: { network_id: outside.id, ip_version: 4, cidr: '172.24.9.0/24', enable_dhcp: false } }, 'admin')
+    const network = await make('/networks', { network: {} })
+    const subnet = await make('/subnets', { subnet: { network_id: network.id, ip_version: 4, cidr: '10.9.0.0/24' } })
+    const router = await make('/routers', { router: { project_id: 'project-a', external_gateway_info: { network_id: outside.id, qos_policy_id: policy.id } } }, 'admin')
+    await kit.must('PUT', `/routers/${router.id}/add_router_interface`, { subnet_id: subnet.id })
+    const port = await make('/ports', { port: { network_id: network.id, project_id: 'project-a', qos_policy_id: policy.id, 'binding:host_id': HOST, device_owner: 'compute:nova', device_id: 'limited' } }, 'admin')
+    const floating = await make('/floatingips', { floatingip: { project_id: 'project-a', floating_network_id: outside.id, port_id: port.id, qos_policy_id: policy.id } }, 'admin')
+    await make(`/routers/${router.id}/conntrack_helpers`, { conntrack_helper: { helper: 'tftp', protocol: 'udp', port: 69 } })
+    const whole = await plan()
+    assert.deepEqual(whole.ports.find((one) => one.id === port.id)!.qos, limits)
+    const made = whole.routers.find((one) => one.id === router.id)!
+    assert.deepEqual(made.conntrack_helpers, [{ helper: 'tftp', protocol: 'udp', port: 69 }])
+    assert.deepEqual(new Map(made.limits!.map(({ ip_address, ...rest }) => [ip_address, rest])), new Map([[made.gateway!.fixed_ips[0]!.ip_address, limits], [floating.floating_ip_address as string, limits]]))
+  })
 })
