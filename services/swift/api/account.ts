@@ -46,6 +46,9 @@ export async function account(house: Swift, ask: Ask): Promise<Answer> {
 
 async function change(house: Swift, ask: Ask, names: Names): Promise<Answer> {
   const headers = { ...ask.headers }
+  if (!mayAdminister(house, ask, metadataOf(await accountSeen(house, ask, names.account))[ACCOUNT_ACL], names.account)) {
+    for (const name of Object.keys(headers)) if (/^x-(remove-)?account-(meta-temp-url-key(-2)?|access-control)$/.test(name)) delete headers[name]
+  }
   if (headers[ACCOUNT_ACL] !== undefined) {
     if (!mayAdminister(house, ask, metadataOf(await accountSeen(house, ask, names.account))[ACCOUNT_ACL], names.account)) throw new Fault('forbidden', 'Only an admin of the account may change who may enter it.')
     headers[ACCOUNT_ACL] = cleanAccountAcl(headers[ACCOUNT_ACL])

@@ -58,6 +58,8 @@ export interface Content {
   etag: string
   /** Milliseconds. */
   modified: number
+  /** Several ranges at once get the whole. */
+  oneRange?: boolean
   open(start: number, end: number): Promise<Readable>
 }
 
@@ -109,7 +111,7 @@ export function answerOf(thrown: unknown, ask: Ask): Answer {
 /** A request that a feature makes: the same user, other names, and only the headers it gives. */
 export function sub(ask: Ask, method: string, names: Names, options: { headers?: Record<string, string>; query?: string; body?: HttpBody; granted?: Ask['granted']; source?: string } = {}): Ask {
   return {
-    ...ask, method, names, path: pathOf(names), query: new URLSearchParams(options.query ?? ''), headers: { ...options.headers }, body: options.body, sendContinue: undefined,
+    ...ask, method, names, path: pathOf(names), query: new URLSearchParams(options.query ?? ''), headers: { ...(ask.headers.referer === undefined ? {} : { referer: ask.headers.referer }), ...options.headers }, body: options.body, sendContinue: undefined,
     granted: options.granted ?? ask.granted, ...(options.source === undefined ? {} : { source: options.source }),
   }
 }

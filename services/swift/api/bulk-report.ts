@@ -21,5 +21,5 @@ export function reportAnswer(ask: Ask, report: Report, status = 200): Answer {
     const lines = Object.entries(facts).map(([key, value]) => `<${key.replaceAll(' ', '_').toLowerCase()}>${escape(value)}</${key.replaceAll(' ', '_').toLowerCase()}>`)
     return { status, headers: { 'content-type': accept.includes('text/xml') ? 'text/xml' : 'application/xml' }, body: `<delete>\n${lines.join('\n')}\n<errors>\n${errors.map(([name, why]) => `<object><name>${escape(name)}</name><status>${escape(why)}</status></object>`).join('\n')}\n</errors>\n</delete>\n` }
   }
-  return { status, headers: { 'content-type': 'text/plain' }, body: `${Object.entries(facts).map(([key, value]) => `${key}: ${value}`).join('\n')}\nErrors:\n${errors.map(([name, why]) => `${name}, ${why}`).join('\n')}` }
+  return { status, headers: { 'content-type': 'text/plain' }, body: `${Object.entries(facts).map(([key, value]) => `${key}: ${value}`).join('\n')}\nErrors:\n${errors.map(([name, why]) => `${name}, ${why}\n`).join('')}` }
 }

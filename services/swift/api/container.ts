@@ -1,13 +1,13 @@
 /** Containers: their headers, their metadata, the objects in them. */
-import { conflict, invalid, notFound } from '#base/fault.ts'
+import { conflict, Fault, invalid, notFound } from '#base/fault.ts'
 import { hexId } from '#base/ids.ts'
 import { cleanAcl } from '../core/acl.ts'
 import { listPage } from '../core/listing.ts'
 import { mergeMetadata, type Metadata, truthy } from '../core/metadata.ts'
-import { unquote } from '../core/names.ts'
+import { pathOf, quote, unquote } from '../core/names.ts'
 import { type Swift, versionStamp, versionText } from '../house.ts'
 import { changeAccount, changeContainer, insertContainer, removeContainer } from '../store/accounts.ts'
-import { expiredIn, type Listed, objectsIn, rankOf, removeObject, versionsIn } from '../store/objects.ts'
+import { expiredIn, type Listed, objectsIn, objectOf, rankOf, removeObject, versionOf, versionsIn } from '../store/objects.ts'
 import type { ContainerRow } from '../store/tables.ts'
 import { assertAccountLives } from './account.ts'
 import { accountSeen, type Answer, type Ask, containerSeen, done, forget, httpDate, isoMicros, metadataOf, timestamp } from './ask.ts'
@@ -44,7 +44,7 @@ export async function container(house: Swift, ask: Ask): Promise<Answer> {
   if (ask.query.has('versions')) return versions(house, ask, row, headers, asked)
   const now = house.world.clock.now()
   const lines = await listPage(asked, (window) => objectsIn(house.db, row.id, now, window))
-  return listing(ask, headers, 'container', names.container, lines.map(({ row: one, subdir }) => (one ? entryOf(one) : { subdir: subdir! })))
+  return listing(ask, headers, 'container', names.container, lines.map(({ row: one, subdir }) => (one ? (one.version_id === null ? entryOf(one) : { ...entryOf(one), version_symlink: true, symlink_path: `${pathOf({ ...names, object: one.name })}?version-id=${versionText(one.version_id ?? null)}` }) : { subdir: subdir! })))
 }
 
 export function entryOf(row: Listed): Entry {
@@ -53,30 +53,27 @@ export function entryOf(row: Listed): Entry {
 }
 
 async function versions(house: Swift, ask: Ask, row: ContainerRow, headers: Record<string, string>, asked: ReturnType<typeof askedOf>): Promise<Answer> {
+  // Versions have no other form than JSON.
+  const format = ask.query.get('format')
+  if ((format !== null && format !== 'json') || (ask.headers.accept !== undefined && !/json|\*\/\*|application\/\*/.test(ask.headers.accept) && format !== 'json')) throw new Fault('not_acceptable', 'Versions are listed as JSON alone.')
+  ask.query.set('format', 'json')
   const text = ask.query.get('version_marker')
   const stamp = text ? versionStamp(text) : undefined
   if (text && stamp === undefined) throw invalid('Invalid version_marker param', { field: 'version_marker' })
   if (text && asked.marker === '') throw invalid('version_marker param requires marker', { field: 'version_marker' })
-  let after = stamp === undefined ? undefined : { name: asked.marker, rank: rankOf(stamp) }
+  const at = stamp === undefined ? undefined : stamp === null ? ((await versionOf(house.db, row.id, asked.marker, null)) ?? (await objectOf(house.db, row.id, asked.marker))) : { version_id: stamp, created_at: 0 }
+  const after = at && { name: asked.marker, rank: rankOf(at) }
   const known = Object.hasOwn(metadataOf(row), 'x-versions-enabled')
   if (asked.delimiter !== '' || asked.path !== undefined) {
     // Folders hide their versions with the objects in them.
     const lines = await listPage(asked, (window) => versionsIn(house.db, row.id, window))
     return listing(ask, headers, 'container', ask.names.container, lines.map(({ row: one, subdir }) => (one ? versionEntry(one, known) : { subdir: subdir! })))
   }
-  const out: Listed[] = []
-  // One name may have more versions than a page: the bound is a name and a version.
-  let bound: string | undefined
-  const page = await listPage({ ...asked, limit: 1 }, async (window) => {
-    const low = window.low
-    const rows = await versionsIn(house.db, row.id, { ...window, limit: asked.limit, ...(after ? { low: { name: after.name, also: true } } : {}) }, after)
-    bound ??= low?.name
-    out.push(...rows)
-    after = undefined
-    return rows.slice(0, 1)
+  const rows = await listPage({ ...asked, limit: 1 }, async (window) => {
+    const page = await versionsIn(house.db, row.id, { ...window, limit: asked.limit }, after)
+    return page.length === 0 ? [] : [{ name: page[0]!.name, page }]
   })
-  if (page.length === 0) out.length = 0
-  return listing(ask, headers, 'container', ask.names.container, out.slice(0, asked.limit).map((one) => versionEntry(one, known)))
+  return listing(ask, headers, 'container', ask.names.container, (rows[0]?.row?.page ?? []).map((one) => versionEntry(one, known)))
 }
 
 function versionEntry(row: Listed, known: boolean): Entry {
@@ -92,7 +89,9 @@ async function change(house: Swift, ask: Ask, row: ContainerRow | undefined): Pr
   if (named !== undefined && named !== '' && method === 'PUT' && !policy) throw invalid(`Invalid X-Storage-Policy ${JSON.stringify(named)}`, { field: 'X-Storage-Policy' })
   if (row && policy && policy.name !== row.policy) throw conflict('The container has another storage policy.')
   if (!row) await assertAccountLives(house, ask)
-  const headers = checked(given)
+  const own = isOwner(house, ask.who, names.account) || ask.granted !== undefined || mayAdminister(house, ask, metadataOf(await accountSeen(house, ask, names.account))[ACCOUNT_ACL], names.account)
+  // Who may write here by an ACL does not hand that on.
+  const headers = checked(own ? given : Object.fromEntries(Object.entries(given).filter(([name]) => !SECRETS.includes(name.replace(/^x-remove-/, 'x-')))))
   const now = house.world.clock.now()
   const next = (old: Metadata): Metadata => mergeMetadata(versioned(old, headers), headers, 'container', ALSO, house.config.limits)
   if (row) {
@@ -118,7 +117,7 @@ function checked(given: Readonly<Record<string, string>>): Record<string, string
     if (!headers[name]) continue
     const location = unquote(headers[name])
     if (location === undefined || location === '' || location.includes('/')) throw invalid(`${name} must be a container name`, { field: name, code: 'swift.versions_location' })
-    headers[name] = location
+    headers[name] = quote(location)
   }
   if (headers['x-versions-location'] && headers['x-history-location']) throw invalid('Only one of X-Versions-Location or X-History-Location may be specified', { field: 'X-Versions-Location' })
   if (headers['x-versions-enabled'] !== undefined) headers['x-versions-enabled'] = truthy(headers['x-versions-enabled']) ? 'True' : 'False'

@@ -1,5 +1,6 @@
 /** `COPY`, and `PUT` with `X-Copy-From`: a GET and a PUT, between them the metadata of both. */
 import { Fault, invalid } from '#base/fault.ts'
+import { rangesOf } from '../core/ranges.ts'
 import { truthy } from '../core/metadata.ts'
 import { headerAccount, headerPath, type Names, quote } from '../core/names.ts'
 import { type Answer, type Ask, attempt, drop, type Layer, ok, sub } from './ask.ts'
@@ -39,6 +40,9 @@ export const copy: Layer = (house, inner) => async (ask) => {
       drop(got)
       throw new Fault('too_large', 'Your request is too large.')
     }
+    const spans = rangesOf(put.headers.range, content.size)
+    if (spans && spans.length !== 1) throw spans.length === 0 ? new Fault('range', 'The Range requested is not available.') : invalid('A copy takes one range at most.', { field: 'Range' })
+    const { start, end } = spans?.[0] ?? { start: 0, end: content.size - 1 }
     const fresh = truthy(put.headers['x-fresh-metadata'])
     const next: Record<string, string> = {}
     for (const [name, value] of Object.entries(found)) {
@@ -53,8 +57,8 @@ export const copy: Layer = (house, inner) => async (ask) => {
     const { range: _range, 'x-fresh-metadata': _fresh, 'if-match': _match, 'if-modified-since': _since, 'if-unmodified-since': _unmodified, etag: _etag, ...given } = put.headers
     if (given['content-type'] === '') delete given['content-type']
     const asSlo = raw && found['x-static-large-object'] !== undefined
-    const headers: Record<string, string> = { ...next, ...given, 'content-length': String(content.size) }
-    const body = content.size === 0 ? undefined : await content.open(0, content.size - 1)
+    const headers: Record<string, string> = { ...next, ...given, 'content-length': String(end - start + 1) }
+    const body = end < start ? undefined : await content.open(start, end)
     const putQuery = new URLSearchParams(asSlo ? 'multipart-manifest=put' : '')
     const answer = await attempt(inner, { ...put, headers, body, query: putQuery, source: 'COPY' })
     body?.destroy()

@@ -20,11 +20,12 @@ export async function deliver(ask: Ask, answer: Answer, boundary: () => string):
   if (spans?.length === 0) {
     return { status: 416, headers: { ...headers, ...HTML, 'content-range': `bytes */${content.size}` }, body: '<html><h1>Requested Range Not Satisfiable</h1><p>The Range requested is not available.</p></html>' }
   }
-  if (spans && spans.length > 1) return multipart(answer, content, spans, boundary())
-  const { start, end } = spans?.[0] ?? { start: 0, end: content.size - 1 }
+  if (spans && spans.length > 1 && !content.oneRange) return multipart(answer, content, spans, boundary())
+  const span = spans?.length === 1 ? spans[0] : undefined
+  const { start, end } = span ?? { start: 0, end: content.size - 1 }
   headers['content-length'] = String(end - start + 1)
-  if (spans) headers['content-range'] = `bytes ${start}-${end}/${content.size}`
-  const status = spans ? 206 : 200
+  if (span) headers['content-range'] = `bytes ${start}-${end}/${content.size}`
+  const status = span ? 206 : 200
   if (method === 'HEAD' || content.size === 0) return { status, headers }
   return { status, headers, body: await content.open(start, end) }
 }
@@ -34,9 +35,11 @@ function condition(asked: Readonly<Record<string, string>>, content: Content): 2
   const seconds = Math.ceil(content.modified / 1000)
   const instant = (text: string | undefined): number => (text === undefined ? Number.NaN : Date.parse(text) / 1000)
   const { 'if-match': match, 'if-none-match': none, 'if-unmodified-since': unmodified, 'if-modified-since': modified } = asked
-  if (match ? !fits(match) : seconds > instant(unmodified)) return 412
-  if (none ? fits(none) : seconds <= instant(modified)) return 304
-  return 200
+  // All that are given must hold, as in Swift.
+  if (none && fits(none)) return 304
+  if (match && !fits(match)) return 412
+  if (seconds <= instant(modified)) return 304
+  return seconds > instant(unmodified) ? 412 : 200
 }
 
 function rangeCounts(ifRange: string | undefined, content: Content): boolean {

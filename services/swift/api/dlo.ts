@@ -59,7 +59,7 @@ export const dlo: Layer = (house, inner) => async (ask) => {
   }
   const hash = etag.digest('hex')
   const modified = Math.max(answer.content.modified, ...segments.slice(0, 5000).map((one) => Number(one.created_at)))
-  return { ...answer, headers: { ...answer.headers, etag: `"${hash}"` }, content: { size, etag: hash, modified, open } }
+  return { ...answer, headers: { ...answer.headers, etag: `"${hash}"` }, content: { size, etag: hash, modified, oneRange: true, open } }
 }
 
 function split(text: string): [string, string] {

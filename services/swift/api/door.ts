@@ -56,8 +56,19 @@ function incoming(headers: Readonly<Record<string, string>>, most: number): Reco
 
 function outgoing(answer: Answer): Reply {
   const headers: Record<string, string | string[]> = {}
-  for (const [name, value] of Object.entries(answer.headers)) if (!INNER_OUT.test(name)) headers[name] = value
+  for (const [name, value] of Object.entries(answer.headers)) if (!INNER_OUT.test(name)) headers[cased(name)] = wire(value)
   return { status: answer.status, headers, ...(answer.body === undefined ? {} : { body: answer.body }) }
+}
+
+/** Users' own names as their clients are used to read them: `X-Object-Meta-Color`. */
+function cased(name: string): string {
+  return /^x-(account|container|object)-meta-/.test(name) ? name.replaceAll(/(^|-)([a-z])/g, (_all, dash: string, letter: string) => dash + letter.toUpperCase()) : name
+}
+
+/** Text beyond latin-1 goes as its bytes in UTF-8. */
+function wire<T extends string | string[]>(value: T): T {
+  // oxlint-disable-next-line no-control-regex
+  return typeof value === 'string' && !/^[\x00-\xff]*$/.test(value) ? (Buffer.from(value).toString('latin1') as T) : value
 }
 
 function whoOf(house: Swift, rq: Rq): Who {

@@ -22,7 +22,7 @@ export async function keepBytes(house: Swift, source: AsyncIterable<Uint8Array>,
     try {
       for await (const chunk of source) {
         size += chunk.length
-        if (size > limit) throw new Fault('too_large', 'Your request is too large.')
+        if (size > limit) throw new Fault('too_large', 'The body of your request was too large for this server.')
         md5.update(chunk)
         yield cipher ? cipher.update(chunk) : chunk
       }

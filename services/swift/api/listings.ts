@@ -45,6 +45,7 @@ function bestOf(accept: string | undefined): string | undefined {
   return best?.type
 }
 
+/** `only`: the formats that there are. */
 export function listing(ask: Ask, headers: Record<string, string>, tag: 'account' | 'container', name: string, entries: readonly Entry[]): Answer {
   const { format, type } = formatOf(ask)
   const all = { ...headers, 'content-type': type, vary: 'Accept' }

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream'
 import { Fault, invalid, notFound } from '#base/fault.ts'
 import { isStream } from '#base/http/message.ts'
+import { pathOf } from '../core/names.ts'
 import { mergeMetadata } from '../core/metadata.ts'
 import { typeOf } from '../core/mime.ts'
 import { type Swift, versionStamp, versionText } from '../house.ts'
@@ -18,17 +19,20 @@ export async function object(house: Swift, ask: Ask): Promise<Answer> {
   const reading = method === 'GET' || method === 'HEAD'
   const into = await containerSeen(house, ask, names)
   const metadata = metadataOf(into)
-  await authorize(house, ask, names, reading ? 'read' : 'write', metadata[reading ? 'x-container-read' : 'x-container-write'])
+  const wanted = ask.query.get('version-id')
+  // Old versions are the owner's own affair: an ACL of today was not given for what stood there before.
+  await authorize(house, ask, names, wanted !== null ? 'own' : reading ? 'read' : 'write', metadata[reading ? 'x-container-read' : 'x-container-write'])
   if (!into) throw notFound('The resource could not be found.')
   const versions = metadata['x-versions-enabled']
-  const wanted = ask.query.get('version-id')
   if (wanted !== null) return byVersion(house, ask, into, wanted, versions === 'True')
   if (method === 'PUT') return upload(house, ask, into, versions === 'True')
   if (method === 'DELETE') return remove(house, ask, into, versions === 'True')
   const row = await living(house, into.id, names.object)
   if (!row) return lost()
   if (method === 'POST') return post(house, ask, row)
-  return shown(house, row, versions !== undefined)
+  const answer = shown(house, row, versions !== undefined)
+  if (row.version_id !== null) answer.headers['content-location'] = `${pathOf(names)}?version-id=${versionText(row.version_id)}`
+  return answer
 }
 
 export async function living(house: Swift, containerId: string, name: string): Promise<ObjectRow | undefined> {
@@ -48,7 +52,8 @@ async function byVersion(house: Swift, ask: Ask, into: ContainerRow, text: strin
   const { method, names } = ask
   const stamp = versionStamp(text)
   if (stamp === undefined) throw invalid('Invalid version parameter', { field: 'version-id' })
-  const standing = await living(house, into.id, names.object)
+  // An expired one is still to be had by its version.
+  const standing = await objectOf(house.db, into.id, names.object)
   const current = standing && standing.version_id === stamp ? standing : undefined
   const old = current ? undefined : await versionOf(house.db, into.id, names.object, stamp)
   const id = { 'x-object-version-id': text, 'x-object-current-version-id': standing ? versionText(standing.version_id) : 'null' }
@@ -58,7 +63,11 @@ async function byVersion(house: Swift, ask: Ask, into: ContainerRow, text: strin
     return shown(house, (current ?? old)!, true)
   }
   if (method === 'DELETE') {
-    if (current) await house.commits.run((commit) => removeObject(commit, into.id, names.object, { only: current.bytes_id }, now))
+    if (stamp === null && standing && !current) {
+      await house.commits.run((commit) => removeObject(commit, into.id, names.object, {}, now))
+      return done(204, id)
+    }
+    if (current) await house.commits.run((commit) => removeObject(commit, into.id, names.object, { only: current.bytes_id, wholly: true }, now))
     else if (old) await house.commits.run((commit) => removeVersion(commit, old, now))
     return current || old ? done(204, current ? { 'x-object-version-id': text } : id) : done(stamp === null || enabled ? 204 : 404, id)
   }
@@ -76,11 +85,11 @@ async function byVersion(house: Swift, ask: Ask, into: ContainerRow, text: strin
 async function upload(house: Swift, ask: Ask, into: ContainerRow, versioned: boolean): Promise<Answer> {
   const { headers, body, names } = ask
   const length = lengthOf(ask)
-  if (length !== undefined && length > house.config.max_file_size) throw new Fault('too_large', 'Your request is too large.')
+  if (length !== undefined && length > house.config.max_file_size) throw new Fault('too_large', 'The body of your request was too large for this server.')
   const fresh = headers['if-none-match'] !== undefined
   if (fresh) {
     if (headers['if-none-match'] !== '*') throw invalid('Value for If-None-Match must be *', { field: 'If-None-Match' })
-    if (await living(house, into.id, names.object)) throw new Fault('precondition', 'The object exists already.')
+    if (await living(house, into.id, names.object)) throw new Fault('precondition', 'A precondition for this request was not met.')
   }
   const metadata = mergeMetadata({}, headers, 'object', ALSO, house.config.limits)
   const delete_at = deleteAt(house, headers)
@@ -136,10 +145,18 @@ async function post(house: Swift, ask: Ask, row: ObjectRow): Promise<Answer> {
 }
 
 async function remove(house: Swift, ask: Ask, into: ContainerRow, versioned: boolean): Promise<Answer> {
+  const wish = ask.headers['x-if-delete-at']
+  if (wish !== undefined) {
+    if (!/^\d+$/.test(wish)) throw invalid('Bad X-If-Delete-At header value', { field: 'X-If-Delete-At' })
+    const row = await objectOf(house.db, into.id, ask.names.object)
+    if (!row) return lost()
+    if (Math.floor(Number(row.delete_at ?? 0) / 1000) !== Number(wish)) throw new Fault('precondition', 'X-If-Delete-At and X-Delete-At do not match')
+  }
   const version_id = String(house.stamp())
   const old = await house.commits.run((commit) => removeObject(commit, into.id, ask.names.object, versioned ? { versions: { version_id } } : {}, house.world.clock.now()))
   if (!old && !versioned) return lost()
-  return done(204, versioned ? { 'x-object-version-id': versionText(version_id), ...(old ? { 'x-object-current-version-id': versionText(old.version_id) } : {}) } : {})
+  // Nothing was there, and the marker that says so is made all the same.
+  return done(old ? 204 : 404, versioned ? { 'x-object-version-id': versionText(version_id), ...(old ? { 'x-object-current-version-id': versionText(old.version_id) } : {}) } : {})
 }
 
 /** `X-Delete-At` and `X-Delete-After`, in milliseconds since the epoch. */
@@ -153,7 +170,7 @@ export function deleteAt(house: Swift, headers: Readonly<Record<string, string>>
   }
   const at = headers['x-delete-at']
   if (at === undefined || at === '') return null
-  if (!/^\d{1,11}$/.test(at)) throw invalid('Non-integer X-Delete-At', { field: 'X-Delete-At' })
+  if (!/^\d+$/.test(at)) throw invalid('Non-integer X-Delete-At', { field: 'X-Delete-At' })
   if (Number(at) * 1000 <= now) throw invalid('X-Delete-At in past', { field: 'X-Delete-At' })
-  return Number(at) * 1000
+  return Math.min(Number(at), 9_999_999_999) * 1000
 }

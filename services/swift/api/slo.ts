@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { Fault, invalid } from '#base/fault.ts'
 import { lengthOfSegment, parseManifest, rawManifest, type Segment, spanOf, type Wanted } from '../core/manifest.ts'
+import { TITLES } from '#stack/dialect.ts'
 import { escape } from '../core/markup.ts'
 import { type Names, quote } from '../core/names.ts'
 import { typeOf } from '../core/mime.ts'
@@ -16,6 +17,7 @@ const ETAG = 'x-object-sysmeta-slo-etag'
 const SIZE = 'x-object-sysmeta-slo-size'
 const DEPTH = 10
 const AHEAD = 4
+const CONFLICT = 'There was a conflict when trying to complete your request.'
 
 export const isSlo = (answer: Answer): boolean => answer.headers[ETAG] !== undefined
 
@@ -35,7 +37,7 @@ export const slo: Layer = (house, inner) => async (ask) => {
     const raw = query.get('format') === 'raw'
     const text = Buffer.from(JSON.stringify(raw ? rawManifest(segments) : segments))
     const body = { size: text.length, etag: answer.content.etag, modified: answer.content.modified, open: async (start: number, end: number) => Readable.from([text.subarray(start, end + 1)]) }
-    return { ...answer, headers: { ...headers, etag: raw ? createHash('md5').update(text).digest('hex') : answer.content.etag, 'content-type': raw && ask.source === 'COPY' ? String(headers['content-type']) : 'application/json; charset=utf-8' }, content: body }
+    return { ...answer, headers: { ...headers, etag: raw ? createHash('md5').update(text).digest('hex') : answer.content.etag, 'content-type': raw ? String(headers['content-type']) : 'application/json; charset=utf-8' }, content: body }
   }
   headers['x-manifest-etag'] = answer.content.etag
   headers.etag = `"${String(etag)}"`
@@ -87,15 +89,15 @@ function opener(house: Swift, inner: Serve, ask: Ask, account: string, segments:
 async function openSegment(house: Swift, inner: Serve, ask: Ask, account: string, segment: Segment, start: number, end: number, depth: number): Promise<Readable> {
   const names = segmentNames(account, segment.name!)
   const got = await attempt(inner, sub(ask, 'GET', names, { source: 'SLO' }))
-  if (!ok(got.status) || !got.content) throw new Fault('conflict', `The segment ${segment.name} cannot be read (${got.status}).`)
+  if (!ok(got.status) || !got.content) throw new Fault('conflict', CONFLICT, { detail: `The segment ${segment.name} cannot be read (${got.status}).` })
   if (isSlo(got)) {
-    if (got.headers[ETAG] !== segment.hash || Number(got.headers[SIZE]) !== segment.bytes) throw new Fault('conflict', `The segment ${segment.name} is not what the manifest says.`)
-    if (depth >= DEPTH) throw new Fault('conflict', 'Too many levels of large objects within large objects.')
+    if (got.headers[ETAG] !== segment.hash || Number(got.headers[SIZE]) !== segment.bytes) throw new Fault('conflict', CONFLICT, { detail: `The segment ${segment.name} is not what the manifest says.` })
+    if (depth >= DEPTH) throw new Fault('conflict', CONFLICT, { detail: 'Too many levels of large objects within large objects.' })
     return opener(house, inner, ask, account, JSON.parse((await textOf(got)).toString()) as Segment[], depth + 1)(start, end)
   }
   if (got.content.etag !== segment.hash || got.content.size !== segment.bytes) {
     drop(got)
-    throw new Fault('conflict', `The segment ${segment.name} is not what the manifest says.`)
+    throw new Fault('conflict', CONFLICT, { detail: `The segment ${segment.name} is not what the manifest says.` })
   }
   return got.content.open(start, end)
 }
@@ -137,7 +139,7 @@ async function put(house: Swift, inner: Serve, ask: Ask): Promise<Answer> {
       await Promise.race([ended.catch(() => {}), at.world.clock.sleep(1000)])
     }
     const answer = await asking
-    const report: Report = { status: `${answer.status} ${answer.status === 201 ? 'Created' : 'Bad Request'}`, body: ok(answer.status) ? '' : String(answer.body ?? ''), errors: [], counts: {}, extra: ok(answer.status) ? { 'Last Modified': String(answer.headers['last-modified']), Etag: String(answer.headers.etag) } : {} }
+    const report: Report = { status: `${answer.status} ${answer.status === 201 ? 'Created' : (TITLES[answer.status] ?? 'Error')}`, body: ok(answer.status) ? '' : answer.status === 400 ? BAD : `${TITLES[answer.status] ?? 'Error'}\n${String(answer.body ?? '').replace(/^<html>.*<p>(.*)<\/p><\/html>$/s, '$1')}`, errors: (answer as Failed).failures ?? [], counts: {}, extra: ok(answer.status) ? { 'Last Modified': String(answer.headers['last-modified']), Etag: String(answer.headers.etag) } : {} }
     yield `\r\n\r\n${String(reportAnswer(asked, report).body)}`
   }
   function formatType(asked: Ask): string {
@@ -157,7 +159,7 @@ async function assemble(house: Swift, inner: Serve, ask: Ask, wanted: readonly W
       for (let i = next++; i < wanted.length; i = next++) {
         const one = wanted[i]!
         if (!one.path) {
-          segments[i] = { data: one.data!.toString('base64'), bytes: one.data!.length, hash: createHash('md5').update(one.data!).digest('hex') }
+          segments[i] = { data: one.data!.toString('base64') }
           continue
         }
         const { container, object, text } = one.path
@@ -176,12 +178,12 @@ async function assemble(house: Swift, inner: Serve, ask: Ask, wanted: readonly W
   const failures = errors.filter((one) => one !== undefined).flatMap((one) => one.map((what) => what.split('\0') as [string, string]))
   if (failures.length > 0) return failed(ask, failures)
   const hash = createHash('md5')
-  for (const one of segments) hash.update(one.range === undefined ? one.hash : `${one.hash}:${one.range};`)
+  for (const one of segments) hash.update(one.data !== undefined ? createHash('md5').update(Buffer.from(one.data, 'base64')).digest('hex') : one.range === undefined ? one.hash! : `${one.hash}:${one.range};`)
   const etag = hash.digest('hex')
   const size = segments.reduce((sum, one) => sum + lengthOfSegment(one), 0)
   const text = Buffer.from(JSON.stringify(segments))
   const given = headers.etag?.replaceAll('"', '').toLowerCase()
-  if (given !== undefined && given !== etag && given !== createHash('md5').update(text).digest('hex')) throw new Fault('unprocessable', 'Unable to process the contained instructions: the ETag does not fit the segments.')
+  if (given !== undefined && given !== etag && given !== createHash('md5').update(text).digest('hex')) throw new Fault('unprocessable', 'Unable to process the contained instructions')
   const { etag: _etag, 'transfer-encoding': _coding, ...rest } = headers
   const answer = await inner({
     ...ask, query: new URLSearchParams(), body: text, sendContinue: undefined,
@@ -200,7 +202,7 @@ function judge(one: Wanted, head: Answer, problems: string[]): Segment {
   const say = (why: string): void => void problems.push(`${text}\0${why}`)
   const segment: Segment = { name: text, bytes: 0, hash: '' }
   if (!ok(head.status) || !head.content) {
-    say(head.status === 404 ? '404 Not Found' : `${head.status}`)
+    say(`${head.status} ${TITLES[head.status] ?? ''}`.trim())
     return segment
   }
   const nested = isSlo(head)
@@ -216,14 +218,23 @@ function judge(one: Wanted, head: Answer, problems: string[]): Segment {
     const span = spanOf(segment)
     if (!span) say('Unsatisfiable Range')
     // A range of everything is no range.
-    else if (span.start === 0 && span.end === segment.bytes - 1) delete segment.range
+    else if (span.start === 0 && span.end === segment.bytes! - 1) delete segment.range
     else segment.range = `${span.start}-${span.end}`
   }
-  if (segment.bytes < 1 && problems.length === 0) say('Too Small; each segment must be at least 1 byte.')
+  if (segment.bytes! < 1 && problems.length === 0) say('Too Small; each segment must be at least 1 byte.')
   return segment
 }
 
-function failed(ask: Ask, errors: readonly (readonly [string, string])[]): Answer {
+const BAD = 'Bad Request\nThe server could not comply with the request since it is either malformed or otherwise incorrect.'
+
+/** An answer that remembers which segments are wrong. */
+interface Failed extends Answer { failures?: [string, string][] }
+
+function failed(ask: Ask, errors: readonly (readonly [string, string])[]): Failed {
+  return { ...failureAnswer(ask, errors), failures: errors.map(([path, why]) => [quote(path.replace(/^\//, '')), why]) }
+}
+
+function failureAnswer(ask: Ask, errors: readonly (readonly [string, string])[]): Answer {
   const accept = ask.headers.accept ?? ''
   if (accept.includes('json')) return { status: 400, headers: { 'content-type': 'application/json' }, body: JSON.stringify({ Errors: errors.map(([path, why]) => [quote(path), why]) }) }
   if (accept.includes('xml')) return { status: 400, headers: { 'content-type': 'text/xml' }, body: `<delete>\n<errors>\n${errors.map(([path, why]) => `<object><name>${escape(quote(path))}</name><status>${escape(why)}</status></object>`).join('\n')}\n</errors>\n</delete>\n` }
@@ -235,15 +246,18 @@ async function removeAll(inner: Serve, ask: Ask): Promise<Answer> {
   const { names, query } = ask
   const later = /^(true|1|yes|on|t|y)$/i.test(query.get('async') ?? '')
   const report: Report = { status: '200 OK', body: '', errors: [], counts: { 'Number Deleted': 0, 'Number Not Found': 0 } }
-  const single = async (target: Names): Promise<void> => {
-    const answer = await attempt(inner, sub(ask, 'DELETE', target, { source: 'SLO' }))
+  const version = query.get('version-id')
+  const ofRoot = version === null ? '' : `version-id=${encodeURIComponent(version)}`
+  const single = async (target: Names, text = ''): Promise<void> => {
+    const answer = await attempt(inner, sub(ask, 'DELETE', target, { source: 'SLO', query: text }))
     if (ok(answer.status)) report.counts['Number Deleted']!++
     else if (answer.status === 404) report.counts['Number Not Found']!++
     else if (answer.status === 401) report.status = '401 Unauthorized'
     else report.errors.push([quote(`/${target.container}/${target.object}`), `${answer.status}`])
   }
   const walk = async (target: Names, depth: number): Promise<void> => {
-    const got = await attempt(inner, sub(ask, 'GET', target, { query: 'multipart-manifest=get', source: 'SLO' }))
+    const text = depth === 0 ? ofRoot : ''
+    const got = await attempt(inner, sub(ask, 'GET', target, { query: `multipart-manifest=get&${text}`, source: 'SLO' }))
     if (depth > DEPTH) report.errors.push([quote(`/${target.container}/${target.object}`), 'Too many buffered slo segments to delete.'])
     else if (got.status === 404) report.counts['Number Not Found']!++
     else if (got.status === 401) report.status = '401 Unauthorized'
@@ -259,7 +273,7 @@ async function removeAll(inner: Serve, ask: Ask): Promise<Answer> {
         if (one.sub_slo) await walk(to, depth + 1)
         else await single(to)
       }
-      await single(target)
+      await single(target, text)
     }
   }
   if (later) {

@@ -16,16 +16,13 @@ export const staticweb: Layer = (house, inner) => async (ask) => {
   if (names.container === '' || (method !== 'GET' && method !== 'HEAD') || (who.user_id !== undefined && !mode) || ask.source !== undefined) return inner(ask)
   const row = await containerSeen(house, ask, names)
   const web = metadataOf(row)
-  const [index, listings, error, css, directory] = ['index', 'listings', 'error', 'listings-css', 'directory-type'].map((name) => web[WEB + name])
+  const [index, listings, error, css, directory] = ['index', 'listings', 'error', 'listings-css', 'directory-type'].map((name) => (web[WEB + name] === undefined ? undefined : Buffer.from(web[WEB + name]!, 'latin1').toString()))
   if (!row || (index === undefined && listings === undefined && error === undefined)) return inner(ask)
   const site: Site = { house, inner, ask, index, listings: truthy(listings), error, css, label: web[`${WEB}listings-label`] }
   return names.object === '' ? atRoot(site) : atObject(site, directory ?? 'application/directory')
 }
 
 interface Site { house: Swift; inner: Serve; ask: Ask; index: string | undefined; listings: boolean; error: string | undefined; css: string | undefined; label: string | undefined }
-
-/** What the visitor sees in the address bar. */
-const seenPath = (ask: Ask): string => `${ask.mount}${ask.path}`
 
 async function atRoot(site: Site): Promise<Answer> {
   const { ask, inner, index, listings } = site
@@ -65,7 +62,7 @@ async function atObject(site: Site, directory: string): Promise<Answer> {
 }
 
 function moved(ask: Ask): Answer {
-  return { status: 301, headers: { location: `${seenPath(ask)}/`, 'content-type': 'text/html; charset=UTF-8' }, body: '' }
+  return { status: 301, headers: { location: `${ask.base}${ask.path}/`, 'content-type': 'text/html; charset=UTF-8' }, body: '' }
 }
 
 async function failed(site: Site, answer: Answer): Promise<Answer> {

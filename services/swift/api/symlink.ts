@@ -1,7 +1,7 @@
 /** Symbolic links: an empty object that stands for another; static ones name its ETag as well. */
 import { Fault, invalid } from '#base/fault.ts'
 import { type Names, pathOf, quote, unquote } from '../core/names.ts'
-import { type Answer, type Ask, attempt, drop, type Layer, ok, page, type Serve, sub } from './ask.ts'
+import { type Answer, type Ask, attempt, drop, type Layer, ok, plain, type Serve, sub } from './ask.ts'
 import { headerAccount } from '../core/names.ts'
 
 const TARGET = 'x-object-sysmeta-symlink-target'
@@ -25,7 +25,7 @@ export const symlink: Layer = (_house, inner) => async (ask) => {
     const answer = await inner(ask)
     if (before.headers[TARGET] === undefined || !ok(answer.status)) return answer
     const target = targetOf(names, before)
-    return { ...page(307, 'The requested POST was applied to a symlink. POST directly to the target to apply requested metadata.'), headers: { location: `${ask.mount}${pathOf(target)}`, 'content-type': 'text/html; charset=UTF-8', 'x-symlink-target': String(before.headers[TARGET]) } }
+    return { ...plain(307, 'The requested POST was applied to a symlink. POST directly to the target to apply requested metadata.'), headers: { location: `${ask.mount}${pathOf(target)}`, 'content-type': 'text/html; charset=UTF-8', 'x-symlink-target': String(before.headers[TARGET]), ...(before.headers[ACCOUNT] === undefined ? {} : { 'x-symlink-target-account': String(before.headers[ACCOUNT]) }), ...(before.headers[ETAG] === undefined ? {} : { 'x-symlink-target-etag': String(before.headers[ETAG]) }) } }
   }
   return inner(ask)
 }
@@ -46,17 +46,16 @@ function shown(answer: Answer): Answer {
 }
 
 async function follow(inner: Serve, ask: Ask, link: Answer, left: number): Promise<Answer> {
-  if (left <= 0) return page(409, `Too many levels of symlinks, maximum allowed is ${LOOPS}`, { 'x-symlink-target': String(link.headers[TARGET]) })
+  if (left <= 0) return plain(409, `Too many levels of symbolic links, maximum allowed is ${LOOPS}`, { 'x-symlink-target': String(link.headers[TARGET]) })
   const target = targetOf(ask.names, link)
   const { 'if-match': _m, ...headers } = ask.headers
   const answer = await attempt(inner, { ...ask, names: target, path: pathOf(target), headers: _m === undefined ? headers : { ...headers, 'if-match': _m }, query: withoutVersion(ask.query), source: 'SYM' })
   if (answer.headers[TARGET] !== undefined) return follow(inner, { ...ask, names: target }, answer, left - 1)
   const etag = link.headers[ETAG]
   if (etag !== undefined && ok(answer.status)) {
-    const found = answer.headers['x-object-sysmeta-slo-etag'] ?? answer.content?.etag
-    if (found !== etag && answer.content?.etag !== etag) {
+    if (answer.content?.etag !== etag) {
       drop(answer)
-      return page(409, `Object Etag '${answer.content?.etag}' does not match X-Symlink-Target-Etag header '${String(etag)}'`)
+      return plain(409, `Object Etag '${answer.content?.etag}' does not match X-Symlink-Target-Etag header '${String(etag)}'`, { 'content-location': pathOf(target) })
     }
   }
   // A link that leads nowhere says where it led.
@@ -68,6 +67,13 @@ function withoutVersion(query: URLSearchParams): URLSearchParams {
   const out = new URLSearchParams(query)
   out.delete('version-id')
   return out
+}
+
+/** Follows static links alone: a dynamic one counts as the empty object that it is. */
+async function hard(inner: Serve, ask: Ask, left: number): Promise<Answer> {
+  const answer = await attempt(inner, ask)
+  if (answer.headers[TARGET] === undefined || answer.headers[ETAG] === undefined || left <= 0) return answer
+  return hard(inner, sub(ask, 'HEAD', targetOf(ask.names, answer), { source: 'SYM' }), left - 1)
 }
 
 async function put(inner: Serve, ask: Ask): Promise<Answer> {
@@ -88,12 +94,13 @@ async function put(inner: Serve, ask: Ask): Promise<Answer> {
   const own: Record<string, string> = { [TARGET]: quote(text), ...(account === undefined ? {} : { [ACCOUNT]: quote(account) }) }
   let type = headers['content-type']
   if (etag !== undefined && etag !== '') {
-    const head = await attempt(inner, sub(ask, 'HEAD', target, { source: 'SYM' }))
-    if (!ok(head.status) || !head.content) return head.status === 404 ? page(409, 'X-Symlink-Target does not exist', { 'x-symlink-target': given }) : head
-    if (head.headers[TARGET] !== undefined && head.headers[ETAG] === undefined) return page(409, 'The target of a static symlink may be no dynamic one.')
-    const found = String(head.headers['x-object-sysmeta-slo-etag'] ?? head.headers[ETAG] ?? head.content.etag)
-    if (found !== etag) return page(409, `Object Etag '${found}' does not match X-Symlink-Target-Etag header '${etag}'`)
+    const head = await hard(inner, sub(ask, 'HEAD', target, { source: 'SYM' }), LOOPS)
+    if (!ok(head.status) || !head.content) return head.status === 404 ? plain(409, 'X-Symlink-Target does not exist', { 'x-symlink-target': given }) : head
+    const found = head.content.etag
+    if (found !== etag) return plain(409, `Object Etag '${found}' does not match X-Symlink-Target-Etag header '${etag}'`, { 'content-location': pathOf(target) })
     own[ETAG] = found
+    const slo = head.headers['x-object-sysmeta-slo-etag']
+    if (slo !== undefined) entry.slo_etag = `"${String(slo)}"`
     entry.symlink_etag = found
     entry.symlink_bytes = Number(head.row?.size ?? head.content.size)
     type ??= String(head.headers['content-type'])

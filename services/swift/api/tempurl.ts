@@ -47,12 +47,13 @@ export const tempurl: Layer = (house, inner) => async (ask) => {
   const paths = new Set(below.flatMap((one) => [one, `${ask.mount}${one}`]))
   const allowed = method === 'HEAD' ? ['HEAD', 'GET', 'PUT', 'POST'] : [method]
   const head = range === null ? '' : `ip=${range}\n`
-  const found = keys.find(({ key }) => allowed.some((verb) => [...paths].some((path) => sameText(signature.hex, signed(key, signature.digest, `${head}${verb}\n${expires}\n${scope(path)}`)))))
+  const found = keys.find(({ key }) => allowed.some((verb) => [...paths].some((path) => sameText(signature.hex, signed(key, signature.digest, `${head}${verb}\n${at}\n${scope(path)}`)))))
   if (!found) return refused()
   if ((method === 'PUT' || method === 'POST') && FORBIDDEN.some((name) => ask.headers[name] !== undefined)) return page(400, `The headers ${FORBIDDEN.join(', ')} are not allowed with a temporary URL.`)
   if (method === 'PUT' && query.get('multipart-manifest') !== null) throw unauthenticated('A temporary URL makes no large objects.')
   const rest = new URLSearchParams(query)
-  for (const name of PARAMETERS) rest.delete(name)
+  // What is signed is the name, not one of its versions.
+  for (const name of [...PARAMETERS, 'version-id']) rest.delete(name)
   const granted = (to: Names): boolean => to.account === names.account && (found.scope === 'account' || to.container === names.container)
   const { 'x-auth-token': _token, ...headers } = ask.headers
   for (const name of Object.keys(headers)) if (name.startsWith('x-object-sysmeta') || name === 'x-delete-at-container') delete headers[name]

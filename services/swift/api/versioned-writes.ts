@@ -3,11 +3,13 @@ import { Fault } from '#base/fault.ts'
 import { listPage } from '../core/listing.ts'
 import { unquote } from '../core/names.ts'
 import { type Swift, versionText } from '../house.ts'
-import { moveObject, objectOf, objectsIn } from '../store/objects.ts'
-import type { ContainerRow } from '../store/tables.ts'
-import { type Answer, type Ask, containerSeen, forget, type Layer, metadataOf, ok } from './ask.ts'
+import { moveObject, objectOf, objectsIn, removeObject } from '../store/objects.ts'
+import type { ContainerRow, ObjectRow } from '../store/tables.ts'
+import { type Answer, type Ask, containerSeen, done, forget, type Layer, lost, metadataOf, ok } from './ask.ts'
 import { living } from './object.ts'
 import { authorize } from './rights.ts'
+
+const MARKER = 'application/x-deleted;swift_versions_deleted=1'
 
 interface Keeping { into: ContainerRow; location: string; history: boolean }
 
@@ -31,7 +33,7 @@ async function put(house: Swift, inner: (ask: Ask) => Promise<Answer>, ask: Ask,
   // What stands there goes aside only when its successor has come: a refused upload changes nothing.
   const archive = await archiveOf(house, ask, location)
   const old = await living(house, into.id, names.object)
-  if (!old || old.content_type === 'application/x-deleted;swift_versions_deleted=1') return inner(ask)
+  if (!old || old.content_type === MARKER) return inner(ask)
   const kept = { container_id: archive.id, name: `${prefixOf(names.object)}${versionText(`${old.created_at}000`)}` }
   const now = house.world.clock.now()
   const moved = await house.commits.run((commit) => moveObject(commit, old, kept, now))
@@ -60,20 +62,34 @@ async function remove(house: Swift, inner: (ask: Ask) => Promise<Answer>, ask: A
   if (history) {
     const archive = await archiveOf(house, ask, location)
     const old = await living(house, into.id, names.object)
-    if (!old) return inner(ask)
     const prefix = prefixOf(names.object)
-    await house.commits.run((commit) => moveObject(commit, old, { container_id: archive.id, name: `${prefix}${versionText(`${old.created_at}000`)}` }, now))
-    const marker = await inner({ ...ask, method: 'PUT', names: { ...names, container: location, object: `${prefix}${versionText(String(house.stamp()))}` }, query: new URLSearchParams(), body: undefined, headers: { 'content-length': '0', 'content-type': 'application/x-deleted;swift_versions_deleted=1' }, granted: () => true })
-    return ok(marker.status) ? { ...marker, status: 204 } : marker
+    if (old) await house.commits.run((commit) => moveObject(commit, old, { container_id: archive.id, name: `${prefix}${versionText(`${old.created_at}000`)}` }, now))
+    const marker = await inner({ ...ask, method: 'PUT', names: { ...names, container: location, object: `${prefix}${versionText(String(house.stamp()))}` }, query: new URLSearchParams(), body: undefined, headers: { 'content-length': '0', 'content-type': MARKER }, granted: () => true })
+    return !ok(marker.status) ? marker : old ? done(204) : lost()
   }
-  const answer = await inner(ask)
-  if (!ok(answer.status)) return answer
-  forget(ask)
   const archive = await containerSeen(house, ask, { ...names, container: location, object: '' })
-  if (!archive) return answer
+  const standing = await living(house, into.id, names.object)
+  const answer = standing || !archive ? await inner(ask) : done(204)
+  if (!ok(answer.status) || !archive) return answer
+  forget(ask)
   const prefix = prefixOf(names.object)
-  const lines = await listPage({ limit: 1, marker: '', end_marker: '', prefix, delimiter: '', path: undefined, reverse: true }, (window) => objectsIn(house.db, archive.id, now, window))
-  const newest = lines[0]?.row && (await objectOf(house.db, archive.id, lines[0].row.name))
-  if (newest) await house.commits.run((commit) => moveObject(commit, newest, { container_id: into.id, name: names.object }, now))
+  const newest = async (): Promise<ObjectRow | undefined> => {
+    const lines = await listPage({ limit: 1, marker: '', end_marker: '', prefix, delimiter: '', path: undefined, reverse: true }, (window) => objectsIn(house.db, archive.id, now, window))
+    return lines[0]?.row && objectOf(house.db, archive.id, lines[0].row.name)
+  }
+  let top = await newest()
+  if (!standing) {
+    // It was deleted while markers were kept: the deletion itself is taken back.
+    if (top?.content_type === MARKER) {
+      const marker = top
+      await house.commits.run((commit) => removeObject(commit, archive.id, marker.name, {}, now))
+      top = await newest()
+    }
+    if (!top) return inner(ask)
+  }
+  if (top && top.content_type !== MARKER) {
+    const back = top
+    await house.commits.run((commit) => moveObject(commit, back, { container_id: into.id, name: names.object }, now))
+  }
   return answer
 }

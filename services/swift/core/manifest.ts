@@ -6,7 +6,7 @@ import { rangesOf } from './ranges.ts'
 export interface Wanted { path?: { container: string; object: string; text: string }; etag?: string; size_bytes?: number; range?: string; data?: Buffer }
 
 /** A segment as it is stored in the manifest, with Swift's names. */
-export interface Segment { name?: string; bytes: number; hash: string; content_type?: string; last_modified?: string; range?: string; sub_slo?: boolean; data?: string }
+export interface Segment { name?: string; bytes?: number; hash?: string; content_type?: string; last_modified?: string; range?: string; sub_slo?: boolean; data?: string }
 
 const KEYS = new Set(['path', 'etag', 'size_bytes', 'range', 'data'])
 
@@ -72,9 +72,9 @@ function unquotePath(text: string): Wanted['path'] {
 }
 
 /** First and last byte of the segment's object that belong to the large object. */
-export function spanOf(segment: { bytes: number; range?: string | undefined }): { start: number; end: number } | undefined {
-  if (segment.range === undefined) return { start: 0, end: segment.bytes - 1 }
-  return rangesOf(`bytes=${segment.range}`, segment.bytes)?.[0]
+export function spanOf(segment: { bytes?: number; range?: string | undefined }): { start: number; end: number } | undefined {
+  if (segment.range === undefined) return { start: 0, end: segment.bytes! - 1 }
+  return rangesOf(`bytes=${segment.range}`, segment.bytes!)?.[0]
 }
 
 export function lengthOfSegment(segment: Segment): number {

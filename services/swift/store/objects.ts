@@ -39,39 +39,40 @@ export async function putObject({ tx, hold }: Commit, row: ObjectRow, rules: Put
   const container = await hold(row.container_id)
   const old = await objectOf(tx, row.container_id, row.name)
   const alive = old && (old.delete_at === null || old.delete_at > now) ? old : undefined
-  if (rules.fresh && alive) throw new Fault('precondition', 'The object exists already.')
+  if (rules.fresh && alive) throw new Fault('precondition', 'A precondition for this request was not met.')
   if (rules.match && !(alive && (rules.match.includes('*') || rules.match.includes(alive.etag)))) throw new Fault('precondition', 'The object is not the one that was asked for.')
   if (rules.instead !== undefined && (old?.bytes_id ?? null) !== rules.instead) throw conflict('The object was changed meanwhile.')
   if (old) {
-    if (rules.versions && alive) await keepVersion(tx, old)
+    const keep = keeps(old, rules.versions && alive !== undefined)
+    if (keep) await keepVersion(tx, old, now)
     else await discard(tx, old, now)
     const { container_id, name, ...rest } = row
     await tx.query.updateTable('swift_objects').set(rest).where('container_id', '=', container_id).where('name', '=', name).execute()
-    container.count(0, row.size - (rules.versions && alive ? 0 : Number(old.size)))
+    container.count(0, row.size - (keep ? 0 : Number(old.size)))
   } else {
     await tx.query.insertInto('swift_objects').values(row).execute()
     container.count(1, row.size)
   }
-  if (old && rules.versions && alive) container.count(0, 0)
   return alive
 }
 
 /** Takes an object away; false when it is not there (any more). With `versions` it becomes an old version, and a marker says that it was deleted. */
-export async function removeObject({ tx, hold }: Commit, containerId: string, name: string, rules: { versions?: { version_id: string }; only?: string; expired?: boolean }, now: number): Promise<ObjectRow | undefined> {
+export async function removeObject({ tx, hold }: Commit, containerId: string, name: string, rules: { versions?: { version_id: string }; only?: string; expired?: boolean; wholly?: boolean }, now: number): Promise<ObjectRow | undefined> {
   const container = await hold(containerId)
   const old = await objectOf(tx, containerId, name)
   const alive = old && (old.delete_at === null || old.delete_at > now)
   if (rules.expired ? !old || alive : rules.versions ? false : !old) return undefined
   if (rules.only !== undefined && old?.bytes_id !== rules.only) return undefined
   if (old) {
-    if (rules.versions && alive) await keepVersion(tx, old)
+    const keep = rules.wholly !== true && keeps(old, rules.versions !== undefined && alive === true)
+    if (keep) await keepVersion(tx, old, now)
     else await discard(tx, old, now)
     await tx.query.deleteFrom('swift_objects').where('container_id', '=', containerId).where('name', '=', name).execute()
-    container.count(-1, rules.versions && alive ? 0 : -Number(old.size))
+    container.count(-1, keep ? 0 : -Number(old.size))
   }
   if (rules.versions) {
     const { version_id } = rules.versions
-    const marker: VersionRow = { container_id: containerId, name, bytes_id: '', size: 0, stored: 0, etag: 'd41d8cd98f00b204e9800998ecf8427e', content_type: 'application/x-deleted;swift_versions_deleted=1', metadata: '{}', listing: null, parts: null, secret_id: null, created_at: now, delete_at: null, version_id, rank: rankOf(version_id), deleted: 1 }
+    const marker: VersionRow = { container_id: containerId, name, bytes_id: '', size: 0, stored: 0, etag: 'd41d8cd98f00b204e9800998ecf8427e', content_type: 'application/x-deleted;swift_versions_deleted=1', metadata: '{}', listing: null, parts: null, secret_id: null, created_at: now, delete_at: null, version_id, rank: rankOf({ version_id, created_at: now }), deleted: 1 }
     await tx.query.insertInto('swift_versions').values(marker).execute()
   }
   return alive ? old : undefined
@@ -95,8 +96,19 @@ export async function moveObject(commit: Commit, from: ObjectRow, to: { containe
   return true
 }
 
-async function keepVersion(tx: Tx<SwiftTables>, row: ObjectRow): Promise<void> {
-  await tx.query.insertInto('swift_versions').values({ ...row, rank: rankOf(row.version_id), deleted: 0 }).execute()
+/** What has a version stays one, also where versions are no longer kept. */
+const keeps = (old: ObjectRow, wanted: boolean | undefined): boolean => wanted === true || old.version_id !== null
+
+async function keepVersion(tx: Tx<SwiftTables>, row: ObjectRow, now: number): Promise<void> {
+  if (row.version_id === null) {
+    // There is one without a version at most.
+    const before = await versionOf({ engine: tx.engine, query: tx.query }, row.container_id, row.name, null)
+    if (before) {
+      await tx.query.deleteFrom('swift_versions').where('container_id', '=', row.container_id).where('name', '=', row.name).where('rank', '=', before.rank).execute()
+      await discard(tx, before, now)
+    }
+  }
+  await tx.query.insertInto('swift_versions').values({ ...row, rank: rankOf(row), deleted: 0 }).execute()
 }
 
 /** Bytes of a row, wherever it says they are, go to the cleanup. */
@@ -105,13 +117,14 @@ export async function discard(tx: Tx<SwiftTables>, row: Stored, now: number): Pr
   if (ids.length > 0) await tx.query.insertInto('swift_cleanup').values(ids.map((bytes_id) => ({ bytes_id, due_at: now + LINGER }))).execute()
 }
 
-/** The newest first in the order of text; what has no version comes last. */
-export function rankOf(version_id: string | null): string {
-  return String(9_999_999_999_999_999n - BigInt(version_id ?? '0')).padStart(16, '0')
+/** The newest first in the order of text; what has no version counts from when it was made. */
+export function rankOf(row: Pick<Stored, 'version_id' | 'created_at'>): string {
+  return String(9_999_999_999_999_999n - BigInt(row.version_id ?? Number(row.created_at) * 1000)).padStart(16, '0')
 }
 
+/** `null`: the one that has no version. */
 export async function versionOf(db: Db, containerId: string, name: string, version_id: string | null): Promise<VersionRow | undefined> {
-  return db.query.selectFrom('swift_versions').selectAll().where('container_id', '=', containerId).where('name', '=', name).where('rank', '=', rankOf(version_id)).executeTakeFirst()
+  return db.query.selectFrom('swift_versions').selectAll().where('container_id', '=', containerId).where('name', '=', name).where('version_id', version_id === null ? 'is' : '=', version_id).executeTakeFirst()
 }
 
 /** The newest old version or marker of a name. */
@@ -139,38 +152,36 @@ export async function restoreVersion(commit: Commit, row: VersionRow, now: numbe
   return true
 }
 
-/** Every version of the names in the window, by name and then the newest first; `latest` is set. `after`: behind this version of the name at the low bound. */
+/**
+ * Every version of the names in the window, by name and then the newest first (`reverse`: all the other way round); `latest` is set. `after`: what
+ * lies behind this version of a name, beside whole names behind it.
+ */
 export async function versionsIn(db: Db, containerId: string, w: Window, after?: { name: string; rank: string }): Promise<Listed[]> {
   const columns = ['name', 'size', 'etag', 'content_type', 'listing', 'created_at', 'version_id'] as const
   let now = db.query.selectFrom('swift_objects').select(columns).where('container_id', '=', containerId)
   let old = db.query.selectFrom('swift_versions').select([...columns, 'rank', 'deleted']).where('container_id', '=', containerId)
-  if (w.low) {
-    const { name, also } = w.low
-    now = now.where('name', also ? '>=' : '>', name)
-    old = after ? old.where((eb) => eb.or([eb('name', '>', after.name), eb.and([eb('name', '=', after.name), eb('rank', '>', after.rank)])])) : old.where('name', also ? '>=' : '>', name)
-    if (after) now = now.where('name', '>=', after.name)
+  const low = after && !w.reverse ? { name: after.name, also: true } : w.low
+  const high = after && w.reverse ? { name: after.name, also: true } : w.high
+  if (low) {
+    now = now.where('name', low.also ? '>=' : '>', low.name)
+    old = old.where('name', low.also ? '>=' : '>', low.name)
   }
-  if (w.high) {
-    now = now.where('name', w.high.also ? '<=' : '<', w.high.name)
-    old = old.where('name', w.high.also ? '<=' : '<', w.high.name)
+  if (high) {
+    now = now.where('name', high.also ? '<=' : '<', high.name)
+    old = old.where('name', high.also ? '<=' : '<', high.name)
   }
+  if (after) old = old.where((eb) => eb.or([eb('name', '<>', after.name), eb('rank', w.reverse ? '<' : '>', after.rank)]))
   const direction = w.reverse ? 'desc' : 'asc'
-  const [current, past] = [await now.orderBy('name', direction).limit(w.limit).execute(), await old.orderBy('name', direction).orderBy('rank').limit(w.limit).execute()]
-  const standing = new Set(current.map((row) => row.name))
-  const rows: (Listed & { rank: string })[] = [
-    ...current.map((row) => ({ ...row, latest: true, rank: rankOf(row.version_id) })).filter((row) => !after || row.name !== after.name || row.rank > after.rank),
-    ...past,
-  ]
+  const [current, past] = [await now.orderBy('name', direction).limit(w.limit + 1).execute(), await old.orderBy('name', direction).orderBy('rank', direction).limit(w.limit).execute()]
   const sign = w.reverse ? -1 : 1
+  const beyond = (rank: string): boolean => (w.reverse ? rank < after!.rank : rank > after!.rank)
+  const rows: (Listed & { rank: string })[] = [...current.map((row) => ({ ...row, latest: true, rank: rankOf(row) })).filter((row) => !after || row.name !== after.name || beyond(row.rank)), ...past]
   const keys = new Map(rows.map((row) => [row.name, Buffer.from(row.name)]))
-  rows.sort((a, b) => (a.name === b.name ? (a.rank < b.rank ? -1 : 1) : sign * Buffer.compare(keys.get(a.name)!, keys.get(b.name)!)))
+  rows.sort((a, b) => (a.name === b.name ? (a.rank < b.rank ? -sign : sign) : sign * Buffer.compare(keys.get(a.name)!, keys.get(b.name)!)))
   const out = rows.slice(0, w.limit)
-  // A marker with nothing standing above it is the latest.
-  let before: string | undefined = after?.name
-  for (const row of out) {
-    if (!row.latest) row.latest = row.name !== before && !standing.has(row.name)
-    before = row.name
-  }
+  // Where nothing stands, a marker that is the newest of its name is the latest.
+  const standing = new Set(current.map((row) => row.name))
+  for (const row of out) row.latest ??= row.deleted === 1 && !standing.has(row.name) && (await newestVersion(db, containerId, row.name))?.rank === row.rank
   return out
 }
 
