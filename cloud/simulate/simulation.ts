@@ -62,7 +62,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     storm.on = false
     Object.assign(weather, { lose: 0, double: 0, delay: 0 })
     await settle(cloud, clock)
-    result.broken = await checkInvariants(cloud, users)
+    result.broken.push(...(await checkInvariants(cloud, users)))
   } finally {
     result.cloud_ms = clock.now() - START
     const closing = cloud.close()
@@ -81,7 +81,11 @@ async function live(options: SimulationOptions, clock: VirtualClock, random: Ran
       result.operations++
       const going = users[random.below(users.length)]!
         .act()
-        .then((status) => void (result.answers[status] = (result.answers[status] ?? 0) + 1))
+        .then(({ status, text }) => {
+          const kind = status < 300 ? '2xx' : String(status)
+          result.answers[kind] = (result.answers[kind] ?? 0) + 1
+          if (status === 500) result.broken.push(`a user was answered 500: ${text.slice(0, 300)}`)
+        })
         .finally(() => open.delete(going))
       open.add(going)
     }

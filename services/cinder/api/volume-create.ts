@@ -92,7 +92,7 @@ interface Origin {
 const BLANK: Origin = { source: { from: 'blank' }, min_gb: 1, tooSmall: () => '', bootable: false, image_metadata: null, fields: {} }
 
 async function create(house: Cinder, rq: Rq<VolumeCreateBody>): Promise<Reply> {
-  const project_id = rq.context.project_id
+  const { project_id, user_id } = ownerOf(rq)
   if (project_id === undefined) throw invalid('A volume belongs to a project: the token has none.', { field: 'project_id' })
   rq.authorize('volume:create')
   const given = rq.body.volume
@@ -114,7 +114,7 @@ async function create(house: Cinder, rq: Rq<VolumeCreateBody>): Promise<Reply> {
   const row: VolumeRow = newVolume({
     id: house.world.random.uuid(),
     project_id,
-    user_id: rq.context.user_id ?? '',
+    user_id,
     name: trimmed(given.name !== undefined ? given.name : given.display_name),
     description: trimmed(given.description !== undefined ? given.description : given.display_description),
     size,
@@ -137,6 +137,14 @@ async function create(house: Cinder, rq: Rq<VolumeCreateBody>): Promise<Reply> {
     await house.engine.start(tx as never, house.flows.createVolume, { volume_id: row.id, project_id, size_gb: size, source: origin.source, wish }, { resource_kind: 'volume', resource_id: row.id, project_id })
   })
   return { json: { volume: volumeView(rq, row, type, []) } }
+}
+
+/** Services make volumes for users (the disk that a server boots from), and name them; of others the words are heard and mean nothing, as in Cinder. */
+function ownerOf(rq: Rq<VolumeCreateBody>): { project_id: string | undefined; user_id: string } {
+  const { context, body } = rq
+  const { project_id, user_id } = body.volume as { project_id?: unknown; user_id?: unknown }
+  if (context.roles.includes('service') && typeof project_id === 'string') return { project_id, user_id: typeof user_id === 'string' ? user_id : '' }
+  return { project_id: context.project_id, user_id: context.user_id ?? '' }
 }
 
 async function originOf(house: Cinder, rq: Rq<VolumeCreateBody>, given: VolumeCreateBody['volume'], imageRef: string | null): Promise<Origin> {

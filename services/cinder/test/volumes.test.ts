@@ -36,6 +36,16 @@ test('a volume is made, shown, changed and deleted, with the project in the path
   assert.equal(cinder.backends.one.volumes.has(id) || cinder.backends.two.volumes.has(id), false)
 })
 
+test('a service makes volumes for users; nobody else can', async () => {
+  const wish = { body: { volume: { size: 1, project_id: 'project-a', user_id: 'somebody' } } }
+  const made = (await cinder.ask('POST', '/v3/volumes', { ...wish, as: 'servant@project-s' })).json.volume
+  assert.equal((await cinder.ask('GET', `/v3/volumes/${made.id}`)).json.volume['os-vol-tenant-attr:tenant_id'], 'project-a')
+  assert.equal((await cinder.ask('GET', `/v3/volumes/${made.id}`, { as: 'admin' })).json.volume.user_id, 'somebody')
+  const own = (await cinder.ask('POST', '/v3/volumes', { ...wish, as: 'member@project-b' })).json.volume
+  assert.equal((await cinder.ask('GET', `/v3/volumes/${own.id}`)).status, 404)
+  assert.equal((await cinder.ask('GET', `/v3/volumes/${own.id}`, { as: 'member@project-b' })).json.volume['os-vol-tenant-attr:tenant_id'], 'project-b')
+})
+
 test('the version decides what is shown and what is refused', async () => {
   const old = { headers: { 'openstack-api-version': 'volume 3.0' } }
   const id = await makeVolume()

@@ -1,26 +1,36 @@
 /** Addresses, prefixes and MACs as drivers write them into rules and files: parsed, so that nothing else gets there. Pure. */
 import ipaddr from 'ipaddr.js'
+import { LRUCache } from 'lru-cache'
 import { invalid } from '#base/fault.ts'
 
 export interface Prefix {
-  family: 4 | 6
+  readonly family: 4 | 6
   /** The first address as a number. */
-  first: bigint
-  length: number
+  readonly first: bigint
+  readonly length: number
 }
+
+/** The members of large groups come again with every change of one of them. */
+const parsed = new LRUCache<string, Prefix>({ max: 20_000 })
 
 /** `10.0.0.0/24`, or one address. Bits behind the length are cleared. Throws `invalid`. */
 export function parsePrefix(text: string): Prefix {
+  let prefix = parsed.get(text)
+  if (!prefix) parsed.set(text, (prefix = parseAnew(text)))
+  return prefix
+}
+
+function parseAnew(text: string): Prefix {
   const [address = '', length, ...more] = text.split('/')
   const valid = ipaddr.IPv4.isValidFourPartDecimal(address) || (address.includes(':') && !address.includes('%') && ipaddr.IPv6.isValid(address))
   if (!valid || more.length > 0) throw invalid(`'${text}' is not an IP address or prefix`)
-  const parsed = ipaddr.parse(address)
-  const family = parsed.kind() === 'ipv4' ? 4 : 6
+  const found = ipaddr.parse(address)
+  const family = found.kind() === 'ipv4' ? 4 : 6
   const bits = family === 4 ? 32 : 128
   const size = length === undefined ? bits : /^\d{1,3}$/.test(length) ? Number(length) : -1
   if (size < 0 || size > bits) throw invalid(`'${text}' is not an IP address or prefix`)
   let value = 0n
-  for (const byte of parsed.toByteArray()) value = (value << 8n) | BigInt(byte)
+  for (const byte of found.toByteArray()) value = (value << 8n) | BigInt(byte)
   const rest = BigInt(bits - size)
   return { family, first: (value >> rest) << rest, length: size }
 }

@@ -37,13 +37,14 @@ async function factsFor(db: Q, host: string, ports: readonly PlanPort[], network
 /** Addresses behind groups: those of their ports, allowed pairs included. */
 async function groupMembers(db: Q, groups: readonly string[]): Promise<{ id: string; prefixes: string[] }[]> {
   if (groups.length === 0) return []
-  const members = await db.query.selectFrom('neutron_port_security_groups').innerJoin('neutron_ports', 'neutron_ports.id', 'port_id').select(['security_group_id', 'fixed_ips', 'allowed_address_pairs']).where('security_group_id', 'in', groups).execute()
-  const known = new Set((await db.query.selectFrom('neutron_security_groups').select('id').where('id', 'in', groups).execute()).map((row) => row.id))
-  const byGroup = Map.groupBy(members, (one) => one.security_group_id)
-  return [...known].map((id) => ({
-    id,
-    prefixes: [...new Set((byGroup.get(id) ?? []).flatMap((one) => [...(JSON.parse(one.fixed_ips) as { ip_address: string }[]), ...(JSON.parse(one.allowed_address_pairs) as { ip_address: string }[])].map((each) => each.ip_address)))],
-  }))
+  const ofGroups = db.query.selectFrom('neutron_port_security_groups').where('security_group_id', 'in', groups)
+  const own = await ofGroups.innerJoin('neutron_ip_allocations', 'neutron_ip_allocations.port_id', 'neutron_port_security_groups.port_id').select(['security_group_id', 'ip_address']).execute()
+  const paired = await ofGroups.innerJoin('neutron_ports', 'neutron_ports.id', 'neutron_port_security_groups.port_id').select(['security_group_id', 'allowed_address_pairs']).where('allowed_address_pairs', '!=', '[]').execute()
+  const known = await db.query.selectFrom('neutron_security_groups').select('id').where('id', 'in', groups).execute()
+  const byGroup = new Map(known.map(({ id }) => [id, new Set<string>()]))
+  for (const { security_group_id, ip_address } of own) byGroup.get(security_group_id)?.add(ip_address)
+  for (const { security_group_id, allowed_address_pairs } of paired) for (const { ip_address } of JSON.parse(allowed_address_pairs) as { ip_address: string }[]) byGroup.get(security_group_id)?.add(ip_address)
+  return [...byGroup].map(([id, prefixes]) => ({ id, prefixes: [...prefixes] }))
 }
 
 /** The other ends of VXLAN networks: hosts that have a port there, and what lives behind them. */

@@ -16,7 +16,7 @@ import { refreshNetwork } from './network-info.ts'
 import { awaitWires, ensurePorts, type NicWish, releasePorts } from './ports.ts'
 import { groupFacts, groupHolds, type Place, placeServer } from './scheduling.ts'
 import { letGo, liveServer, moveServer, type ServerWork, settle } from './state.ts'
-import { completeVolumes, connectVolumes, ensureVolumesHeld } from './volumes.ts'
+import { completeVolumes, connectVolumes, ensureVolumesHeld, unholdVolumes } from './volumes.ts'
 
 export interface CreateServer extends ServerWork {
   nics: NicWish[]
@@ -141,6 +141,7 @@ async function build(nova: Nova, p: CreateServer, place: Place, attempt: number,
     await callCompute(nova, place.host_id, 'ensureNoGuest', { server_id: p.server_id, host_id: place.host_id }, { wait: 0 }).catch(() => {})
     if (!isHostsFault(thrown) || last || signal.aborted) {
       await releasePorts(nova, p.server_id, nics).catch(() => {})
+      if (p.has_devices) await unholdVolumes(nova, p.server_id).catch(() => {})
       throw thrown
     }
     nova.world.log.module('nova.build').warn('Failed to build a server on a host and tries another', { server: p.server_id, host: place.host, error: thrown })
@@ -157,6 +158,7 @@ function isHostsFault(thrown: unknown): boolean {
 async function unbuild(nova: Nova, p: CreateServer, place: Place, { nics, fault }: Built): Promise<void> {
   if (!fault) await callCompute(nova, place.host_id, 'ensureNoGuest', { server_id: p.server_id, host_id: place.host_id })
   await releasePorts(nova, p.server_id, nics)
+  if (p.has_devices) await unholdVolumes(nova, p.server_id)
 }
 
 async function activate(nova: Nova, p: CreateServer, place: Place): Promise<void> {

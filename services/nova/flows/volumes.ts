@@ -4,7 +4,7 @@ import { completeAttachment, type Connector, createAttachment, deleteAttachment,
 import { createVolume, deleteVolume, showVolume, type Volume } from '#cinder/contract/volumes.ts'
 import type { ConnectionInfo, VolumeSpec } from '#nova/drivers/interface.ts'
 import type { Nova } from '../house.ts'
-import { deleteBlockDevice, patchBlockDevice } from '../store/block-devices.ts'
+import { blockDevicesOf, deleteBlockDevice, patchBlockDevice } from '../store/block-devices.ts'
 import type { BlockDeviceRow, ServerRow } from '../store/tables.ts'
 
 export const isVolume = (device: BlockDeviceRow): boolean => device.destination_type === 'volume'
@@ -122,14 +122,27 @@ export async function letVolumeGo(nova: Nova, device: BlockDeviceRow): Promise<v
   if (device.attachment_id !== null) await nova.client.call(await nova.service(), 'cinder', deleteAttachment, { params: { attachment_id: device.attachment_id } }).then(() => {}, ignoreGone)
 }
 
+async function letAllGo(nova: Nova, serverId: string): Promise<void> {
+  const caller = await nova.service()
+  const { attachments } = await nova.client.call(caller, 'cinder', listAttachments, { query: { all_tenants: true, instance_id: serverId } })
+  for (const { id } of attachments) await nova.client.call(caller, 'cinder', deleteAttachment, { params: { attachment_id: id } }).then(() => {}, ignoreGone)
+}
+
+/** Of a server that could not be built: its volumes are free for others. Which ones they were stays on record until it is deleted. */
+export async function unholdVolumes(nova: Nova, serverId: string): Promise<void> {
+  const devices = (await blockDevicesOf(nova.db, serverId)).filter(isVolume)
+  if (devices.length === 0) return
+  await letAllGo(nova, serverId)
+  for (const { id } of devices) await patchBlockDevice(nova.db, id, { attachment_id: null, connection_info: null })
+}
+
 /**
  * At the end of a server: volumes are let go, and those that were to go with it are deleted (S8). Cinder says what the server holds: beside what its
  * rows name, the other side of a move that was never settled, and what a process held and died.
  */
 export async function releaseVolumes(nova: Nova, serverId: string, devices: readonly BlockDeviceRow[]): Promise<void> {
   const caller = await nova.service()
-  const { attachments } = await nova.client.call(caller, 'cinder', listAttachments, { query: { all_tenants: true, instance_id: serverId } })
-  for (const { id } of attachments) await nova.client.call(caller, 'cinder', deleteAttachment, { params: { attachment_id: id } }).then(() => {}, ignoreGone)
+  await letAllGo(nova, serverId)
   for (const device of devices.filter(isVolume)) {
     if (device.delete_on_termination === 1 && device.volume_id !== null) {
       await nova.client.call(caller, 'cinder', deleteVolume, { params: { volume_id: device.volume_id } }).catch((thrown: unknown) => {
