@@ -31,6 +31,8 @@ export interface TempestOptions {
 
 /** What the log says of every answer of 500. */
 const BROKEN = 'Failed to answer a request'
+/** The slowest class takes a third of this. */
+const SILENCE_MS = 180_000
 const PACKAGES = ['tempest.api', 'tempest.scenario']
 
 export async function runTempest(patterns: readonly string[], options: TempestOptions = {}): Promise<Counts> {
@@ -90,17 +92,32 @@ async function runWorkers(dir: string, workers: number, packages: readonly strin
     cwd: dir,
     env: { TEMPEST_CONFIG_DIR: join(dir, 'etc'), TEMPEST_CONFIG: 'tempest.conf', PYTHONWARNINGS: 'ignore', PYTHONDONTWRITEBYTECODE: '1', PATH: '/usr/bin:/bin', OS_TEST_TIMEOUT: '300' },
     stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+    // A group of its own, so that it can be ended with its workers.
+    detached: true,
   })
   const ended = once(child, 'close')
+  let silence: NodeJS.Timeout | undefined
+  let silent = false
+  const heard = (): void => {
+    clearTimeout(silence)
+    silence = setTimeout(() => {
+      silent = true
+      process.kill(-child.pid!, 'SIGKILL')
+    }, SILENCE_MS)
+  }
+  heard()
   const results: TempestResult[] = []
   const classes: { class: string; seconds: number }[] = []
   for await (const line of createInterface({ input: child.stdio[3] as Readable })) {
+    heard()
     const said = JSON.parse(line) as TempestResult | { class: string; seconds: number }
     if ('class' in said) classes.push(said)
     else results.push(said)
   }
   await writeFile(join(dir, 'classes.txt'), classes.sort((a, b) => b.seconds - a.seconds).map((one) => `${one.seconds}\t${one.class}\n`).join(''))
   const [code] = await ended
+  clearTimeout(silence)
+  if (silent) throw new Error(`The workers of Tempest said nothing for ${SILENCE_MS / 1000} s`)
   if (code !== 0) throw new Error(`The workers of Tempest ended with ${code}`)
   if (results.length === 0) throw new Error(`No Tempest test matches ${patterns.join(' ')}`)
   return results

@@ -10,11 +10,13 @@ next class when it is free, those with the most tests first.
 import collections
 import importlib
 import json
+import logging
 import multiprocessing
 import os
 import pkgutil
 import re
 import sys
+import threading
 import time
 import traceback
 import unittest
@@ -125,6 +127,10 @@ def text_of(details):
 
 
 def work(classes, order, position, write):
+    # The locks of the log were made before the fork, of pipes: a worker would wait for another's.
+    for logger in [logging.getLogger(), *logging.Logger.manager.loggerDict.values()]:
+        for handler in getattr(logger, 'handlers', []):
+            handler.lock = threading.RLock()
     while True:
         with position.get_lock():
             at = position.value
