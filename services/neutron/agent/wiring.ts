@@ -97,7 +97,9 @@ export function startWiring(parts: WiringParts): Wiring {
     const wish = await wishes({ ports: ids.ports, networks: ids.networks, sets: ids.sets })
     if (wish.address_sets.length > 0) await driver.ensureAddressSets(wish.address_sets)
     const wanted = new Set(wish.ports.map((one) => one.port.id))
-    const ports = Promise.all(wish.ports.map(({ port, network }) => driver.ensurePort(port, network)))
+    const wire = (inside: boolean): Promise<PortReport[]> => Promise.all(wish.ports.filter(({ port }) => (port.vif?.kind === 'vlan') === inside).map(({ port, network }) => driver.ensurePort(port, network)))
+    // What lies inside another port comes after it.
+    const ports = wire(false).then(async (outer) => [...outer, ...(await wire(true))])
     const gone = ids.ports.filter((id) => !wanted.has(id)).map((id) => driver.ensureNoPort(id))
     const dhcp = canServeDhcp(driver) ? wish.dhcp.map(async (plan) => ({ ...(await driver.ensureDhcp(plan)), id: plan.port.id })) : []
     const served = new Set(wish.dhcp.map((one) => one.network.id))

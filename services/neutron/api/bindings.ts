@@ -7,6 +7,7 @@ import { envelope, type Values } from '#neutron/core/body.ts'
 import { portBinding as takes } from '#neutron/core/nouns/port.ts'
 import { bind } from '#neutron/flows/binding.ts'
 import { changed } from '#neutron/flows/standard.ts'
+import { followParent } from '#neutron/flows/trunks.ts'
 import type { Neutron } from '#neutron/house.ts'
 import type { BindingRow, PortRow, T } from '#neutron/store/tables.ts'
 import { rowFor } from './desk.ts'
@@ -94,6 +95,7 @@ export function bindingRoutes(house: Neutron): Route[] {
             if (gone === 0) throw missing(port.id, host)
           }
           house.notices.changed(tx, { ports: [port.id] }, host)
+          if (port['binding:host_id'] === host) await followParent(house, tx, port.id, '')
         })
         return {}
       },
@@ -137,6 +139,7 @@ async function create(house: Neutron, rq: Rq, portOf: PortOf, all: (db: T, port:
     if (row.status === 'ACTIVE') {
       await store.ports.change(tx, { id: port.id }, { 'binding:host_id': host, ...bound, 'binding:vnic_type': vnic_type, 'binding:profile': row.profile, ...changed(house, port as never) })
       house.notices.changed(tx, { ports: [port.id], networks: [port.network_id] }, host)
+      await followParent(house, tx, port.id, host)
     } else {
       await store.portBindings.add(tx, row)
       house.notices.changed(tx, { ports: [port.id] }, host)
@@ -161,6 +164,7 @@ async function activate(house: Neutron, rq: Rq, portOf: PortOf): Promise<Reply> 
     await store.ports.change(tx, { id: port.id }, next)
     house.notices.changed(tx, { ports: [port.id], networks: [port.network_id] }, host)
     if (before) house.notices.changed(tx, { ports: [port.id], networks: [port.network_id] }, before.host)
+    await followParent(house, tx, port.id, host)
     return { json: { port_binding: shown({ ...row, status: 'ACTIVE' }, next) } }
   })
 }

@@ -4,7 +4,9 @@ import type { Reply, Route, Rq } from '#stack/route.ts'
 import { route } from '#stack/route.ts'
 import { toColumns, takeValue, type Values } from '#neutron/core/body.ts'
 import { trunk as noun } from '#neutron/core/nouns/more.ts'
+import { updatePort, wishOf } from '#neutron/flows/ports.ts'
 import { born, changed } from '#neutron/flows/standard.ts'
+import { followParent } from '#neutron/flows/trunks.ts'
 import type { Neutron } from '#neutron/house.ts'
 import { spend } from '#neutron/store/quotas.ts'
 import { changeRow, insertRow, removeRow, rowOf } from '#neutron/store/rows.ts'
@@ -63,14 +65,14 @@ export function trunkRoutes(house: Neutron): Route[] {
           enabled(row)
           const parent = (await rowOf(tx as never, 'neutron_ports', row.port_id)) as unknown as PortRow | undefined
           if (parent && parent['binding:host_id'] !== '') throw conflict(`Trunk ${row.id} is currently in use.`, { code: 'TrunkInUse' })
-          for (const sub of await subportsOf(tx, [row.id])) await release(tx, sub.port_id)
+          for (const sub of await subportsOf(tx, [row.id])) await release(house, tx, sub.port_id)
           await removeRow(tx as never, noun.table, row.id)
         })
         return {}
       },
     }),
     route({ method: 'PUT', path: `${path}/add_subports`, name: 'trunks.add_subports', status: 200, handle: (rq) => change(house, rq, 'add_subports', (tx, row, subs) => addAll(house, tx, rq, row, subs)) }),
-    route({ method: 'PUT', path: `${path}/remove_subports`, name: 'trunks.remove_subports', status: 200, handle: (rq) => change(house, rq, 'remove_subports', removeAll) }),
+    route({ method: 'PUT', path: `${path}/remove_subports`, name: 'trunks.remove_subports', status: 200, handle: (rq) => change(house, rq, 'remove_subports', (tx, row, subs) => removeAll(house, tx, row, subs)) }),
     route({
       method: 'GET',
       path: `${path}/get_subports`,
@@ -134,6 +136,8 @@ async function addAll(house: Neutron, tx: T, rq: Rq, trunk: TrunkRow, subs: read
     await store.subports.add(tx, { port_id: port.id, trunk_id: trunk.id, segmentation_type: type, segmentation_id: number })
     await store.ports.change(tx, { id: port.id }, { device_owner: 'trunk:subport', device_id: trunk.id, revision_number: port.revision_number + 1, updated_at: house.now() })
   }
+  const holder = there(await store.ports.one(tx, { id: trunk.port_id }, ['binding:host_id']))
+  await followParent(house, tx, trunk.port_id, holder['binding:host_id'])
 }
 
 /** `inherit` takes the VLAN of the subport's own network. */
@@ -149,15 +153,19 @@ async function segmentOf(tx: T, sub: Sub): Promise<[string, number]> {
   return ['vlan', sub.segmentation_id]
 }
 
-async function removeAll(tx: T, trunk: TrunkRow, subs: readonly Sub[]): Promise<void> {
+async function removeAll(house: Neutron, tx: T, trunk: TrunkRow, subs: readonly Sub[]): Promise<void> {
   const present = new Set((await subportsOf(tx, [trunk.id])).map((one) => one.port_id))
   for (const { port_id } of subs) {
     if (!present.has(port_id)) throw notFound(`SubPort on trunk ${trunk.id} with parent port ${port_id} could not be found.`, { code: 'SubPortNotFound' })
-    await release(tx, port_id)
+    await release(house, tx, port_id)
   }
+  const holder = there(await store.ports.one(tx, { id: trunk.port_id }, ['binding:host_id']))
+  await followParent(house, tx, trunk.port_id, holder['binding:host_id'])
 }
 
-async function release(tx: T, portId: string): Promise<void> {
+async function release(house: Neutron, tx: T, portId: string): Promise<void> {
   await store.subports.drop(tx, { port_id: portId })
   await store.ports.change(tx, { id: portId }, { device_owner: '', device_id: '' })
+  const row = await store.ports.one(tx, { id: portId })
+  if (row && row['binding:host_id'] !== '') await updatePort(house, tx, row, wishOf({ 'binding:host_id': '' }))
 }

@@ -87,6 +87,8 @@ export interface PlanFacts {
   vteps: ReadonlyMap<string, readonly { ip: string }[]>
   fdb: ReadonlyMap<string, readonly { mac_address: string; ip: string }[]>
   dns_servers: readonly string[]
+  /** Where a subport of a trunk hangs, by its id. */
+  subports: ReadonlyMap<string, { parent_port_id: string; segmentation_id: number }>
 }
 
 const list = <Element>(text: string): Element[] => JSON.parse(text) as Element[]
@@ -124,6 +126,7 @@ export function networkPlan(id: string, facts: PlanFacts): NetworkPlan | undefin
 
 export function portPlan(port: PlanPort, facts: PlanFacts): PortPlan {
   const groups = list<string>(port.security_groups)
+  const trunk = facts.subports.get(port.id)
   const qos = qosPlan(facts.limits.get(port.qos_policy_id ?? port.qos_network_policy_id ?? ''))
   return {
     id: port.id,
@@ -137,6 +140,7 @@ export function portPlan(port: PlanPort, facts: PlanFacts): PortPlan {
     allowed_address_pairs: list(port.allowed_address_pairs),
     security_rules: groups.flatMap((group) => (facts.rules.get(group) ?? []).map(rulePlan)),
     ...(groups.some((group) => facts.stateless.has(group)) ? { stateful: false } : {}),
+    ...(trunk ? { vif: { kind: 'vlan' as const, ...trunk } } : {}),
     ...(qos ? { qos } : {}),
   }
 }

@@ -60,8 +60,8 @@ export interface AddressSetPlan {
   prefixes: readonly string[]
 }
 
-/** How the endpoint is plugged: a tap that QEMU opens, or one end of a veth in another namespace (containers, tests). */
-export type VifPlan = { kind: 'tap'; multi_queue?: boolean } | { kind: 'veth'; netns: string; device: string }
+/** How the endpoint is plugged: a tap that QEMU opens, one end of a veth in another namespace (containers, tests), or a VLAN inside the device of a trunk's parent port. */
+export type VifPlan = { kind: 'tap'; multi_queue?: boolean } | { kind: 'veth'; netns: string; device: string } | { kind: 'vlan'; parent_port_id: string; segmentation_id: number }
 
 export interface PortPlan {
   id: string
@@ -165,3 +165,8 @@ export interface HostPlan {
 }
 
 export const emptyHostPlan: HostPlan = { networks: [], ports: [], address_sets: [], dhcp: [], routers: [] }
+
+/** Ports inside the device of another come after it. */
+export function parentsFirst(ports: readonly PortPlan[]): PortPlan[] {
+  return [...ports.filter((port) => port.vif?.kind !== 'vlan'), ...ports.filter((port) => port.vif?.kind === 'vlan')]
+}

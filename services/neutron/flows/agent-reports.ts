@@ -5,6 +5,7 @@ import { rowsIn } from '#neutron/store/rows.ts'
 import type { PortRow } from '#neutron/store/tables.ts'
 import { but, store } from '#neutron/store/store.ts'
 import { holdersOf } from '#neutron/store/addresses.ts'
+import { refreshTrunksOf } from './trunks.ts'
 import { networksBehind } from '#neutron/store/routers.ts'
 
 export async function takeHeartbeat(house: Neutron, beat: Heartbeat): Promise<void> {
@@ -27,13 +28,16 @@ export async function takeReport(house: Neutron, report: PortStatusReport): Prom
   // Most reports say what is known already; those cost one read.
   if (!(await news(house, report))) return
   await house.db.transaction(async (tx) => {
+    const moved: string[] = []
     for (const row of (await rowsIn(tx as never, 'neutron_ports', 'id', [...active.keys()])) as unknown as PortRow[]) {
       const said = active.get(row.id)!
       const next = nextOf(row, report.host, said)
       if (!next) continue
       await store.ports.change(tx, { id: row.id }, { ...next, updated_at: house.now(), revision_number: row.revision_number + 1 })
+      if (next.status !== row.status) moved.push(row.id)
       if (next.status !== row.status) house.notices.nova(tx, next.status === 'ACTIVE' ? 'network-vif-plugged' : 'network-vif-unplugged', row)
     }
+    if (moved.length > 0) await refreshTrunksOf(house, tx, moved)
     for (const router of report.routers ?? []) {
       const status = router.status === 'ACTIVE' ? 'ACTIVE' : 'DOWN'
       const fips = await store.floatingIps.all(tx, { router_id: router.id, status: but(status) }, ['id', 'status', 'revision_number', 'floating_ip_address'])

@@ -13,6 +13,7 @@ import { chooseAddresses, type FixedIp, isRouterOwner, subnetsOf } from './addre
 import { bind } from './binding.ts'
 import { ensureDefaultGroup } from './default-group.ts'
 import { ensureDhcp } from './dhcp.ts'
+import { followParent } from './trunks.ts'
 import { born, changed } from './standard.ts'
 import { store, there } from '#neutron/store/store.ts'
 
@@ -196,6 +197,7 @@ export async function updatePort(house: Neutron, tx: T, row: PortRow, wish: Port
   Object.assign(next, changed(house, row as never))
   await changeRow(tx as never, 'neutron_ports', row.id, next as never)
   await tell(house, tx, row, next, groups)
+  if (next['binding:host_id'] !== row['binding:host_id']) await followParent(house, tx, row.id, next['binding:host_id'])
   return next
 }
 

@@ -31,7 +31,14 @@ async function factsFor(db: Q, host: string, ports: readonly PlanPort[], network
     sets: [...(await groupMembers(db, [...remoteGroups])), ...(await rows<{ id: string; addresses: string }>(db, 'neutron_address_groups', 'id', remoteLists)).map((one) => ({ id: one.id, prefixes: JSON.parse(one.addresses) as string[] }))],
     ...tunnels,
     dns_servers: settings.dns_servers,
+    subports: await trunkPlaces(db, ports.filter((port) => port.device_owner === 'trunk:subport').map((port) => port.id)),
   }
+}
+
+async function trunkPlaces(db: Q, portIds: readonly string[]): Promise<PlanFacts['subports']> {
+  const subports = await rows<{ port_id: string; trunk_id: string; segmentation_id: number }>(db, 'neutron_subports', 'port_id', portIds)
+  const parents = new Map((await rows<{ id: string; port_id: string }>(db, 'neutron_trunks', 'id', subports.map((one) => one.trunk_id))).map((trunk) => [trunk.id, trunk.port_id]))
+  return new Map(subports.flatMap(({ port_id, trunk_id, segmentation_id }) => (parents.has(trunk_id) ? [[port_id, { parent_port_id: parents.get(trunk_id)!, segmentation_id }] as const] : [])))
 }
 
 /** Addresses behind groups: those of their ports, allowed pairs included. */

@@ -9,7 +9,7 @@ import type { World } from '#base/world.ts'
 import { parsePrefix } from '../address.ts'
 import { checkDhcp, checkPort, checkRouter } from '../check.ts'
 import type { DhcpAbility, HostReport, MetadataAbility, MetadataHandler, MetadataSource, NetworkDriver, ObjectReport, PortReport, RouterReport, RoutingAbility } from '../interface.ts'
-import type { AddressSetPlan, DhcpPlan, HostPlan, NetworkPlan, PortPlan, RouterPlan, SecurityRulePlan } from '../plan.ts'
+import { type AddressSetPlan, type DhcpPlan, type HostPlan, type NetworkPlan, parentsFirst, type PortPlan, type RouterPlan, type SecurityRulePlan } from '../plan.ts'
 
 /** What a host carries. */
 export interface FakeHost {
@@ -75,7 +75,7 @@ export class FakeNetworkDriver implements NetworkDriver, RoutingAbility, DhcpAbi
     const networks = new Map(plan.networks.map((network) => [network.id, network]))
     return {
       networks: await all(plan.networks, (network) => this.ensureNetwork(network)),
-      ports: await all(plan.ports, (port) => {
+      ports: await all(parentsFirst(plan.ports), (port) => {
         const network = networks.get(port.network_id)
         return network ? this.ensurePort(port, network) : { id: port.id, status: 'DOWN', reason: 'Its network is not on this host' }
       }),
@@ -97,6 +97,7 @@ export class FakeNetworkDriver implements NetworkDriver, RoutingAbility, DhcpAbi
     const report = await this.#report('ensurePort', port.id, () => {
       checkPort(port, network)
       for (const { remote_set } of port.security_rules) if (remote_set !== undefined && !this.host.address_sets.has(remote_set)) throw invalid(`Address set ${remote_set} is not on this host`)
+      if (port.vif?.kind === 'vlan' && !this.host.ports.has(port.vif.parent_port_id)) throw invalid('The parent port of its trunk is not on this host')
       this.#network(network)
       this.host.ports.set(port.id, port)
     })

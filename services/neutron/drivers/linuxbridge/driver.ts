@@ -2,7 +2,7 @@
  * The network driver for Linux bridges, VXLAN and nftables. One object wires the parts of this room together: `fabric.ts` holds the
  * namespace and what is known of it, `network.ts`, `port.ts`, `router.ts` and `dhcp.ts` move one kind of thing each.
  */
-import { asFault, faultChain, isFault } from '#base/fault.ts'
+import { asFault, faultChain, isFault, unavailable } from '#base/fault.ts'
 import type { World } from '#base/world.ts'
 import type { DhcpAbility, HostReport, MetadataAbility, MetadataHandler, NetworkDriver, ObjectReport, PortReport, RouterReport, RoutingAbility } from '../interface.ts'
 import type { AddressSetPlan, DhcpPlan, HostPlan, NetworkPlan, PortPlan, QosPlan, RouterPlan } from '../plan.ts'
@@ -44,6 +44,8 @@ export class LinuxbridgeDriver implements NetworkDriver, RoutingAbility, DhcpAbi
   readonly #remotes = new Map<string, KnownEnds>()
   readonly #flat = new Map<string, string>()
   readonly #dhcp = new Map<string, string>()
+  /** Subports of trunks by the port whose device they lie in: the kernel takes them away with it. */
+  readonly #inside = new Map<string, string>()
   #namespaces: Set<string> | undefined
 
   constructor(options: LinuxbridgeOptions, tools: HostTools, world: World) {
@@ -171,18 +173,19 @@ export class LinuxbridgeDriver implements NetworkDriver, RoutingAbility, DhcpAbi
     for (const set of plan.address_sets) this.#sets.set(set.id, set)
 
     const finished = await Promise.all(networkReports.map((report) => (report.status === 'ACTIVE' ? this.#report(report.id, () => this.#network(networks.get(report.id)!)) : report)))
-    const ports = await Promise.all(
-      plan.ports.map(async (port): Promise<PortReport> => {
-        const network = networks.get(port.network_id)
-        if (!network) return { id: port.id, status: 'DOWN', reason: networkReports.find(({ id }) => id === port.network_id)?.reason ?? 'Its network is not on this host' }
-        const why = failed.get(port.id)
-        if (why !== undefined) return { id: port.id, status: 'DOWN', reason: why }
-        return this.#port(port, network).then(
-          () => portReport(this.#host, port),
-          (thrown: unknown) => this.#down(port.id, thrown),
-        )
-      }),
-    )
+    const wire = async (port: PortPlan): Promise<PortReport> => {
+      const network = networks.get(port.network_id)
+      if (!network) return { id: port.id, status: 'DOWN', reason: networkReports.find(({ id }) => id === port.network_id)?.reason ?? 'Its network is not on this host' }
+      const why = failed.get(port.id)
+      if (why !== undefined) return { id: port.id, status: 'DOWN', reason: why }
+      return this.#port(port, network).then(
+        () => portReport(this.#host, port),
+        (thrown: unknown) => this.#down(port.id, thrown),
+      )
+    }
+    const ports = await Promise.all(plan.ports.filter(({ vif }) => vif?.kind !== 'vlan').map(wire))
+    // What lies inside another port's device comes after it.
+    ports.push(...(await Promise.all(plan.ports.filter(({ vif }) => vif?.kind === 'vlan').map(wire))))
     const dhcp = await inTurn(plan.dhcp, (one) => this.#report(one.network.id, () => this.#serveDhcp(one)))
     return { networks: finished, ports, dhcp, routers: await inTurn(plan.routers, (router) => this.#router(router)) }
   }
@@ -209,7 +212,9 @@ export class LinuxbridgeDriver implements NetworkDriver, RoutingAbility, DhcpAbi
     ])
     const stale = [...fabric.links.keys()].filter((ifname) => /^(tap|ifb|brq|vxlan-|rp-|dp-|phy-)/.test(ifname) && !wanted.has(ifname))
     for (const cable of stale.filter((ifname) => ifname.startsWith('phy-'))) await removeExternalEnd(this.#host, cable)
-    await fabric.change((links) => stale.flatMap((ifname) => linkRemoval(links, ifname)))
+    // What lies inside another device first: it would go with it, and not be found.
+    const inner = stale.filter((ifname) => fabric.links.get(ifname)?.kind === 'vlan')
+    await fabric.change((links) => [...inner, ...stale].flatMap((ifname) => linkRemoval(links, ifname)))
     for (const id of fabric.portNumbers.keys()) if (!ports.has(id)) this.#forgetPort(id)
     for (const bridge of fabric.zones.keys()) if (!networks.has(bridge)) fabric.zones.release(bridge)
   }
@@ -262,7 +267,8 @@ export class LinuxbridgeDriver implements NetworkDriver, RoutingAbility, DhcpAbi
       fabric.portTexts.set(port.id, text)
       fabric.zoned.add(network.id)
     }
-    await both(wire(), fabric.change((links) => [...networkLinks(this.#host, network, links), ...portLinks(this.#host, port, network, links)]))
+    await both(wire(), fabric.change((links) => [...networkLinks(this.#host, network, links), ...portLinks(this.#host, port, network, links)]).catch((thrown: unknown) => noVlans(port, thrown)))
+    if (port.vif?.kind === 'vlan') this.#inside.set(port.id, port.vif.parent_port_id)
     if (this.#remembered.update(port)) await forgetConnections(this.#host, network.id, port.fixed_ips.map(({ ip_address }) => ip_address))
     await this.#ends(network)
     await this.#limit(port)
@@ -277,6 +283,8 @@ export class LinuxbridgeDriver implements NetworkDriver, RoutingAbility, DhcpAbi
   }
 
   async #removePort(portId: string): Promise<void> {
+    for (const [inner, parent] of this.#inside) if (parent === portId) await this.#removePort(inner)
+    this.#inside.delete(portId)
     const known = this.#remembered.get(portId)
     await removePort(this.#host, portId)
     this.#forgetPort(portId)
@@ -387,4 +395,10 @@ async function inTurn<T, R>(all: readonly T[], work: (one: T) => Promise<R>): Pr
   const results: R[] = []
   for (const one of all) results.push(await work(one))
   return results
+}
+
+/** Says what is missing when a subport's device cannot be made. */
+function noVlans(port: PortPlan, thrown: unknown): never {
+  if (port.vif?.kind === 'vlan' && /Unknown device type/.test(`${faultChain(thrown)} ${String(asFault(thrown).data.stderr ?? '')}`)) throw unavailable('This kernel has no VLAN (802.1Q) devices, so subports of trunks cannot be wired', { cause: thrown })
+  throw thrown
 }

@@ -3,6 +3,7 @@
  * shared with other ports that are wired at the same time). A device without rules is mute, so the order does not matter.
  */
 import type { Command } from '#host/ip.ts'
+import { unavailable } from '#base/fault.ts'
 import { familyOf, parseMac } from '../address.ts'
 import type { PortReport } from '../interface.ts'
 import type { NetworkPlan, PortPlan } from '../plan.ts'
@@ -21,13 +22,16 @@ export function portLinks(host: Host, port: PortPlan, network: NetworkPlan, link
   const vif = port.vif ?? { kind: 'tap' }
   const mac = parseMac(port.mac_address)
   const owner = host.options.tap_user === undefined ? [] : ['user', host.options.tap_user]
+  if (vif.kind === 'vlan' && !links.has(tapName(vif.parent_port_id))) throw unavailable('The parent port of its trunk is not wired')
   const create: Command[] =
-    vif.kind === 'tap'
+    vif.kind === 'vlan'
+      ? [['link', 'add', 'link', tapName(vif.parent_port_id), 'name', ifname, 'type', 'vlan', 'id', String(vif.segmentation_id)]]
+      : vif.kind === 'tap'
       ? [['tuntap', 'add', 'dev', ifname, 'mode', 'tap', ...owner, ...(vif.multi_queue ? ['multi_queue'] : [])]]
       : [['link', 'add', ifname, 'type', 'veth', 'peer', 'name', vif.device, 'address', mac, 'mtu', String(network.mtu), 'netns', vif.netns]]
   return linkChanges(links, {
     ifname,
-    kind: vif.kind === 'tap' ? 'tun' : 'veth',
+    kind: vif.kind === 'tap' ? 'tun' : vif.kind,
     create,
     ifalias: `port ${port.id}`,
     mtu: network.mtu,
