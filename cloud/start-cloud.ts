@@ -34,7 +34,7 @@ import { houses } from './houses.ts'
 import { type Identity, identityOf } from './identity.ts'
 import { upgradeRouter } from './upgrade.ts'
 import { type CloudCredentials, credentialsOf } from './credentials.ts'
-import { guestImageReady, uploadGuestImage } from './seed/guest-image.ts'
+import { guestImageReady, removeHalfMade, uploadGuestImage } from './seed/guest-image.ts'
 import { seedCloud } from './seed/seed.ts'
 import { checkRole } from './roles.ts'
 import { openSecrets, type Secrets, servicePassword } from './secrets.ts'
@@ -67,8 +67,10 @@ export interface CloudOptions {
 }
 
 export interface Cloud {
-  /** Root of the front door; `http://ondol.invalid` when nothing listens. */
+  /** Root of the front door as clients reach it; `http://ondol.invalid` when nothing listens. */
   readonly url: string
+  /** Where this process itself listens: the same, but for a proxy in front. */
+  readonly localUrl: string
   readonly world: World
   readonly config: CloudConfig & ConfigValues
   readonly db: Database
@@ -84,6 +86,9 @@ export interface Cloud {
   readonly guestImage: Promise<void>
   close(): Promise<void>
 }
+
+/** Numbers of what one of several control processes does at a time. */
+const [FIRST_SECRETS, SEED, GUEST_IMAGE] = [1, 2, 3] as const
 
 export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   let phaseBegan = performance.now()
@@ -120,7 +125,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     undo.push(() => db.close())
     await migrate(db, [{ house: 'base', migrations: flowMigrations }, ...houses.map((house) => house.plate.migrations)], here.clock.now())
     phase('database')
-    const secrets = await alone(db, async () => {
+    const secrets = await alone(db, FIRST_SECRETS, async () => {
       const opened = await openSecrets(join(sharedDir, 'secrets.json'), here.random)
       drawAll(opened)
       await opened.save()
@@ -191,19 +196,21 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     let guestImage = Promise.resolve()
     if (config.seed.enabled) {
       // Of several control processes that start together, one makes it and the others find it.
-      await alone(db, () => seedCloud({ client: outbound, identity, world: here, config }))
-      guestImage = seedGuestImage(outbound, identity, options.guestImage, drivers)
+      await alone(db, SEED, () => seedCloud({ client: outbound, identity, world: here, config }))
+      guestImage = seedGuestImage(outbound, identity, options.guestImage, drivers, db)
       guestImage.catch((thrown: unknown) => here.log.module('cloud').error('Failed to make the image ondol-guest', { error: thrown }))
       if (!options.guestImage) await guestImage
     }
     phase('seed')
 
-    const close = async (): Promise<void> => {
+    let closing: Promise<void> | undefined
+    const close = (): Promise<void> => (closing ??= end())
+    const end = async (): Promise<void> => {
       for (const step of undo.reverse()) await step().catch((thrown: unknown) => here.log.module('cloud').error('Failed to stop a part', { error: thrown }))
       if (temporary) await rm(dataDir, { recursive: true, force: true, maxRetries: 3 })
     }
     const url = publicUrl()
-    return { url, world: here, config, db, dataDir, secrets, handler, fetch: fetchOf(handler, url), controls, credentials, guestImage, close }
+    return { url, localUrl: listening?.url ?? url, world: here, config, db, dataDir, secrets, handler, fetch: fetchOf(handler, url), controls, credentials, guestImage, close }
   } catch (thrown) {
     for (const step of undo.reverse()) await step().catch(() => {})
     if (temporary) await rm(dataDir, { recursive: true, force: true })
@@ -211,11 +218,16 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   }
 }
 
-async function seedGuestImage(outbound: Client, identity: Identity, build: CloudOptions['guestImage'], drivers: 'fake' | 'real'): Promise<void> {
+async function seedGuestImage(outbound: Client, identity: Identity, build: CloudOptions['guestImage'], drivers: 'fake' | 'real', db: Database): Promise<void> {
   if (drivers === 'real' && !build) return
   if (await guestImageReady(outbound, await identity.adminCaller())) return
   const path = await build?.()
-  await uploadGuestImage(outbound, await identity.adminCaller(), path)
+  await alone(db, GUEST_IMAGE, async () => {
+    const admin = await identity.adminCaller()
+    if (await guestImageReady(outbound, admin)) return
+    await removeHalfMade(outbound, admin)
+    await uploadGuestImage(outbound, admin, path)
+  })
 }
 
 /** All names at once, so that of several processes that start together one draws and the others read. */

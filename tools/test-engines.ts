@@ -20,7 +20,7 @@ export async function testEngines(wanted: (file: string) => boolean): Promise<Co
     console.log(`\nOn ${server.engine} (came up in ${server.startedIn} ms)`)
     try {
       process.env.ONDOL_TEST_DATABASE = await server.createDatabase()
-      const counts = await nodeTests((file) => wanted(file) && !/\.(real|engine|tempest|client)\.test\.ts$/.test(file))
+      const counts = await nodeTests((file) => wanted(file) && !/\.(real|engine|tempest|client|browser|machines)\.test\.ts$/.test(file))
       sum.passed += counts.passed
       sum.failed += counts.failed
       sum.skipped += counts.skipped

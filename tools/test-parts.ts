@@ -58,10 +58,11 @@ const TEMPEST = [String.raw`^tempest\.api\.(identity|image|network|compute|volum
 export const parts: readonly TestPart[] = [
   { name: 'types', what: 'the TypeScript compiler over the whole tree', run: () => command(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']) },
   { name: 'lint', what: 'oxlint over the whole tree', run: () => command('node_modules/.bin/oxlint', ['--quiet']) },
-  { name: 'unit', what: 'unit tests, flows broken at every step, and wire scenarios against the whole cloud with fake drivers', run: () => nodeTests((file) => !/\.(real|engine|client|browser)\.test\.ts$/.test(file)) },
+  { name: 'unit', what: 'unit tests, flows broken at every step, and wire scenarios against the whole cloud with fake drivers', run: () => nodeTests((file) => !/\.(real|engine|client|browser|machines)\.test\.ts$/.test(file)) },
   { name: 'browser', tryTwice: true, what: 'the dashboard in Chromium', packages: BROWSER_PACKAGES, run: browser },
   { name: 'engines', tryTwice: true, what: 'the same on PostgreSQL, MariaDB and RabbitMQ', packages: ENGINE_PACKAGES, run: engines },
   { name: 'real', tryTwice: true, what: 'the real drivers: packets, disks and guests', packages: REAL_PACKAGES, run: () => nodeTests((file) => file.endsWith('.real.test.ts'), 1) },
+  { name: 'machines', tryTwice: true, what: 'a cloud of three machines in network namespaces: real guests on their way, dead agents, a dead broker', packages: [...REAL_PACKAGES, ...CLIENT_PACKAGES, ...ENGINE_PACKAGES], run: () => nodeTests((file) => file.endsWith('.machines.test.ts'), 1) },
   { name: 'client', tryTwice: true, what: 'a new user with the openstack command on real machines', packages: [...REAL_PACKAGES, ...CLIENT_PACKAGES, ...BROWSER_PACKAGES], run: () => nodeTests((file) => file.endsWith('.client.test.ts'), 1) },
   { name: 'tempest', tryTwice: true, what: "OpenStack's Tempest, judged by a list of expected failures", packages: TEMPEST_PACKAGES, run: async () => (await import('../conformance/tempest/run.ts')).runTempest(TEMPEST) },
 ]

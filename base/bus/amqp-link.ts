@@ -13,6 +13,8 @@ export interface LinkOptions {
 }
 
 const FIRST_PAUSE = 200
+/** Milliseconds. */
+const GOODBYE = 2_000
 /** Whoever waits for the broker is back within 2 s of it. */
 const LONGEST_PAUSE = 2_000
 
@@ -56,12 +58,12 @@ export class AmqpLink {
 
   /** Ends the connection so that everything is set up anew. */
   async reset(): Promise<void> {
-    await this.#model?.close().catch(() => {})
+    if (this.#model) await this.#end(this.#model)
   }
 
   async close(): Promise<void> {
     this.#stop.abort()
-    await this.#model?.close().catch(() => {})
+    if (this.#model) await this.#end(this.#model)
     await this.#running
   }
 
@@ -91,7 +93,7 @@ export class AmqpLink {
           this.#options.down(why)
         } finally {
           this.#model = undefined
-          await model.close().catch(() => {})
+          await this.#end(model)
         }
       } catch (thrown) {
         if (!this.#stop.signal.aborted) log.warn('Could not reach the message broker', { error: thrown, failures: failures + 1 })
@@ -101,6 +103,13 @@ export class AmqpLink {
       const pause = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** Math.min(failures++, 10))
       await this.#world.clock.sleep(pause * (0.5 + this.#world.random.fraction() / 2), this.#stop.signal).catch(() => {})
     }
+  }
+
+  /** A broker that is ending itself may never answer the goodbye. */
+  async #end(model: ChannelModel): Promise<void> {
+    const late = new AbortController()
+    await Promise.race([model.close().catch(() => {}), this.#world.clock.sleep(GOODBYE, late.signal).catch(() => {})])
+    late.abort()
   }
 
   #watch(model: ChannelModel): Promise<unknown> {

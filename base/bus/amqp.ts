@@ -4,7 +4,7 @@
  * waits in vain fails with `unavailable`.
  */
 import type { Channel, ChannelModel, ConfirmChannel, ConsumeMessage, Message } from 'amqplib'
-import { invalid, unavailable } from '../fault.ts'
+import { invalid, isFault, unavailable } from '../fault.ts'
 import type { World } from '../world.ts'
 import { AmqpLink } from './amqp-link.ts'
 import { AmqpServing, callQueue, castQueue, FANOUT_EXCHANGE } from './amqp-serving.ts'
@@ -23,6 +23,8 @@ export interface AmqpOptions {
   patience?: number
 }
 
+/** How often a topic is tried whose connection was lost meanwhile. */
+const SERVE_TRIES = 5
 const REPLY_TO = 'amq.rabbitmq.reply-to'
 
 /** Throws `unavailable` when the broker cannot be reached in time. */
@@ -141,14 +143,19 @@ export async function amqpBus(world: World, options: AmqpOptions): Promise<Bus> 
     },
     async serve(topic, handlers, serveOptions = {}) {
       checkTopic(topic)
-      const { model } = await connected(patience)
       const serving = new AmqpServing(world, topic, handlers, serveOptions)
-      servings.set(serving, topic)
-      try {
-        await serving.attach(model, again(serving, model))
-      } catch (thrown) {
-        servings.delete(serving)
-        throw thrown
+      for (let tries = 1; ; tries++) {
+        const { model } = await connected(patience)
+        try {
+          await serving.attach(model, again(serving, model))
+          servings.set(serving, topic)
+          break
+        } catch (thrown) {
+          // Two processes that make the same queue at one moment: RabbitMQ may end the connection of one with 541.
+          const lost = wire?.model !== model && isFault(thrown, 'unavailable')
+          if (!lost || tries === SERVE_TRIES) throw thrown
+          await world.clock.sleep(200 * tries)
+        }
       }
       return {
         async close() {

@@ -66,7 +66,7 @@ export interface HouseMigrations {
 export async function migrate(database: Database, houses: readonly HouseMigrations[], now: number): Promise<string[]> {
   // oxlint-disable-next-line no-explicit-any
   const db = database.as<any>()
-  return withMigrationLock(db, (query) => migrateLocked(db, query, houses, now))
+  return withLock(db, LOCK, (query) => migrateLocked(db, query, houses, now))
 }
 
 // oxlint-disable-next-line no-explicit-any
@@ -104,22 +104,22 @@ async function migrateLocked(db: Database<any>, query: Kysely<any>, houses: read
   return applied
 }
 
-/** Of several processes on one database, one does this at a time. Not to be nested. */
-export async function alone<T>(database: Database, work: () => Promise<T>): Promise<T> {
+/** Of several processes on one database, one does the work of this number at a time. Not to be nested in itself. */
+export async function alone<T>(database: Database, number: number, work: () => Promise<T>): Promise<T> {
   // oxlint-disable-next-line no-explicit-any
-  return withMigrationLock(database.as<any>(), work)
+  return withLock(database.as<any>(), LOCK + number, work)
 }
 
 const LOCK = 1_869_505_388 // "ondl"
 
-/** One process migrates at a time: two would make the same table. The lock belongs to one connection, which is held meanwhile. */
+/** For migrations: two at a time would make the same table. The lock belongs to one connection, which is held meanwhile. */
 // oxlint-disable-next-line no-explicit-any
-async function withMigrationLock<T>(db: Database<any>, work: (query: Kysely<any>) => Promise<T>): Promise<T> {
+async function withLock<T>(db: Database<any>, number: number, work: (query: Kysely<any>) => Promise<T>): Promise<T> {
   if (db.engine === 'sqlite') return work(db.query)
   const [lock, unlock] =
     db.engine === 'postgres'
-      ? [sql`select pg_advisory_lock(${sql.lit(LOCK)})`, sql`select pg_advisory_unlock(${sql.lit(LOCK)})`]
-      : [sql`select get_lock(concat(database(), '.ondol'), 600)`, sql`select release_lock(concat(database(), '.ondol'))`]
+      ? [sql`select pg_advisory_lock(${sql.lit(number)})`, sql`select pg_advisory_unlock(${sql.lit(number)})`]
+      : [sql`select get_lock(concat(database(), ${sql.lit(`.ondol${number}`)}), 600)`, sql`select release_lock(concat(database(), ${sql.lit(`.ondol${number}`)}))`]
   return db.query.connection().execute(async (query) => {
     await lock.execute(query)
     try {

@@ -18,11 +18,16 @@ const listImages = operation<{ query: { name: string } }, { images: ImageLine[] 
 const createImage = operation<{ body: object }, ImageLine>('POST', '/v2/images')
 const deleteImage = operation<{ params: { image_id: string } }>('DELETE', '/v2/images/{image_id}')
 
-/** True when an image of that name is ready; a half-made one of an earlier start is removed. */
+/** True when an image of that name is ready. */
 export async function guestImageReady(client: Client, admin: Caller): Promise<boolean> {
   const { images } = await client.call(admin, 'glance', listImages, { query: { name: GUEST_IMAGE } })
-  for (const image of images) if (image.status !== 'active') await client.call(admin, 'glance', deleteImage, { params: { image_id: image.id } })
   return images.some((image) => image.status === 'active')
+}
+
+/** What an earlier start began and did not end. */
+export async function removeHalfMade(client: Client, admin: Caller): Promise<void> {
+  const { images } = await client.call(admin, 'glance', listImages, { query: { name: GUEST_IMAGE } })
+  for (const image of images) if (image.status !== 'active') await client.call(admin, 'glance', deleteImage, { params: { image_id: image.id } })
 }
 
 /** `path` of a qcow2, or undefined for the pretended image. */

@@ -8,9 +8,13 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
+import { run } from '#base/process/run.ts'
+import { world } from '#base/world.ts'
 import { startRabbitmq, type Rabbitmq } from '#base/bus/test/rabbitmq.ts'
 import { startPostgres } from '#base/sql/test/postgres.ts'
 import type { SqlServer } from '#base/sql/test/server.ts'
+
+import { ensureGuestImage } from '../guest-image/ensure.ts'
 
 const exec = promisify(execFile)
 const root = resolve(import.meta.dirname, '../..')
@@ -82,7 +86,10 @@ async function must(tool: string, args: readonly string[]): Promise<string> {
 export async function machineLab(options: { computes: readonly string[]; yaml: (facts: { database: string; bus: string; control: LabMachine; computes: readonly LabMachine[]; passwordFile: string }) => string }): Promise<MachineLab> {
   const tag = `m${(process.pid % 46_656).toString(36)}`
   const dir = await mkdtemp(join(tmpdir(), 'ondol-lab-'))
-  const env = { ONDOL_GUEST_CACHE: process.env.ONDOL_GUEST_CACHE ?? '/var/cache/ondol/guest-image' }
+  const cacheDir = process.env.ONDOL_GUEST_CACHE ?? '/var/cache/ondol/guest-image'
+  const env = { ONDOL_GUEST_CACHE: cacheDir }
+  // Here, because the machines reach no package mirror.
+  await ensureGuestImage({ cacheDir, run, log: world().log })
   const netnses: string[] = []
   const children = new Map<string, ChildProcess>()
   let rabbit: Rabbitmq | undefined

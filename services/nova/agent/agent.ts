@@ -54,6 +54,8 @@ export class ComputeAgent {
     })
     this.#beat = startReconciler({ name: 'nova.agent.beat', every: config.report_interval, retry: RETRY, world, run: () => this.#round() })
     this.#sync = startReconciler({ name: 'nova.agent.sync', every: config.sync_power_interval, world, run: () => this.#reconcile() })
+    // What was buried while this agent was away is ended first of all.
+    this.#sync.wake()
     this.#lifecycle = startReconciler({ name: 'nova.agent.lifecycle', every: 3_600_000, world, run: () => this.#tellChanges() })
   }
 
