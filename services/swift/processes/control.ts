@@ -11,6 +11,7 @@ import type { SwiftConfig } from '../config.ts'
 import { memoryBytes } from '../drivers/fake/memory-bytes.ts'
 import { fileBytes } from '../drivers/files/file-bytes.ts'
 import type { BytesDriver } from '../drivers/interface.ts'
+import { s3Bytes } from '../drivers/s3/s3-bytes.ts'
 import { audit, reconcile, sweep } from '../flows/keep-order.ts'
 import type { Swift } from '../house.ts'
 import { plate, routesOf } from '../service.ts'
@@ -69,7 +70,10 @@ export function controlProcess(parts: HouseParts<SwiftConfig>, bytes?: BytesDriv
 function driverOf(parts: HouseParts<SwiftConfig>): BytesDriver {
   const { config, world } = parts
   if (config.driver === 'memory') return memoryBytes(() => world.clock.now())
-  if (config.driver === 's3') throw invalid('The driver s3 is not there yet.', { field: 'swift.driver' })
+  if (config.driver === 's3') {
+    for (const key of ['url', 'access_key', 'secret_key'] as const) if (config.s3[key] === '') throw invalid(`swift.driver is s3, and swift.s3.${key} is not given`, { field: `swift.s3.${key}` })
+    return s3Bytes(config.s3, world.clock, () => hexId(world.random))
+  }
   return fileBytes(join(parts.dataDir, 'bytes'), config.durability, () => hexId(world.random))
 }
 

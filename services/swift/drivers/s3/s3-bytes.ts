@@ -1,0 +1,176 @@
+/**
+ * Bytes in a bucket of an S3 store (Ceph's RGW, or any other). One up to 8 MiB is one PUT, a longer one a multipart upload of parts of that
+ * size, so that the memory of an upload has a bound. What the store says it took is compared with what was sent; what it sends is as good as its own
+ * checks, and the auditor compares it with the store's ETag. Id: `s-<32 hex digits>-<size>`.
+ */
+import { createHash } from 'node:crypto'
+import { Transform, type Readable } from 'node:stream'
+import type { Clock } from '#base/clock.ts'
+import { Fault, invalid, unavailable } from '#base/fault.ts'
+import { type Element, parseXml } from '../../core/s3/xml.ts'
+import type { BytesDriver } from '../interface.ts'
+import { type S3Options, s3Requests } from './requests.ts'
+
+const PART = 8 << 20
+
+interface Place { key: string; size: number }
+
+function placeOf(id: string): Place {
+  const match = /^s-([0-9a-f]{32})-([0-9a-z]{1,11})$/.exec(id)
+  if (!match) throw invalid('This is no id of an object in the store')
+  return { key: keyOf(match[1]!), size: Number.parseInt(match[2]!, 36) }
+}
+
+const keyOf = (hex: string): string => `${hex.slice(0, 2)}/${hex}`
+const children = (element: Element, name: string): Element[] => element.children.filter((one) => one.name === name)
+const textOf = (element: Element, name: string): string | undefined => children(element, name)[0]?.text
+
+export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): BytesDriver {
+  const s3 = s3Requests(options, clock)
+  let ready: Promise<void> | undefined
+  const bucket = (): Promise<void> => {
+    ready ??= (async () => {
+      const head = await s3.ask('HEAD', '')
+      if (head.status !== 404) return
+      const made = await s3.ask('PUT', '')
+      if (made.status >= 300 && made.status !== 409) throw unavailable('The bucket of the store cannot be made.', { detail: made.body.toString().slice(0, 200) })
+    })().catch((thrown: unknown) => {
+      ready = undefined
+      throw thrown
+    })
+    return ready
+  }
+  const wrong = (what: string, answer: { status: number; body: Buffer }): Fault =>
+    answer.status === 507 || /QuotaExceeded/.test(answer.body.toString()) ? new Fault('insufficient_storage', 'There is no room left for this object.') : unavailable('The store of the bytes refused them.', { detail: `${what}: ${answer.status} ${answer.body.toString().slice(0, 200)}`, data: { retry_after: 5 } })
+  const put = async (key: string, query: Record<string, string>, bytes: Buffer): Promise<string> => {
+    const answer = await s3.ask('PUT', key, query, bytes)
+    if (answer.status !== 200) throw wrong('put', answer)
+    const etag = String(answer.headers.etag ?? '').replaceAll('"', '')
+    // A store that encrypts gives other etags; one that gives an MD5 must give the right one.
+    if (/^[0-9a-f]{32}$/.test(etag) && etag !== createHash('md5').update(bytes).digest('hex')) throw wrong('the store took other bytes than were sent', answer)
+    return etag
+  }
+  const missing = (): Fault => unavailable('The bytes of this object are not there.', { code: 'swift.no_bytes' })
+  const read = async (place: Place, start: number, end: number): Promise<Readable> => {
+    const answer = await s3.stream(place.key, start, end)
+    if (answer.status === 404) throw missing()
+    const whole = start === 0 && end === place.size - 1
+    if (!answer.body || (answer.status !== 206 && !(answer.status === 200 && whole)) || answer.size !== end - start + 1) {
+      answer.body?.destroy()
+      throw unavailable('The bytes of this object are damaged.', { code: 'swift.bad_bytes' })
+    }
+    return judged(answer.body, end - start + 1)
+  }
+  return {
+    async write(source) {
+      await bucket()
+      const hex = hexId()
+      const key = keyOf(hex)
+      let upload: string | undefined
+      const etags: string[] = []
+      let waiting: Uint8Array[] = []
+      let held = 0
+      let size = 0
+      const part = async (bytes: Buffer): Promise<void> => {
+        if (upload === undefined) {
+          const begun = await s3.ask('POST', key, { uploads: '' })
+          if (begun.status !== 200) throw wrong('begin', begun)
+          upload = textOf(parseXml(begun.body, 'InitiateMultipartUploadResult'), 'UploadId')
+        }
+        etags.push(await put(key, { partNumber: String(etags.length + 1), uploadId: upload! }, bytes))
+      }
+      try {
+        for await (const chunk of source) {
+          size += chunk.length
+          for (let at = 0; at < chunk.length; ) {
+            const piece = chunk.subarray(at, at + PART - held)
+            waiting.push(piece)
+            held += piece.length
+            at += piece.length
+            if (held < PART) continue
+            await part(Buffer.concat(waiting))
+            waiting = []
+            held = 0
+          }
+        }
+        const rest = Buffer.concat(waiting)
+        if (upload === undefined) await put(key, {}, rest)
+        else {
+          if (rest.length > 0) await part(rest)
+          const list = etags.map((etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>"${etag}"</ETag></Part>`).join('')
+          const ended = await s3.ask('POST', key, { uploadId: upload }, Buffer.from(`<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${list}</CompleteMultipartUpload>`))
+          // S3 may say 200 and tell the error in the body.
+          if (ended.status !== 200 || !ended.body.includes('CompleteMultipartUploadResult')) throw wrong('complete', ended)
+          const head = await s3.ask('HEAD', key)
+          if (head.status !== 200 || Number(head.headers['content-length']) !== size) throw wrong('the upload is not what was sent', head)
+        }
+      } catch (thrown) {
+        if (upload !== undefined) await s3.ask('DELETE', key, { uploadId: upload }).catch(() => {})
+        throw thrown
+      }
+      return `s-${hex}-${size.toString(36)}`
+    },
+    read: async (id, start, end) => read(placeOf(id), start, end),
+    async remove(ids) {
+      for (const id of ids) await s3.ask('DELETE', placeOf(id).key)
+    },
+    async verify(id) {
+      const place = placeOf(id)
+      if (place.size === 0) return (await s3.ask('HEAD', place.key)).status === 404 ? 'missing' : 'good'
+      try {
+        const etag = String((await s3.ask('HEAD', place.key)).headers.etag ?? '').replaceAll('"', '')
+        const md5 = createHash('md5')
+        for await (const chunk of await read(place, 0, place.size - 1)) md5.update(chunk as Buffer)
+        if (/^[0-9a-f]{32}$/.test(etag) && md5.digest('hex') !== etag) return 'bad'
+        return 'good'
+      } catch (thrown) {
+        const { code } = thrown as { code?: string }
+        if (code === 'swift.no_bytes') return 'missing'
+        if (code === 'swift.bad_bytes') return 'bad'
+        throw thrown
+      }
+    },
+    // Nothing is moved in a store that others keep: the report names the key.
+    async quarantine() {},
+    async *list(before) {
+      await bucket()
+      for (let token: string | undefined; ; ) {
+        const page = parseXml((await s3.ask('GET', '', { 'list-type': '2', ...(token === undefined ? {} : { 'continuation-token': token }) })).body, 'ListBucketResult')
+        for (const one of children(page, 'Contents')) {
+          const [, hex] = /^[0-9a-f]{2}\/([0-9a-f]{32})$/.exec(textOf(one, 'Key') ?? '') ?? []
+          if (hex !== undefined && Date.parse(textOf(one, 'LastModified') ?? '') < before) yield `s-${hex}-${Number(textOf(one, 'Size')).toString(36)}`
+        }
+        token = textOf(page, 'IsTruncated') === 'true' ? textOf(page, 'NextContinuationToken') : undefined
+        if (token === undefined) return
+      }
+    },
+    async sweep(before) {
+      await bucket()
+      const answer = await s3.ask('GET', '', { uploads: '' })
+      if (answer.status !== 200) return
+      for (const one of children(parseXml(answer.body, 'ListMultipartUploadsResult'), 'Upload')) {
+        const [key, id] = [textOf(one, 'Key'), textOf(one, 'UploadId')]
+        if (key !== undefined && id !== undefined && Date.parse(textOf(one, 'Initiated') ?? '') < before) await s3.ask('DELETE', key, { uploadId: id })
+      }
+    },
+    async close() {
+      s3.close()
+    },
+  }
+}
+
+/** Ends in an error when the stream is shorter or longer than it must be. */
+function judged(source: Readable, size: number): Readable {
+  let seen = 0
+  const out = new Transform({
+    highWaterMark: 1 << 18,
+    transform(chunk: Buffer, _encoding, next) {
+      seen += chunk.length
+      next(null, chunk)
+    },
+    flush: (next) => next(seen === size ? null : unavailable('The bytes of this object are damaged.', { code: 'swift.bad_bytes' })),
+  })
+  source.on('error', (thrown) => out.destroy(unavailable('The store of the bytes broke off.', { cause: thrown, data: { retry_after: 5 } })))
+  out.on('close', () => source.destroy())
+  return source.pipe(out)
+}

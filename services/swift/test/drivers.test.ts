@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, open, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { all, bytesConformance, pattern, pieces, type Subject } from '../drivers/conformance.ts'
+import { memoryBytes } from '../drivers/fake/memory-bytes.ts'
+import { fileBytes } from '../drivers/files/file-bytes.ts'
+import { s3Bytes } from '../drivers/s3/s3-bytes.ts'
+import { realClock } from '#base/clock.ts'
+import { isFault } from '#base/fault.ts'
+import { type FakeStore, fakeStore } from './s3-store.maker.ts'
+
+const hexId = (): string => randomUUID().replaceAll('-', '')
+
+bytesConformance('memory', async () => {
+  const driver = memoryBytes(() => 1)
+  return { driver, rot: async (id) => driver.rot(id), later: () => 2, close: async () => {} }
+})
+for (const durability of ['safe', 'fast'] as const) bytesConformance(`files, ${durability}`, () => files(durability))
+bytesConformance('s3', s3)
+
+async function s3(): Promise<Subject & { store: FakeStore }> {
+  const store = await fakeStore()
+  const driver = s3Bytes({ url: store.url, bucket: 'bytes', region: 'us-east-1', access_key: 'key', secret_key: 'secret' }, realClock, hexId)
+  return {
+    store, driver, later: () => Date.now() + 60_000, close: () => store.close(),
+  }
+}
+
+test('a store that is away, lies or breaks off acknowledges nothing', async () => {
+  const { store, driver, close, later } = await s3()
+  try {
+    const away = (thrown: unknown): boolean => isFault(thrown, 'unavailable') && thrown.data.retry_after === 5
+    const id = await driver.write(pieces(pattern(1000)), 1000)
+    store.lying = true
+    await assert.rejects(driver.write(pieces(pattern(1000)), 1000), away)
+    await assert.rejects(driver.write(pieces(pattern(9 << 20)), undefined), away)
+    store.lying = false
+    store.failing = 503
+    await assert.rejects(driver.write(pieces(pattern(1000)), 1000), away)
+    await assert.rejects(driver.read(id, 0, 9), away)
+    store.failing = undefined
+    assert.equal((await all(driver, id, 0, 999)).length, 1000)
+    const long = await driver.write(pieces(pattern(20 << 20)), undefined)
+    assert.deepEqual((await all(driver, long, (8 << 20) - 5, (8 << 20) + 5)), pattern(20 << 20).subarray((8 << 20) - 5, (8 << 20) + 6))
+    assert.equal(store.uploads.size, 0)
+    await driver.sweep(later())
+  } finally {
+    await driver.close()
+    await close()
+  }
+})
+
+async function files(durability: 'safe' | 'fast'): Promise<Subject & { dir: string }> {
+  const dir = await mkdtemp(join(tmpdir(), 'ondol-bytes-'))
+  return {
+    dir,
+    driver: fileBytes(dir, durability, hexId),
+    later: () => Date.now() + 60_000,
+    close: () => rm(dir, { recursive: true, force: true }),
+    async rot(id) {
+      const [kind, hex, first] = id.split('-') as [string, string, string]
+      const path = kind === 'p' ? join(dir, 'packs', hex) : join(dir, hex.slice(0, 2), `${hex}-${first}`)
+      const file = await open(path, 'r+')
+      const at = kind === 'p' ? Number.parseInt(first, 36) + 3 : 300_000
+      const byte = Buffer.alloc(1)
+      await file.read(byte, 0, 1, at)
+      byte[0]! ^= 1
+      await file.write(byte, 0, 1, at)
+      await file.close()
+    },
+  }
+}
+
+test('a pack that is mostly holes is written anew, and who still knows the old places reads on', async () => {
+  const { driver, close, dir, later } = await files('fast')
+  try {
+    const ids = await Promise.all(Array.from({ length: 20 }, (_, i) => driver.write(pieces(pattern(1000, i)), 1000)))
+    await driver.close()
+    const next = fileBytes(dir, 'fast', hexId)
+    const moved = new Map<string, string>()
+    await next.compact!(async () => new Set(ids.slice(0, 3)), async (from, to) => Boolean(moved.set(from, to)), later())
+    assert.deepEqual([...moved.keys()], ids.slice(0, 3))
+    for (const [i, id] of ids.slice(0, 3).entries()) {
+      assert.deepEqual(await all(next, moved.get(id)!, 0, 999), pattern(1000, i))
+    }
+    // The old pack went at the end of the round, because it was old already.
+    assert.equal((await readdir(join(dir, 'packs'))).length, 1)
+    await next.close()
+  } finally {
+    await close()
+  }
+})
