@@ -20,7 +20,7 @@ process.on('exit', () => rmSync(records, { recursive: true, force: true }))
 const quiet = process.env.BENCH_QUIET !== undefined
 const log = createLog({ level: 'info', sinks: [{ form: 'json', sink: fileSink(join(records, 'ondol.log')) }] })
 const trace = createTrace(realClock, { sink: traceFile(join(records, 'trace')), host: 'bench' })
-const cloud = await startCloud({ ...(quiet ? {} : { world: { log, trace } }), ...(process.env.BENCH_DATA ? { dataDir: process.env.BENCH_DATA } : {}), ...(hosts > 0 ? { config: { 'nova.agent.hosts': hosts } } : {}) })
+const cloud = await startCloud({ ...(quiet ? {} : { world: { log, trace } }), ...(process.env.BENCH_DATA ? { dataDir: process.env.BENCH_DATA } : {}), config: { ...(hosts > 0 ? { 'nova.agent.hosts': hosts } : {}), ...(JSON.parse(process.env.BENCH_CONFIG ?? '{}') as object) } })
 const { admin } = cloud.credentials
 process.send!({ kind: 'ready', url: cloud.url, ms: performance.now() - began, since_start: performance.now(), username: admin.username, password: admin.password.reveal(), project: admin.project_name })
 let profiling: Profiling | undefined

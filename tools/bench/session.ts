@@ -21,6 +21,8 @@ export async function openSession(cloud: Subject, bare: Subject): Promise<Sessio
   }
   const { network } = (await json('POST', '/networking/v2.0/networks', { network: { name: 'bench' } })) as never as { network: { id: string } }
   await json('POST', '/networking/v2.0/subnets', { subnet: { network_id: network.id, ip_version: 4, cidr: '10.210.0.0/16' } })
+  // The default group lets its members in by their addresses, which every host with one of them must then know: a figure of its own.
+  await json('POST', '/networking/v2.0/security-groups', { security_group: { name: 'bench' } })
   const projectId = (JSON.parse(issued.body.toString()) as { token: { project: { id: string } } }).token.project.id
   await json('PUT', `/compute/v2.1/os-quota-sets/${projectId}`, { quota_set: { instances: -1, cores: -1, ram: -1 } })
   await json('PUT', `/networking/v2.0/quotas/${projectId}`, { quota: { port: -1, network: -1, subnet: -1 } })

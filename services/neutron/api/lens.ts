@@ -46,8 +46,9 @@ export function sharedTarget(project: string | undefined): (row: Row) => PolicyT
 
 /** Whether a row with `shared_with` is shared with this project. */
 export function isShared(row: Row, project: string | undefined): boolean {
-  const text = row.shared_with as string
-  if (text === '[]') return false
+  const text = row.shared_with as string | undefined
+  // Who asks for a few other fields has rows without this column, and shows nothing of it.
+  if (text === undefined || text === '[]') return false
   const targets = JSON.parse(text) as string[]
   return targets.includes('*') || (project !== undefined && targets.includes(project))
 }

@@ -1,6 +1,7 @@
 /** Taking ports away, with everything that hangs on them. */
 import type { Neutron } from '#neutron/house.ts'
 import type { PortRow, T } from '#neutron/store/tables.ts'
+import { remoteAmong } from '#neutron/store/security-groups.ts'
 import { store } from '#neutron/store/store.ts'
 
 export type Leaving = Pick<PortRow, 'id' | 'device_owner' | 'device_id' | 'binding:host_id'> & Partial<Pick<PortRow, 'security_groups' | 'network_id' | 'project_id'>>
@@ -16,6 +17,6 @@ export async function deletePortRows(house: Neutron, tx: T, ports: readonly Leav
     house.notices.changed(tx, { ports: [port.id], ...(port.network_id === undefined ? {} : { networks: [port.network_id] }) }, port['binding:host_id'])
     house.notices.nova(tx, 'network-vif-deleted', port)
   }
-  const sets = [...new Set(bound.flatMap((port) => JSON.parse(port.security_groups ?? '[]') as string[]))]
+  const sets = await remoteAmong(tx, [...new Set(bound.flatMap((port) => JSON.parse(port.security_groups ?? '[]') as string[]))])
   if (sets.length > 0) house.notices.changed(tx, { sets })
 }

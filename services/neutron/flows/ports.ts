@@ -7,6 +7,7 @@ import { port as noun } from '#neutron/core/nouns/port.ts'
 import { isAuto } from '#neutron/core/subnet-plan.ts'
 import type { Neutron } from '#neutron/house.ts'
 import { insertAllocations, removeAllocations } from '#neutron/store/addresses.ts'
+import { remoteAmong } from '#neutron/store/security-groups.ts'
 import { changeRow, insertRow } from '#neutron/store/rows.ts'
 import type { NetworkRow, PortRow, SubnetRow, T } from '#neutron/store/tables.ts'
 import { chooseAddresses, type FixedIp, isRouterOwner, subnetsOf } from './addresses.ts'
@@ -81,7 +82,8 @@ export async function createPort(house: Neutron, tx: T, wish: PortWish, network:
   if (!isNetworkOwner(owner)) await ensureDhcp(house, tx, network, subnets, host !== '')
   if (host !== '') {
     house.notices.changed(tx, { ports: [id], networks: [network.id] }, host)
-    if (groups.length > 0) house.notices.changed(tx, { sets: groups })
+    const sets = await remoteAmong(tx, groups)
+    if (sets.length > 0) house.notices.changed(tx, { sets })
   }
   return row
 }
@@ -285,7 +287,7 @@ async function tell(house: Neutron, tx: T, row: PortRow, next: PortRow, groups: 
     }
     house.notices.changed(tx, { ports: [row.id], networks: [row.network_id] }, host)
     if (next.fixed_ips !== row.fixed_ips || next.security_groups !== row.security_groups || before === '') {
-      const sets = [...new Set([...groups, ...(JSON.parse(row.security_groups) as string[])])]
+      const sets = await remoteAmong(tx, [...new Set([...groups, ...(JSON.parse(row.security_groups) as string[])])])
       if (sets.length > 0) house.notices.changed(tx, { sets })
     }
     if (next.fixed_ips !== row.fixed_ips || next.mac_address !== row.mac_address) house.notices.nova(tx, 'network-changed', next)

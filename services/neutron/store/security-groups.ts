@@ -22,6 +22,12 @@ export async function boundPorts(db: Q, groupIds: readonly string[]): Promise<Ma
   return out
 }
 
+/** Those of the groups that some rule lets in by name: only of these must hosts know the members. */
+export async function remoteAmong(db: Q, groupIds: readonly string[]): Promise<string[]> {
+  const rules = await rowsIn(db as never, 'neutron_security_group_rules', 'remote_group_id', groupIds, ['remote_group_id'])
+  return [...new Set(rules.map((rule) => rule.remote_group_id as string))]
+}
+
 export async function groupInUse(db: Q, groupId: string): Promise<boolean> {
   return (await db.query.selectFrom('neutron_port_security_groups').select('port_id').where('security_group_id', '=', groupId).executeTakeFirst()) !== undefined
 }

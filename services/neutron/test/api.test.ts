@@ -21,6 +21,12 @@ describe('the API of networks', () => {
     return [answer.status, (answer.json as { NeutronError?: { type: string } } | undefined)?.NeutronError?.type ?? '']
   }
 
+  it('shows an administrator only the fields that were asked for, of every kind that may be shared', async () => {
+    for (const path of ['/security-groups', '/networks', '/subnetpools', '/qos/policies', '/address-scopes']) {
+      assert.equal((await kit.call('GET', `${path}?fields=id&fields=name`, { as: 'admin' })).status, 200, path)
+    }
+  })
+
   it('hides what is not yours, and refuses what you may see but not change', async () => {
     const mine = await make('/networks', { network: { name: 'mine' } })
     assert.deepEqual(await status('GET', `/networks/${mine.id}`, undefined, 'member@project-b'), [404, 'NetworkNotFound'])
