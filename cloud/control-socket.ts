@@ -2,7 +2,8 @@
 import { flushFileSinks } from '#base/file-sink.ts'
 import type { HttpHandler, HttpResponse } from '#base/http/message.ts'
 import { type Listening, listen } from '#base/http/server.ts'
-import { type FlowTables, listFlows, markCancelled } from '#base/flow/journal.ts'
+import { type FlowTables, listFlows, markCancelled, releaseFlows, restartFlow } from '#base/flow/journal.ts'
+import type { Database } from '#base/sql/database.ts'
 import type { World } from '#base/world.ts'
 import type { Trace } from '#base/trace.ts'
 import type { DriverChoice } from './drivers.ts'
@@ -37,12 +38,12 @@ export function controlSocket(path: string, parts: ControlParts): Promise<Listen
         if (!db) return elsewhere(parts)
         return json({ now: world.clock.now(), flows: await listFlows(db, { live: !all, limit: 1000 }) })
       }
-      case 'POST /operations/cancel': {
+      case 'POST /operations/cancel':
+      case 'POST /operations/take-over':
+      case 'POST /operations/retry': {
         if (!db) return elsewhere(parts)
         const resource = new URLSearchParams(request.query).get('resource') ?? ''
-        const live = await listFlows(db, { live: true, resource_id: resource, limit: 100 })
-        for (const flow of live) await markCancelled(db, flow.resource_kind, resource, undefined)
-        return json({ cancelled: live.length })
+        return json(await operate(db, request.path.slice('/operations/'.length), resource, world))
       }
       case 'POST /stop':
         parts.stop()
@@ -52,6 +53,18 @@ export function controlSocket(path: string, parts: ControlParts): Promise<Listen
     }
   }
   return listen(handler, { path })
+}
+
+/** Verbs on what is under way for a resource. Always legal: where nothing is to be done, the answer says so. */
+async function operate(db: Database<FlowTables>, verb: string, resource: string, world: World): Promise<{ live: number; taken: number; restarted: string | null }> {
+  const now = world.clock.now()
+  const live = await listFlows(db, { live: true, resource_id: resource, limit: 100 })
+  if (verb === 'cancel') {
+    for (const flow of live) await markCancelled(db, flow.resource_kind, resource, undefined)
+    return { live: live.length, taken: live.length, restarted: null }
+  }
+  if (live.length > 0 || verb === 'take-over') return { live: live.length, taken: await releaseFlows(db, resource, now), restarted: null }
+  return { live: 0, taken: 0, restarted: (await restartFlow(db, resource, world.random.uuid(), now))?.name ?? null }
 }
 
 function elsewhere(parts: ControlParts): HttpResponse {

@@ -74,6 +74,7 @@ export interface Cloud {
   readonly world: World
   readonly config: CloudConfig & ConfigValues
   readonly db: Database
+  readonly bus: Pick<Bus, 'up'>
   readonly dataDir: string
   readonly secrets: Secrets
   readonly handler: HttpHandler
@@ -210,7 +211,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
       if (temporary) await rm(dataDir, { recursive: true, force: true, maxRetries: 3 })
     }
     const url = publicUrl()
-    return { url, localUrl: listening?.url ?? url, world: here, config, db, dataDir, secrets, handler, fetch: fetchOf(handler, url), controls, credentials, guestImage, close }
+    return { url, localUrl: listening?.url ?? url, world: here, config, db, bus, dataDir, secrets, handler, fetch: fetchOf(handler, url), controls, credentials, guestImage, close }
   } catch (thrown) {
     for (const step of undo.reverse()) await step().catch(() => {})
     if (temporary) await rm(dataDir, { recursive: true, force: true })

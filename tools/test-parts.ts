@@ -58,7 +58,8 @@ const TEMPEST = [String.raw`^tempest\.api\.(identity|image|network|compute|volum
 export const parts: readonly TestPart[] = [
   { name: 'types', what: 'the TypeScript compiler over the whole tree', run: () => command(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']) },
   { name: 'lint', what: 'oxlint over the whole tree', run: () => command('node_modules/.bin/oxlint', ['--quiet']) },
-  { name: 'unit', what: 'unit tests, flows broken at every step, and wire scenarios against the whole cloud with fake drivers', run: () => nodeTests((file) => !/\.(real|engine|client|browser|machines)\.test\.ts$/.test(file)) },
+  { name: 'unit', what: 'unit tests, flows broken at every step, and wire scenarios against the whole cloud with fake drivers', run: () => nodeTests((file) => !/\.(real|engine|client|browser|machines|sim)\.test\.ts$/.test(file)) },
+  { name: 'simulate', what: 'a minute of random operations, deaths and bad weather under a virtual clock, and the seeds that once failed', run: () => nodeTests((file) => file.endsWith('.sim.test.ts')) },
   { name: 'browser', tryTwice: true, what: 'the dashboard in Chromium', packages: BROWSER_PACKAGES, run: browser },
   { name: 'engines', tryTwice: true, what: 'the same on PostgreSQL, MariaDB and RabbitMQ', packages: ENGINE_PACKAGES, run: engines },
   { name: 'real', tryTwice: true, what: 'the real drivers: packets, disks and guests', packages: REAL_PACKAGES, run: () => nodeTests((file) => file.endsWith('.real.test.ts'), 1) },

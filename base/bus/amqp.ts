@@ -129,6 +129,9 @@ export async function amqpBus(world: World, options: AmqpOptions): Promise<Bus> 
   })
 
   return {
+    get up() {
+      return wire !== undefined
+    },
     async call(topic, method, payload, callOptions = {}) {
       checkTopic(topic)
       return calls.call(topic, method, payload, callOptions, send)

@@ -18,6 +18,8 @@ export interface Bus {
   fanout(topic: string, method: string, payload: unknown): Promise<void>
   /** Throws `conflict` when the topic is served exclusively. */
   serve(topic: string, handlers: Handlers, options?: ServeOptions): Promise<Serving>
+  /** False while the broker cannot be reached. */
+  readonly up: boolean
   /** Ends every serving as its `close` does; calls that still wait fail with `unavailable`. */
   close(): Promise<void>
 }

@@ -50,6 +50,9 @@ export function memoryBus(world: World, faults?: BusFaults, sender = 'memory'): 
   }
 
   return {
+    get up() {
+      return closed === undefined
+    },
     async call(topic, method, payload, options = {}) {
       if (closed) throw closed
       return calls.call(topic, method, payload, options, send)

@@ -46,7 +46,7 @@ export function topicName<Rpc>(topic: Topic<Rpc>, at?: string): string {
   return at === undefined ? topic.name : `${topic.name}.${at}`
 }
 
-export function clientOf<Rpc>(bus: Bus, topic: Topic<Rpc>, at?: string): RpcClient<Rpc> {
+export function clientOf<Rpc>(bus: Pick<Bus, 'call' | 'cast' | 'fanout'>, topic: Topic<Rpc>, at?: string): RpcClient<Rpc> {
   const name = topicName(topic, at)
   const client: Record<string, (payload: unknown, options?: CallOptions) => Promise<unknown>> = {}
   for (const [method, kind] of Object.entries(topic.kinds) as [string, AnyKind][]) {

@@ -133,6 +133,27 @@ export async function markCancelled(sql: Sql<FlowTables>, kind: string, resource
   await update.execute()
 }
 
+/**
+ * Takes live flows from whoever has them: the next process that looks goes on at the step that was under way, at once. What their owner still
+ * writes is refused. How many there were.
+ */
+export async function releaseFlows(sql: Sql<FlowTables>, resourceId: string, now: number): Promise<number> {
+  const live = await sql.query.selectFrom('flows').select(['id', 'epoch']).where('resource_id', '=', resourceId).where('state', 'in', LIVE).execute()
+  for (const { id, epoch } of live) await sql.query.updateTable('flows').set({ owner: null, lease_until: 0, epoch: epoch + 1, updated_at: now }).where('id', '=', id).where('epoch', '=', epoch).execute()
+  return live.length
+}
+
+/** The last flow of the resource once more from its beginning, when it failed and nothing else is under way; undefined when there is none. `id` is the new one's. */
+export async function restartFlow(db: Database<FlowTables>, resourceId: string, id: string, now: number): Promise<FlowRow | undefined> {
+  return db.transaction(async (tx) => {
+    const last = await tx.query.selectFrom('flows').selectAll().where('resource_id', '=', resourceId).orderBy('created_at', 'desc').orderBy('id').limit(1).executeTakeFirst()
+    if (last?.state !== 'failed') return undefined
+    const row: FlowRow = { ...last, id, state: 'queued', step: '', journal: '[]', owner: null, lease_until: 0, epoch: 1, cancel: 0, error: null, attempts: 0, created_at: now, deadline_at: now + (last.deadline_at - last.created_at), updated_at: now }
+    await insertFlow(tx, row)
+    return row
+  })
+}
+
 export async function listFlows(sql: Sql<FlowTables>, filter: { live?: boolean; house?: string; resource_id?: string; limit: number }): Promise<FlowView[]> {
   let query = sql.query.selectFrom('flows').selectAll().orderBy('created_at', 'desc').limit(filter.limit)
   if (filter.live) query = query.where('state', 'in', LIVE)

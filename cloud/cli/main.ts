@@ -48,13 +48,24 @@ program
   .action(async (id, options) => (await import('./trace.ts')).trace(id, options))
 
 program
-  .command('operations')
-  .description('long work under way: resource, step, owner, age, deadline, request id')
+  .command('operations [verb] [resource]')
+  .description('long work under way: resource, step, owner, age, deadline, request id; and what to do about it')
   .addOption(data())
   .option('--all', 'also what has ended lately')
-  .option('--cancel <resource>', 'undo what is under way for this resource')
   .option('--json', 'for programs')
-  .action(async (options) => (await import('./operations.ts')).operations(options))
+  .addHelpText(
+    'after',
+    `
+Verbs (always legal; none of them loses anything):
+  list                 what is under way (the default)
+  cancel RESOURCE      undo it, and leave the resource as a failed operation does
+  take-over RESOURCE   take it from the process that has it; the next worker goes on at its step
+  retry RESOURCE       the same; and when nothing is under way and the last one failed, begin it anew
+
+Nothing needs these verbs to come to an end: every operation has a deadline, and a dead owner's lease ends by itself.
+See the whole story of one: ./ondol trace REQUEST_ID`,
+  )
+  .action(async (verb, resource, options) => (await import('./operations.ts')).operations(verb, resource, options))
 
 program
   .command('routes')

@@ -20,7 +20,7 @@ export interface Cinder extends Pick<HouseParts<CinderConfig>, 'world' | 'config
 
 /** What a flow asks (it hands on its signal) outlives an agent or a broker that is away for `wait` ms. */
 export function agents(bus: Bus, wait: number): Cinder['agentAt'] {
-  const patient: Bus = { ...bus, call: (topic, method, payload, options) => bus.call(topic, method, payload, options?.signal ? { wait, ...options } : options) }
+  const patient: Pick<Bus, 'call' | 'cast' | 'fanout'> = { ...bus, call: (topic, method, payload, options) => bus.call(topic, method, payload, options?.signal ? { wait, ...options } : options) }
   const known = new Map<string, RpcClient<VolumeRpc>>()
   return (host) => {
     const at = backendOf(host)

@@ -132,8 +132,9 @@ async function letAllGo(nova: Nova, serverId: string): Promise<void> {
 export async function unholdVolumes(nova: Nova, serverId: string): Promise<void> {
   const devices = (await blockDevicesOf(nova.db, serverId)).filter(isVolume)
   if (devices.length === 0) return
-  await letAllGo(nova, serverId)
+  // In this order no row names what is gone; what is left when this process dies, the server's deletion finds.
   for (const { id } of devices) await patchBlockDevice(nova.db, id, { attachment_id: null, connection_info: null })
+  await letAllGo(nova, serverId)
 }
 
 /**

@@ -1,0 +1,35 @@
+/**
+ * A minute of simulation with fresh seeds, after the seeds of runs that once failed. Each run is the command that replays it, in a process of its own:
+ * simulated time waits for real work, which is counted for a whole process.
+ */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+
+const root = resolve(import.meta.dirname, '../../..')
+const seeds = JSON.parse(readFileSync(resolve(import.meta.dirname, 'seeds.json'), 'utf8')) as number[]
+
+async function simulate(...args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, ['--disable-warning=ExperimentalWarning', 'cloud/cli/main.ts', 'simulate', ...args], { cwd: root, env: { ...process.env, UV_THREADPOOL_SIZE: '1' }, maxBuffer: 16 << 20 }).catch((thrown: { stdout?: string }) => ({ stdout: `${thrown.stdout ?? ''}\nit did not end well` }))
+  return stdout
+}
+
+const good = (out: string): void => assert.match(out, /, 0 failed\n$/, out)
+
+test('one seed is one run', async () => {
+  const [one, two] = await Promise.all([simulate('--seed', '1', '--operations', '150'), simulate('--seed', '1', '--operations', '150')])
+  const facts = (out: string): string | undefined => /seed 1: (.*) in [\d.]+ s/.exec(out)?.[1]
+  assert.ok(facts(one))
+  assert.equal(facts(one), facts(two))
+})
+
+for (const seed of seeds) test(`seed ${seed}`, async () => good(await simulate('--seed', String(seed))))
+
+test('a minute of fresh seeds', async (t) => {
+  const out = await simulate('--seconds', '60')
+  t.diagnostic(out.trim().split('\n').at(-1)!)
+  good(out)
+})
