@@ -39,3 +39,13 @@ test('a value of the wrong kind is an error that says what fits', () =>
   withFile('nova: { scheduler: best }', async (file) => {
     await assert.rejects(loadConfig(schema, { file }), /"nova.scheduler" must be one of filter, chance, not "best"/)
   }))
+
+test('the section of a machine is laid over the rest, and those of the others are judged too', async () => {
+  await withFile('http: { port: 1, host: all }\nhosts:\n  one: { http: { host: mine } }\n  two: { nova: { scheduler: chance } }', async (file) => {
+    assert.deepEqual(await loadConfig(schema, { file, host: 'one', env: { ONDOL_HTTP__PORT: '2' } }), { http: { port: 2, host: 'mine' }, nova: { scheduler: 'filter' } })
+    assert.deepEqual(await loadConfig(schema, { file, host: 'three' }), { http: { port: 1, host: 'all' }, nova: { scheduler: 'filter' } })
+  })
+  await withFile('hosts: { two: { http: { prot: 1 } } }', async (file) => {
+    await assert.rejects(loadConfig(schema, { file, host: 'one' }), /hosts\.two: unknown key "http\.prot"/)
+  })
+})
