@@ -41,6 +41,8 @@ export interface NovaConfig {
   max_limit: number
   metadata_proxy_shared_secret: string
   vendordata: Record<string, unknown>
+  vendordata_targets: Record<string, string>
+  vendordata_timeout: number
   dhcp_domain: string
   config_drive_always: boolean
   console_token_ttl: number
@@ -126,7 +128,9 @@ export const novaConfig: ConfigSchema = {
     sync_power_interval: ms(60_000, 'How often the power of guests is compared.'),
     max_limit: whole(1_000, 'Largest page of a list.', 1),
     metadata_proxy_shared_secret: text('', 'Shared with Neutron; empty: only services with a token may ask for metadata.'),
-    vendordata: { type: 'object', default: {}, description: 'vendor_data.json of every server.' },
+    vendordata: { type: 'object', default: {}, description: 'vendor_data.json of every server, and `static` of its vendor_data2.json.' },
+    vendordata_targets: { type: 'object', default: {}, description: 'Services that are asked for each server, `{ name: url }`: what they answer to a POST of the server\'s facts stands under their name in vendor_data2.json.' },
+    vendordata_timeout: ms(5_000, 'How long one of them may take; then its part is empty.'),
     dhcp_domain: text('novalocal', 'Appended to host names in metadata.'),
     config_drive_always: flag(false, 'Every server gets a config drive.'),
     console_token_ttl: ms(600_000, 'How long a console URL can be opened.'),

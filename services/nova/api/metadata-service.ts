@@ -8,6 +8,7 @@ import { type Reply, route, type Route, type Rq } from '#stack/route.ts'
 import { METADATA_PATH, signatureHolds } from '../contract/metadata.ts'
 import { EC2_VERSIONS, ec2Listing, ec2Tree, metaData, networkData, OPENSTACK_VERSIONS, type Tree } from '../core/metadata.ts'
 import { guestFacts } from '../flows/guest.ts'
+import { vendorData2 } from '../flows/vendordata.ts'
 import type { Nova } from '../house.ts'
 import { blockDevicesOf } from '../store/block-devices.ts'
 import { patchServer, serverById } from '../store/servers.ts'
@@ -68,7 +69,8 @@ async function openstack(nova: Nova, server: ServerRow, [version, ...rest]: stri
     case 'vendor_data.json':
       return json(nova.config.vendordata)
     case 'vendor_data2.json':
-      return json({})
+      if (!has('2016-10-06')) throw nothing()
+      return json(await vendorData2(nova, server))
     case 'password':
       return text((JSON.parse(server.private) as ServerPrivate).password ?? '')
     case 'content': {

@@ -25,6 +25,8 @@ export interface GuestFacts {
   ramdisk_id: string
   root_device: string
   vendordata: Readonly<Record<string, unknown>>
+  /** By the name of who says it; absent where it was not asked for. */
+  vendordata2?: Readonly<Record<string, unknown>>
   dhcp_domain: string
 }
 
@@ -157,7 +159,7 @@ export function configDrive(facts: GuestFacts, randomSeed: Buffer): Record<strin
     if (version >= '2015-10-15') files[`${dir}/network_data.json`] = network
     if (facts.user_data) files[`${dir}/user_data`] = facts.user_data
     if (version >= '2013-10-17') files[`${dir}/vendor_data.json`] = JSON.stringify(facts.vendordata)
-    if (version >= '2016-10-06') files[`${dir}/vendor_data2.json`] = '{}'
+    if (version >= '2016-10-06') files[`${dir}/vendor_data2.json`] = JSON.stringify(facts.vendordata2 ?? { static: facts.vendordata })
   }
   for (const [i, file] of facts.files.entries()) files[`openstack${contentPath(i)}`] = file.contents
   for (const version of ['2009-04-04', 'latest']) {

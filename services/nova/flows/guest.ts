@@ -6,6 +6,7 @@ import { configDrive, type GuestFacts } from '../core/metadata.ts'
 import type { Nova } from '../house.ts'
 import type { BlockDeviceRow, FlavorSnapshot, ImageSnapshot, NicInfo, ServerPrivate, ServerRow } from '../store/tables.ts'
 import { isOnVolume, isVolume, volumeSpec } from './volumes.ts'
+import { vendorData2 } from './vendordata.ts'
 
 /** `instance-1a2b3c4d`: what the hypervisor calls it. */
 export const guestName = (serverId: string): string => `instance-${serverId.slice(0, 8)}`
@@ -54,7 +55,7 @@ export async function guestWish(nova: Nova, ask: GuestAsk): Promise<GuestWish> {
 export const hasConfigDrive = (nova: Nova, server: ServerRow): boolean => server.config_drive !== '' || nova.config.config_drive_always
 
 export async function driveOf(nova: Nova, ask: Omit<GuestAsk, 'flavor'>): Promise<NonNullable<GuestWish['config_drive']>> {
-  const facts = await guestFacts(nova, ask)
+  const facts = { ...(await guestFacts(nova, ask)), vendordata2: await vendorData2(nova, ask.server) }
   const files = configDrive(facts, nova.world.random.bytes(512))
   return Object.fromEntries(Object.entries(files).map(([path, content]) => [path, typeof content === 'string' ? content : { base64: content.toString('base64') }]))
 }
