@@ -80,11 +80,11 @@ program
   .action(async (service) => (await import('./openapi.ts')).openapi(service))
 
 program
-  .command('bench')
-  .description('measure this cloud on this machine: start, memory, requests, boots, scheduling')
+  .command('bench [sections...]')
+  .description('measure this cloud on this machine: requests (start, memory, every kind of request), create (boots on SQLite), postgres (boots by two processes), schedule, real (a guest beside bare QEMU)')
   .option('--json', 'for programs')
   .option('--only <words>', 'only figures whose name holds one of these, comma-separated')
-  .action(async (options) => (await import('./bench.ts')).bench(options))
+  .action(async (sections, options) => (await import('./bench.ts')).bench(sections, options))
 
 program
   .command('simulate')

@@ -31,6 +31,14 @@ process.on('message', (question) => {
     else void startProfile().then((begun) => process.send!({ kind: 'profiling', begun: Boolean((profiling = begun)) }))
     if (profiling) profiling = undefined
   }
+  if (question === 'again') {
+    const at = performance.now()
+    void startCloud().then(async (another) => {
+      const ms = performance.now() - at
+      await another.close()
+      process.send!({ kind: 'again', ms })
+    })
+  }
   if (question === 'usage') {
     const { user, system } = process.cpuUsage()
     process.send!({ kind: 'usage', cpu_ms: (user + system) / 1000, rss_mib: process.memoryUsage.rss() / 2 ** 20 })

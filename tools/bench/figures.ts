@@ -38,6 +38,17 @@ const get =
 
 export const figures: readonly Figure[] = [
   {
+    name: 'another startCloud in one process',
+    async run({ cloud }) {
+      const times: number[] = []
+      const before = await cloud.usage()
+      for (let i = 0; i < 5; i++) times.push(Number((await cloud.tell('again')).ms))
+      const after = await cloud.usage()
+      times.sort((a, b) => a - b)
+      return { operations: 5, wall_ms: times.reduce((sum, one) => sum + one, 0), cpu_ms_per_op: (after.cpu_ms - before.cpu_ms) / 5, per_second: 1000 / times[2]!, p50_ms: times[2]!, p99_ms: times[4]! }
+    },
+  },
+  {
     name: 'token validate',
     async run(session) {
       const headers = { ...session.headers, 'x-subject-token': session.token }
@@ -118,17 +129,16 @@ export const figures: readonly Figure[] = [
     },
   },
   {
-    name: 'burst of 1000 servers',
+    name: '1000 servers made for the list',
     async run(session) {
       const began = performance.now()
       const before = await session.cloud.usage()
       for (let i = 0; i < 10; i++) await session.json('POST', '/compute/v2.1/servers', { server: { name: 'burst', min_count: 100, max_count: 100, flavorRef: '42', imageRef: session.image, networks: [{ uuid: session.network }] } })
       let counts: Record<string, number> = {}
-      for (;;) {
-        counts = await statuses(session)
-        if ((counts.BUILD ?? 0) === 0) break
+      do {
         await new Promise((resolve) => setTimeout(resolve, 100))
-      }
+        counts = await statuses(session)
+      } while ((counts.BUILD ?? 0) > 0)
       const wall_ms = performance.now() - began
       const after = await session.cloud.usage()
       return { operations: 1000, wall_ms, cpu_ms_per_op: (after.cpu_ms - before.cpu_ms) / 1000, per_second: 1000 / (wall_ms / 1000), p50_ms: 0, p99_ms: 0, note: Object.entries(counts).map(([status, count]) => `${count} ${status}`).join(', ') }
