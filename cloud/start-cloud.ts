@@ -108,7 +108,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     file: options.configFile,
     host,
     env: options.env ?? {},
-    flags: { ...(temporary ? { 'database.durability': 'fast' } : {}), ...options.config },
+    flags: { ...(temporary ? { 'database.durability': 'fast', 'swift.durability': 'fast' } : {}), ...options.config },
   })) as unknown as CloudConfig & ConfigValues
   if (config.role === 'compute') throw invalid('A machine with role: compute has no control plane: start it by startCompute', { field: 'role' })
   checkRole(config, { bus: options.bus !== undefined })
