@@ -5,19 +5,25 @@
 import type { FileHandle } from 'node:fs/promises'
 import { Readable, type Writable } from 'node:stream'
 
-const PIECE = 256 * 1024
+/** Pieces begin at `start` and are of this size, or of a multiple of it; only the last is shorter. */
+export const PIECE = 256 * 1024
+
+/** What of a piece (which stands in the file at `at`) is to be sent; throws when it must not be. */
+export type Judge = (piece: Buffer, at: number) => Buffer
 
 export class FileBody extends Readable {
   readonly #file: FileHandle
   #at: number
   readonly #end: number
+  readonly #judge: Judge | undefined
 
-  /** From byte `start` up to, and without, `end`. Closes the file in the end. */
-  constructor(file: FileHandle, start: number, end: number) {
+  /** From byte `start` up to, and without, `end`. Closes the file in the end. `judge` sees every piece before it leaves. */
+  constructor(file: FileHandle, start: number, end: number, judge?: Judge) {
     super({ highWaterMark: 1 << 20, autoDestroy: true })
     this.#file = file
     this.#at = start
     this.#end = end
+    this.#judge = judge
   }
 
   override _read(): void {
@@ -28,11 +34,12 @@ export class FileBody extends Readable {
     }
     this.#file.read(Buffer.allocUnsafeSlow(size), 0, size, this.#at).then(
       ({ bytesRead, buffer }) => {
+        const piece = bytesRead < size ? buffer.subarray(0, bytesRead) : buffer
+        const judged = this.#judge && bytesRead > 0 ? this.#judge(piece, this.#at) : piece
         this.#at += bytesRead
-        this.push(bytesRead === 0 ? null : bytesRead < size ? buffer.subarray(0, bytesRead) : buffer)
+        this.push(bytesRead === 0 ? null : judged)
       },
-      (thrown: Error) => this.destroy(thrown),
-    )
+    ).catch((thrown: Error) => void this.destroy(thrown))
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
@@ -56,10 +63,12 @@ export class FileBody extends Readable {
         const buffer = buffers[turn]!
         const { bytesRead } = await this.#file.read(buffer, 0, Math.min(PIECE, this.#end - this.#at), this.#at)
         if (bytesRead === 0) throw new Error('The file is shorter than it was')
+        const read = buffer.subarray(0, bytesRead)
+        const piece = this.#judge ? this.#judge(read, this.#at) : read
         this.#at += bytesRead
         // The other buffer is free again only when all before has left.
         await Promise.race([written, gone])
-        written = new Promise((resolve, reject) => target.write(buffer.subarray(0, bytesRead), (failed) => (failed ? reject(failed) : resolve())))
+        written = new Promise((resolve, reject) => target.write(piece, (failed) => (failed ? reject(failed) : resolve())))
       }
       await Promise.race([written, gone])
       target.end()

@@ -1,7 +1,7 @@
 /** Objects: upload, download, metadata, deletion, and the versions of a container that keeps them. Bytes pass as a stream; the row comes after them. */
 import { Readable } from 'node:stream'
 import { Fault, invalid, notFound } from '#base/fault.ts'
-import { isStream } from '#base/http/message.ts'
+import { isStream, passing } from '#base/http/message.ts'
 import { pathOf } from '../core/names.ts'
 import { mergeMetadata } from '../core/metadata.ts'
 import { typeOf } from '../core/mime.ts'
@@ -94,7 +94,7 @@ async function upload(house: Swift, ask: Ask, into: ContainerRow, versioned: boo
   const metadata = mergeMetadata({}, headers, 'object', ALSO, house.config.limits)
   const delete_at = deleteAt(house, headers)
   ask.sendContinue?.()
-  const source = body === undefined ? Readable.from([]) : isStream(body) ? body : Readable.from([Buffer.from(body as Uint8Array)])
+  const source = body === undefined ? Readable.from([]) : isStream(body) ? (fromSocket(body) ? passing(body) : body) : Readable.from([Buffer.from(body as Uint8Array)])
   const empty = length === 0 && !isStream(body)
   const kept = await keepBytes(house, source, { etag: headers.etag?.replaceAll('"', '').toLowerCase() || undefined, length })
   const now = house.world.clock.now()
@@ -113,6 +113,9 @@ async function upload(house: Swift, ask: Ask, into: ContainerRow, versioned: boo
   }
   return { ...done(201, { etag, 'last-modified': httpDate(now), ...(version_id === null ? {} : { 'x-object-version-id': versionText(version_id) }) }), row }
 }
+
+/** The pieces of a body that came over a socket are nobody else's; those of a copy or a form may be. */
+const fromSocket = (body: Readable): boolean => 'socket' in body && 'httpVersion' in body
 
 export function lengthOf(ask: Ask): number | undefined {
   const { headers, body } = ask

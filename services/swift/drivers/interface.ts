@@ -5,7 +5,7 @@ export type Verdict = 'good' | 'bad' | 'missing'
 
 export interface BytesDriver {
   /**
-   * Takes the whole source; resolves with an id when the bytes are durable. What the source throws is thrown here, and nothing is kept.
+   * Takes the whole source, each piece of which is good until the next is asked for; resolves with an id when the bytes are durable. What the source throws is thrown here, and nothing is kept.
    * `length`: how many bytes will come, when that is known.
    */
   write(source: AsyncIterable<Uint8Array>, length?: number): Promise<string>

@@ -15,13 +15,14 @@ export function fileBytes(dir: string, durability: 'safe' | 'fast', hexId: () =>
     async write(source, length) {
       if (length !== undefined && length > SMALL) return large.write(source)
       // As long as it may be a small one, it is kept in memory.
-      const chunks: Uint8Array[] = []
+      const chunks: Buffer[] = []
       let size = 0
       const rest = source[Symbol.asyncIterator]()
       for (;;) {
         const next = await rest.next()
-        if (next.done) return packs.append(chunks.length === 1 ? Buffer.from(chunks[0]!.buffer, chunks[0]!.byteOffset, chunks[0]!.length) : Buffer.concat(chunks))
-        chunks.push(next.value)
+        if (next.done) return packs.append(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
+        // A piece is good until the next is asked for.
+        chunks.push(Buffer.from(next.value))
         size += next.value.length
         if (size > SMALL) break
       }

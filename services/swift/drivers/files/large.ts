@@ -2,16 +2,17 @@
  * Large ones: a file each. Behind the bytes stand the CRC-32 of every block, so that any range can be judged before it is sent. Written under
  * `tmp/`, synced, renamed into one of 256 folders, the folder synced. Id: `f-<32 hex digits>-<size>`.
  */
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
 import { invalid, unavailable } from '#base/fault.ts'
+import { FileBody, PIECE } from '#base/http/file-body.ts'
 import type { Verdict } from '../interface.ts'
-import { closeFd, diskFault, folderSync, openFd, readAt, syncFd, writeAll } from './disk.ts'
+import { closeFd, diskFault, folderSync, openFd, syncFd, writeAll } from './disk.ts'
 
-const BLOCK = 1 << 18
-const BATCH = 1 << 20
+const BLOCK = PIECE
+const BATCH = 2 * BLOCK
 
 export interface Place { hex: string; size: number }
 
@@ -48,18 +49,18 @@ export function largeFiles(dir: string, safe: boolean, hexId: () => string): Lar
       await folder(join(dir, hex.slice(0, 2)))
       const temporary = join(dir, 'tmp', hex)
       const fd = await openFd(temporary, 'wx').catch((thrown: unknown) => Promise.reject(diskFault(thrown) as Error))
-      let open = true
+      let unclosed = true
       try {
         const { size } = await pour(fd, source)
         if (safe) await syncFd(fd)
         await closeFd(fd)
-        open = false
+        unclosed = false
         const place = { hex, size }
         await rename(temporary, pathOf(place))
         if (safe) await syncFolder(join(dir, hex.slice(0, 2)))
         return `f-${hex}-${size.toString(36)}`
       } catch (thrown) {
-        if (open) await closeFd(fd)
+        if (unclosed) await closeFd(fd)
         await rm(temporary, { force: true })
         throw diskFault(thrown)
       }
@@ -67,8 +68,7 @@ export function largeFiles(dir: string, safe: boolean, hexId: () => string): Lar
     async read(id, start, end) {
       const place = placeOf(id)
       try {
-        const fd = await openFd(pathOf(place), 'r')
-        return blocks(fd, place.size, start, end)
+        return await blocks(await open(pathOf(place), 'r'), place.size, start, end)
       } catch (thrown) {
         throw diskFault(thrown)
       }
@@ -78,11 +78,11 @@ export function largeFiles(dir: string, safe: boolean, hexId: () => string): Lar
     },
     async verify(id) {
       const place = placeOf(id)
-      const fd = await openFd(pathOf(place), 'r').catch(() => undefined)
-      if (fd === undefined) return 'missing'
+      const file = await open(pathOf(place), 'r').catch(() => undefined)
+      if (!file) return 'missing'
       try {
-        if (place.size > 0) for await (const _ of blocks(fd, place.size, 0, place.size - 1));
-        else await closeFd(fd)
+        if (place.size > 0) for await (const _ of await blocks(file, place.size, 0, place.size - 1));
+        else await file.close()
         return 'good'
       } catch {
         return 'bad'
@@ -112,73 +112,63 @@ export function largeFiles(dir: string, safe: boolean, hexId: () => string): Lar
   }
 }
 
-/** Bytes and then the checksums of their blocks. */
+/** Bytes and then the checksums of their blocks. Pieces are good until the next is asked for, so they are gathered in two buffers of our own, one filled while the other is written. */
 async function pour(fd: number, source: AsyncIterable<Uint8Array>): Promise<{ size: number }> {
   const sums: number[] = []
-  let crc = 0
-  let inBlock = 0
+  const buffers = [Buffer.allocUnsafeSlow(BATCH), Buffer.allocUnsafeSlow(BATCH)] as const
+  let filling = 0
+  let filled = 0
   let size = 0
   let at = 0
-  let batch: Uint8Array[] = []
-  let batched = 0
+  let writing: Promise<unknown> = Promise.resolve()
+  const write = async (): Promise<void> => {
+    const full = buffers[filling]!.subarray(0, filled)
+    for (let from = 0; from < full.length; from += BLOCK) sums.push(crc32(full.subarray(from, from + BLOCK)))
+    await writing
+    const position = at
+    at += full.length
+    writing = writeAll(fd, [full], position)
+    // Its failure is heard by whoever waits for it next.
+    writing.catch(() => {})
+    filling ^= 1
+    filled = 0
+  }
   for await (const chunk of source) {
-    for (let from = 0; from < chunk.length; ) {
-      const part = chunk.subarray(from, from + Math.min(BLOCK - inBlock, chunk.length - from))
-      crc = crc32(part, crc)
-      inBlock += part.length
-      from += part.length
-      if (inBlock === BLOCK) {
-        sums.push(crc)
-        crc = 0
-        inBlock = 0
-      }
-    }
     size += chunk.length
-    batch.push(chunk)
-    batched += chunk.length
-    if (batched >= BATCH) {
-      at += await writeAll(fd, batch, at)
-      batch = []
-      batched = 0
+    for (let from = 0; from < chunk.length; ) {
+      const part = chunk.subarray(from, from + BATCH - filled)
+      buffers[filling]!.set(part, filled)
+      filled += part.length
+      from += part.length
+      if (filled === BATCH) await write()
     }
   }
-  if (inBlock > 0) sums.push(crc)
+  if (filled > 0) await write()
+  await writing
   const table = Buffer.allocUnsafe(sums.length * 4)
   for (const [i, sum] of sums.entries()) table.writeUInt32LE(sum, i * 4)
-  await writeAll(fd, [...batch, table], at)
+  await writeAll(fd, [table], at)
   return { size }
 }
 
-/** Reads whole blocks and sends of them what was asked for, once they are seen to be good. Closes the descriptor. */
-function blocks(fd: number, size: number, start: number, end: number): Readable {
+const bad = (): Error => unavailable('The bytes of this object are damaged.', { code: 'swift.bad_bytes' })
+
+/** Reads whole blocks and sends of them what was asked for, once they are seen to be good. Closes the file. */
+async function blocks(file: FileHandle, size: number, start: number, end: number): Promise<Readable> {
   const first = Math.floor(start / BLOCK)
   const last = Math.floor(end / BLOCK)
-  let table: Buffer | undefined
-  let at = first
-  const bad = (): Error => unavailable('The bytes of this object are damaged.', { code: 'swift.bad_bytes' })
-  const next = async (): Promise<Buffer | null> => {
-    if (at > last) return null
-    if (!table) {
-      table = Buffer.allocUnsafe((last - first + 1) * 4)
-      if ((await readAt(fd, table, size + first * 4)) !== table.length) throw bad()
-    }
-    const from = at * BLOCK
-    const buffer = Buffer.allocUnsafeSlow(Math.min(BLOCK, size - from))
-    if ((await readAt(fd, buffer, from)) !== buffer.length || crc32(buffer) !== table.readUInt32LE((at - first) * 4)) throw bad()
-    const part = buffer.subarray(Math.max(0, start - from), Math.min(buffer.length, end - from + 1))
-    at++
-    return part
+  const table = Buffer.allocUnsafe((last - first + 1) * 4)
+  try {
+    if ((await file.read(table, 0, table.length, size + first * 4)).bytesRead !== table.length) throw bad()
+  } catch (thrown) {
+    await file.close()
+    throw thrown
   }
-  let closed = false
-  return new Readable({
-    highWaterMark: BLOCK,
-    read() {
-      next().then((part) => void this.push(part), (thrown: Error) => this.destroy(diskFault(thrown) as Error))
-    },
-    destroy(error, callback) {
-      if (closed) return callback(error)
-      closed = true
-      void closeFd(fd).then(() => callback(error))
-    },
+  return new FileBody(file, first * BLOCK, Math.min((last + 1) * BLOCK, size), (piece, at) => {
+    for (let from = 0; from < piece.length; from += BLOCK) {
+      const block = piece.subarray(from, from + BLOCK)
+      if (block.length !== Math.min(BLOCK, size - at - from) || crc32(block) !== table.readUInt32LE(((at + from) / BLOCK - first) * 4)) throw bad()
+    }
+    return piece.subarray(Math.max(0, start - at), Math.min(piece.length, end - at + 1))
   })
 }

@@ -84,7 +84,7 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
           size += chunk.length
           for (let at = 0; at < chunk.length; ) {
             const piece = chunk.subarray(at, at + PART - held)
-            waiting.push(piece)
+            waiting.push(Buffer.from(piece))
             held += piece.length
             at += piece.length
             if (held < PART) continue
