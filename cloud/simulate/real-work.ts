@@ -9,16 +9,10 @@ import { syncBuiltinESMExports } from 'node:module'
 type AnyFunction = (...args: unknown[]) => unknown
 
 let under = 0
-let tracked: Promise<void> | undefined
+const ended = (): void => void under--
 
-/** True while something is under way. False until `trackRealWork` was called. */
+/** True while something is under way. */
 export const realWorkUnderWay = (): boolean => under > 0
-
-/** From now on. Once for a process. */
-export function trackRealWork(): Promise<void> {
-  tracked ??= track()
-  return tracked
-}
 
 async function track(): Promise<void> {
   const handle = await fs.promises.open('/dev/null')
@@ -34,12 +28,12 @@ async function track(): Promise<void> {
   syncBuiltinESMExports()
 }
 
+await track()
+
 function wrap(object: Record<string, unknown>, name: string, how: (original: AnyFunction) => AnyFunction): void {
   const original = object[name]
   if (typeof original === 'function') object[name] = how(original as AnyFunction)
 }
-
-const ended = (): void => void under--
 
 function promised(original: AnyFunction): AnyFunction {
   return function (this: unknown, ...args) {

@@ -3,6 +3,7 @@
  * between two steps, steps that fail, messages lost, doubled and late. Then the faults stop, the cloud is given its deadlines, and what
  * must hold is checked (`invariants.ts`). One number decides everything, so a failing run replays.
  */
+import { realWorkUnderWay } from './real-work.ts'
 import { memoryBus } from '#base/bus/memory.ts'
 import { randomFaults, type Weather } from '#base/bus/faults.ts'
 import { VirtualClock } from '#base/clock.ts'
@@ -12,7 +13,6 @@ import { Crash } from '#base/flow/runner.ts'
 import { type Random, seededRandom } from '#base/random.ts'
 import { type Cloud, startCloud } from '../start-cloud.ts'
 import { checkInvariants } from './invariants.ts'
-import { realWorkUnderWay, trackRealWork } from './real-work.ts'
 import { openUser, type User } from './user.ts'
 
 export interface SimulationOptions {
@@ -39,7 +39,6 @@ const START = Date.UTC(2026, 0, 1)
 
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
   const random = seededRandom(options.seed)
-  await trackRealWork()
   const clock = new VirtualClock(START, realWorkUnderWay)
   const weather: Weather = { lose: 0, double: 0, delay: 0, longest: 3000 }
   const result: SimulationResult = { seed: options.seed, operations: 0, answers: {}, deaths: 0, failures: 0, cloud_ms: 0, broken: [] }

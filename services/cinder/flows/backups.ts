@@ -26,9 +26,10 @@ export interface CreateBackup {
 }
 
 export const createBackup = (house: Cinder): Flow<CreateBackup> => {
-  const giveBack = (p: CreateBackup): Promise<void> =>
+  const giveBack = (p: CreateBackup, made?: { object_count: number }): Promise<void> =>
     house.db.transaction(async (tx) => {
       const now = house.world.clock.now()
+      if (made) await moveBackup(tx, p.backup_id, ['creating'], { status: 'available', object_count: made.object_count, updated_at: now })
       if (p.snapshot_id !== null) await moveSnapshot(tx, p.snapshot_id, ['backing-up'], { status: 'available', updated_at: now })
       if (p.was !== null && (await moveVolume(tx, p.volume_id, ['backing-up'], { status: p.was, updated_at: now }))) await settleVolume(tx, p.volume_id, now)
     })
@@ -45,13 +46,10 @@ export const createBackup = (house: Cinder): Flow<CreateBackup> => {
     },
     async (f, p) => {
       const wish = { backup_id: p.backup_id, volume_id: p.volume_id, ...(p.snapshot_id === null ? {} : { snapshot_id: p.snapshot_id }), ...(p.parent_data_id === null ? {} : { parent_id: p.parent_data_id }) }
-      const { object_count } = await f.step('backup', (signal) => house.agentAt(p.host).backup(wish, { signal }), async () => {
+      const made = await f.step('backup', (signal) => house.agentAt(p.host).backup(wish, { signal }), async () => {
         if ((await backupById(house.db, p.backup_id))?.status !== 'available') await house.agentAt(p.host).deleteBackup({ backup_id: p.backup_id })
       })
-      await f.step('publish', async () => {
-        await moveBackup(house.db, p.backup_id, ['creating'], { status: 'available', object_count, updated_at: house.world.clock.now() })
-        await giveBack(p)
-      })
+      await f.step('publish', () => giveBack(p, made))
     },
   )
 }

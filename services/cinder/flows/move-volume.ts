@@ -44,7 +44,7 @@ export const retypeVolume = (house: Cinder): Flow<RetypeVolume> =>
       }
       const moved = backendOf(host) !== backendOf(p.host)
       await f.step('publish', () => giveBack(house, p, { volume_type_id: p.new_type_id, host, ...(moved ? { migration_status: 'success' } : {}) }))
-      if (moved) await f.step('delete the old one', (signal) => house.agentAt(p.host).deleteVolume({ volume_id: p.volume_id }, { signal }))
+      if (moved) await f.step('delete the old one', (signal) => deleteOld(house, p, signal))
     },
   )
 
@@ -71,11 +71,30 @@ export const migrateVolume = (house: Cinder): Flow<MigrateVolume> =>
       await f.step('begin', () => setVolume(house.db, p.volume_id, { migration_status: 'migrating' }))
       await copy(house, f, p, p.target)
       await f.step('publish', () => giveBack(house, p, { host: p.target, migration_status: 'success' }))
-      await f.step('delete the old one', (signal) => house.agentAt(p.host).deleteVolume({ volume_id: p.volume_id }, { signal }))
+      await f.step('delete the old one', (signal) => deleteOld(house, p, signal))
     },
   )
 
+/** The volume is elsewhere and in use again; what is left of it here goes as soon as this backend answers. */
+async function deleteOld(house: Cinder, p: { volume_id: string; host: string }, signal: AbortSignal): Promise<void> {
+  for (let wait = 1000; ; wait = Math.min(wait * 2, 60_000)) {
+    try {
+      await house.agentAt(p.host).deleteVolume({ volume_id: p.volume_id }, { signal })
+      return
+    } catch (thrown) {
+      signal.throwIfAborted()
+      house.world.log.module('cinder.flow').warn('Failed to delete a volume where it no longer is', { volume_id: p.volume_id, host: p.host, error: thrown })
+      await house.world.clock.sleep(wait, signal)
+    }
+  }
+}
+
 async function copy(house: Cinder, f: FlowRun, p: { volume_id: string; host: string; size_gb: number }, target: string): Promise<void> {
+  // An earlier move may still wait to delete what it left, perhaps where this one goes.
+  await f.step('end other work', async (signal) => {
+    await house.engine.cancel(house.db as never, 'volume', p.volume_id, f.id)
+    await house.engine.idle('volume', p.volume_id, f.id, signal)
+  })
   await f.step(
     'copy',
     (signal) => house.agentAt(target).migrateIn({ volume_id: p.volume_id, size_gb: p.size_gb, from: backendOf(p.host) }, { signal }),

@@ -89,9 +89,10 @@ export async function newImage(nova: Nova, rq: Rq<unknown>, server: ServerRow, w
     .call(callerOf(rq), 'glance', createImage, {
       body: {
         ...inherited(base),
+        ...facts,
         ...wish.metadata,
         name: wish.name, visibility: 'private', disk_format: format, container_format: 'bare', min_disk: Math.max(base.min_disk, flavor.root_gb), min_ram: base.min_ram,
-        instance_uuid: server.id, user_id: server.user_id, base_image_ref: server.image_id, image_location: 'snapshot', image_state: 'available', owner_id: server.project_id, ...facts,
+        instance_uuid: server.id, user_id: server.user_id, base_image_ref: server.image_id, image_location: 'snapshot', image_state: 'available', owner_id: server.project_id,
       },
     })
     .catch((thrown: unknown) => {

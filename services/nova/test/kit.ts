@@ -51,6 +51,8 @@ export interface NovaKitOptions {
   faults?: FlowFaults
   /** More neighbours, or others. */
   houses?: Readonly<Record<string, HttpHandler>>
+  /** Milliseconds that a dead worker's flows wait. */
+  lease?: number
 }
 
 export async function novaKit(options: NovaKitOptions = {}): Promise<NovaKit> {
@@ -76,6 +78,8 @@ export async function novaKit(options: NovaKitOptions = {}): Promise<NovaKit> {
     const control = controlProcess({ ...kit.parts, owner: `worker-${++generation}` }, { ...(faults ? { faults } : {}), onHouse: (house) => (nova = house) })
     return control
   }
+  // A dead worker's flows are taken over soon.
+  if (options.lease !== undefined) Object.assign(kit.parts, { lease: options.lease })
   let control = await startControl(options.faults)
   await kit.migrate(placement.plate, control.plate)
   await placement.start()

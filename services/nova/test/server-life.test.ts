@@ -254,7 +254,7 @@ test('a server waits for its wire, woken by the event of its port', async () => 
   k.neutron.wires = true
   const id = await k.boot({}, { wait: false })
   let port = [...k.neutron.ports.values()][0]
-  for (let i = 0; i < 500 && !port; i++) {
+  for (let i = 0; i < 50_000 && !port; i++) {
     await new Promise((resolve) => setImmediate(resolve))
     port = [...k.neutron.ports.values()][0]
   }
