@@ -111,7 +111,7 @@ export class VirtualClock implements Clock {
   async #settle(): Promise<void> {
     for (let turn = 0; turn < 2; turn++) {
       await new Promise<void>((resolve) => setImmediate(resolve))
-      if (this.#busy()) turn = -5
+      if (this.#busy()) turn = -30
     }
   }
 
