@@ -14,16 +14,39 @@ interface DatabaseOptions {
   isolation?: IsolationLevel
   /** Tries a lost race again after a pause by chance, and more often. */
   patient?: boolean
+  /**
+   * Transactions of this process under way at one moment. Serializable ones that overlap make each other begin anew, and the more overlap the more
+   * often: a few at a time get more done than many. (None waits for another of its own process: on SQLite that could never end.)
+   */
+  at_once?: number
+}
+
+/** Lets so many in; the others wait in order. What is returned leaves. */
+function turns(most: number): () => Promise<() => void> {
+  const waiting: (() => void)[] = []
+  let inside = 0
+  const leave = (): void => {
+    const next = waiting.shift()
+    if (next) next()
+    else inside--
+  }
+  return async () => {
+    if (inside < most) inside++
+    else await new Promise<void>((resolve) => waiting.push(resolve))
+    return leave
+  }
 }
 
 export function databaseOf<Schema>(kysely: Kysely<Schema>, engine: Engine, options: DatabaseOptions = {}): Database<Schema> {
   const attempts = options.patient ? PATIENT_ATTEMPTS : ATTEMPTS
+  const turn = options.at_once === undefined ? undefined : turns(options.at_once)
   const around = options.around ?? ((work) => work())
   const database: Database<Schema> = {
     engine,
     query: kysely,
     async transaction(work) {
       for (let attempt = 1; ; attempt++) {
+        const leave = await turn?.()
         const after: (() => void)[] = []
         try {
           const begun = options.isolation ? kysely.transaction().setIsolationLevel(options.isolation) : kysely.transaction()
@@ -32,8 +55,10 @@ export function databaseOf<Schema>(kysely: Kysely<Schema>, engine: Engine, optio
           return result
         } catch (thrown) {
           if (!isRetryable(engine, thrown) || attempt >= attempts) throw toFault(engine, thrown)
-          if (options.patient) await delay(Math.random() * Math.min(100, 2 ** attempt))
+        } finally {
+          leave?.()
         }
+        if (options.patient) await delay(Math.random() * Math.min(100, 2 ** attempt))
       }
     },
     as: <Other>() => database as unknown as Database<Other>,

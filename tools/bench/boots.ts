@@ -57,10 +57,8 @@ export async function boots(session: Session, urls: readonly string[], options: 
       await new Promise((resolve) => setTimeout(resolve, 250))
     }
   }
-  const watching = watch()
-  await Promise.all(Array.from({ length: at_once }, (_, i) => maker(i)))
-  making = false
-  await watching
+  const made = Promise.all(Array.from({ length: at_once }, (_, i) => maker(i))).finally(() => (making = false))
+  await Promise.all([made, watch()])
   const last = Math.max(...ended.values(), began)
   const of = (values: readonly number[], part: number): number => values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))] ?? 0
   const builds = [...ended].map(([id, at]) => at - asked.get(id)!)

@@ -18,7 +18,9 @@ const hosts = Number(process.env.BENCH_HOSTS ?? '0')
 const records = mkdtempSync(join(tmpdir(), 'ondol-bench-'))
 process.on('exit', () => rmSync(records, { recursive: true, force: true }))
 const quiet = process.env.BENCH_QUIET !== undefined
-const log = createLog({ level: 'info', sinks: [{ form: 'json', sink: fileSink(join(records, 'ondol.log')) }] })
+// What goes wrong under measurement belongs before the eyes of whoever measures.
+const errors = { write: (line: string): void => void (line.startsWith('{"level":"error"') && process.stderr.write(line)) }
+const log = createLog({ level: 'info', sinks: [{ form: 'json', sink: fileSink(join(records, 'ondol.log')) }, { form: 'json', sink: errors }] })
 const trace = createTrace(realClock, { sink: traceFile(join(records, 'trace')), host: 'bench' })
 const cloud = await startCloud({ ...(quiet ? {} : { world: { log, trace } }), ...(process.env.BENCH_DATA ? { dataDir: process.env.BENCH_DATA } : {}), config: { ...(hosts > 0 ? { 'nova.agent.hosts': hosts } : {}), ...(JSON.parse(process.env.BENCH_CONFIG ?? '{}') as object) } })
 const { admin } = cloud.credentials

@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { startRabbitmq } from '#base/bus/test/rabbitmq.ts'
 import { startPostgres } from '#base/sql/test/postgres.ts'
 import { boots, type Boots, saidOf } from './boots.ts'
+import { realBoot } from './real.ts'
 import { openSession } from './session.ts'
 import { closeConnections, startSubject, type Subject } from './subject.ts'
 
@@ -20,6 +21,7 @@ export const sections: readonly Section[] = [
   { name: 'create', what: 'boots per second on SQLite in one process, and a burst of 1,000 over 1,000 hosts', run: create },
   { name: 'postgres', what: 'the same with two control processes on PostgreSQL and RabbitMQ', run: postgres },
   { name: 'schedule', what: 'a schedule decision over 10,000 hosts', run: schedule },
+  { name: 'real', what: 'a real guest by the driver, beside bare QEMU with the same command line', run: real },
 ]
 
 async function create(say: (line: string) => void): Promise<Record<string, unknown>> {
@@ -84,4 +86,11 @@ async function schedule(say: (line: string) => void): Promise<Record<string, unk
   const found = JSON.parse(stdout) as Record<'hosts' | 'decisions' | 'places' | 'p50_ms' | 'p99_ms' | 'max_ms' | 'cpu_ms', number>
   say(`a decision over ${found.hosts} hosts: p50 ${found.p50_ms.toFixed(1)} ms, p99 ${found.p99_ms.toFixed(1)} ms, ${found.cpu_ms.toFixed(1)} ms CPU (${found.decisions} decisions, ${found.places} hosts taken)`)
   return found
+}
+
+async function real(say: (line: string) => void): Promise<Record<string, unknown>> {
+  const found = await realBoot()
+  if ('skipped' in found) say(`skipped: ${found.skipped}`)
+  else say(`a guest running by the driver: ${found.driver_ms.toFixed(0)} ms; bare QEMU with the same command line: ${found.bare_ms.toFixed(0)} ms; ours: ${(found.driver_ms - found.bare_ms).toFixed(0)} ms (${found.accelerator}; without the wiring of cards)`)
+  return { ...found }
 }

@@ -26,6 +26,8 @@ export async function startSubject(module: string, env: Record<string, string> =
       })
     })
   const ready = await next()
+  let stopping = false
+  child.once('exit', (code, signal) => stopping || process.stderr.write(`${module} ended by itself with ${code ?? signal}\n`))
   return {
     ready,
     async usage() {
@@ -38,6 +40,7 @@ export async function startSubject(module: string, env: Record<string, string> =
     },
     stop: () =>
       new Promise((resolve) => {
+        stopping = true
         child.once('exit', () => resolve())
         child.send('stop')
       }),
