@@ -14,7 +14,7 @@ export interface CloudConfig {
   database: { url: string; durability: 'safe' | 'fast'; connections: number }
   bus: { url: string }
   log: { level: 'debug' | 'info' | 'warn' | 'error' }
-  policy: { enforce_scope: boolean; enforce_new_defaults: boolean }
+  policy: { enforce_scope: boolean; enforce_new_defaults: boolean; dir: string }
   flows: { lease_seconds: number }
   seed: { enabled: boolean }
 }
@@ -64,6 +64,7 @@ const own: ConfigSchema['properties'] = {
     properties: {
       enforce_scope: { type: 'boolean', default: true, description: "Refuse a token whose scope a rule does not name." },
       enforce_new_defaults: { type: 'boolean', default: true, description: 'Do not accept what only a deprecated rule allows.' },
+      dir: { type: 'string', default: '', description: 'Folder of the rules that override the defaults: <dir>/keystone/policy.yaml and so on, read again when they change. Empty: the folder of what every control process sees.' },
     },
   },
   flows: { type: 'object', properties: { lease_seconds: { type: 'integer', default: 10, description: 'After how long the work of a dead process goes on in another.' } } },

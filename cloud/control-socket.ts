@@ -1,4 +1,5 @@
 /** What the `ondol` command asks of a running cloud, over a Unix socket that only its owner may open. */
+import { Fault } from '#base/fault.ts'
 import { flushFileSinks } from '#base/file-sink.ts'
 import type { HttpHandler, HttpResponse } from '#base/http/message.ts'
 import { type Listening, listen } from '#base/http/server.ts'
@@ -8,6 +9,7 @@ import type { World } from '#base/world.ts'
 import type { Trace } from '#base/trace.ts'
 import type { DriverChoice } from './drivers.ts'
 import type { Cloud } from './start-cloud.ts'
+import { explainPolicy, policyRules } from './policy.ts'
 import { cloudStatus } from './status.ts'
 
 export interface ControlParts {
@@ -45,6 +47,10 @@ export function controlSocket(path: string, parts: ControlParts): Promise<Listen
         const resource = new URLSearchParams(request.query).get('resource') ?? ''
         return json(await operate(db, request.path.slice('/operations/'.length), resource, world))
       }
+      case 'GET /policy/rules':
+        return parts.cloud ? json(policyRules(parts.cloud.enforcers)) : elsewhere(parts)
+      case 'GET /policy/explain':
+        return parts.cloud ? answered(explainPolicy(parts.cloud, new URLSearchParams(request.query))) : elsewhere(parts)
       case 'POST /stop':
         parts.stop()
         return json({})
@@ -69,6 +75,16 @@ async function operate(db: Database<FlowTables>, verb: string, resource: string,
 
 function elsewhere(parts: ControlParts): HttpResponse {
   return { status: 404, headers: {}, body: `This machine runs guests only; ask on the control plane at ${parts.machine.url}.` }
+}
+
+/** The caller's own mistakes are answers too. */
+async function answered(work: Promise<object>): Promise<HttpResponse> {
+  try {
+    return json(await work)
+  } catch (thrown) {
+    if (thrown instanceof Fault && thrown.kind !== 'internal') return { status: 400, headers: {}, body: thrown.message }
+    throw thrown
+  }
 }
 
 function json(value: unknown): HttpResponse {

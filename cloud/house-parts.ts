@@ -1,4 +1,5 @@
 /** What every process of a cloud gives its houses: the control side all of it, the machine side the part that needs no database. */
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { memoryBus } from '#base/bus/memory.ts'
 import type { Bus } from '#base/bus/interface.ts'
@@ -10,7 +11,8 @@ import type { Database } from '#base/sql/database.ts'
 import type { World } from '#base/world.ts'
 import { type Caller, client } from '#stack/client.ts'
 import { type AgentParts, type AgentProcess, fakeHostNames, type HouseParts } from '#stack/house.ts'
-import { createEnforcer } from '#stack/policy/enforcer.ts'
+import { type PolicyFile, watchedEnforcer } from '#stack/policy/file.ts'
+import type { Enforcer } from '#stack/policy/interface.ts'
 import type { CloudConfig } from './config.ts'
 import type { HouseEntry } from './houses.ts'
 import { agentsOf } from './roles.ts'
@@ -33,6 +35,8 @@ export interface SharedParts extends MachineParts {
   sharedDir: string
   drivers: 'fake' | 'real'
   publicUrl: () => string
+  /** The rules in force, by house; filled as the houses are made. */
+  enforcers: Map<string, Enforcer>
   flowFaults?: FlowFaults
 }
 
@@ -41,12 +45,17 @@ const SHARED = new Set(['keystone', 'glance', 'swift'])
 
 export function houseParts(house: HouseEntry, shared: SharedParts): HouseParts<unknown> {
   const { name } = house.plate
-  const { enforce_scope, enforce_new_defaults } = shared.config.policy
-  const enforcer = createEnforcer({ defaults: house.policies, enforce_scope, enforce_new_defaults })
+  const { enforce_scope, enforce_new_defaults, dir } = shared.config.policy
+  const file = policyFile(join(dir || shared.sharedDir, name, 'policy.yaml'))
+  const enforcer = watchedEnforcer({ defaults: house.policies, enforce_scope, enforce_new_defaults, file, clock: shared.here.clock, log: shared.here.log.module('policy') })
+  shared.enforcers.set(name, enforcer)
   return {
     ...machineParts(house, shared),
     db: shared.db,
-    authorizer: { check: (rule, target, context) => enforcer.check(rule, target, context as never) },
+    authorizer: {
+      check: (rule, target, context) => enforcer.check(rule, target, context as never),
+      explain: (rule, target, context) => enforcer.explain(rule, target, context as never),
+    },
     tokens: shared.tokens,
     dataDir: join(SHARED.has(name) ? shared.sharedDir : shared.dataDir, name),
     owner: `${name}@${shared.owner}`,
@@ -55,6 +64,14 @@ export function houseParts(house: HouseEntry, shared: SharedParts): HouseParts<u
     identityUrl: (request) => `${request.origin}/identity`,
     publicUrl: shared.publicUrl,
     drivers: shared.drivers,
+  }
+}
+
+function policyFile(path: string): PolicyFile {
+  return {
+    path,
+    modified: () => statSync(path, { throwIfNoEntry: false })?.mtimeMs,
+    read: () => readFileSync(path, 'utf8'),
   }
 }
 

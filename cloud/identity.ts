@@ -5,6 +5,7 @@ import { Secret } from '#base/secret.ts'
 import type { Caller } from '#stack/client.ts'
 import type { TokenFacts } from '#stack/context.ts'
 import type { ControlProcess } from '#stack/house.ts'
+import type { Standing, StandingWish } from '#keystone/contract/bootstrap.ts'
 import type { TokenDoor } from '#stack/token-door.ts'
 import type { CloudConfig } from './config.ts'
 import type { HouseEntry } from './houses.ts'
@@ -18,6 +19,7 @@ export interface IdentityProcess extends ControlProcess {
   /** A token for a user by name in a project by name (domain Default), without a password: only for callers in this process. */
   issueFor(userName: string, projectName: string): Promise<{ token: Secret; expires_at: number }>
   onRevoked(listener: () => void): void
+  standing(wish: StandingWish): Promise<Standing>
 }
 
 export interface BootstrapWish {

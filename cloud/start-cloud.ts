@@ -23,6 +23,7 @@ import { alone, migrate } from '#base/sql/table.ts'
 import { type World, world } from '#base/world.ts'
 import { type Client, client } from '#stack/client.ts'
 import type { AgentProcess, ControlProcess } from '#stack/house.ts'
+import type { Enforcer } from '#stack/policy/interface.ts'
 import { tokenDoor } from '#stack/token-door.ts'
 import { type CloudConfig, configSchema } from './config.ts'
 import { consoleDist } from './console-build.ts'
@@ -81,6 +82,8 @@ export interface Cloud {
   /** As the global `fetch`, straight into the cloud. */
   fetch(target: string | URL | Request, init?: RequestInit): Promise<Response>
   readonly controls: ReadonlyMap<string, ControlProcess>
+  /** The policy in force, by house. */
+  readonly enforcers: ReadonlyMap<string, Enforcer>
   /** User names, passwords and scopes to log in with. */
   readonly credentials: CloudCredentials
   /** Settles when the image `ondol-guest` is there, or says why it cannot be. */
@@ -149,7 +152,8 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     const controls = new Map<string, ControlProcess>()
     const agents: AgentProcess[] = []
     const mounts: Mount[] = []
-    const shared: SharedParts = { here, db, bus, config, doors, tokens, serviceCaller: (house) => identity.serviceCaller(house), host, owner, dataDir, sharedDir, drivers, publicUrl, ...(options.flowFaults ? { flowFaults: options.flowFaults } : {}) }
+    const enforcers = new Map<string, Enforcer>()
+    const shared: SharedParts = { here, db, bus, config, doors, tokens, serviceCaller: (house) => identity.serviceCaller(house), host, owner, dataDir, sharedDir, drivers, publicUrl, enforcers, ...(options.flowFaults ? { flowFaults: options.flowFaults } : {}) }
     for (const house of houses) {
       const { name, mount } = house.plate
       const control = house.control(houseParts(house, shared))
@@ -211,7 +215,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
       if (temporary) await rm(dataDir, { recursive: true, force: true, maxRetries: 3 })
     }
     const url = publicUrl()
-    return { url, localUrl: listening?.url ?? url, world: here, config, db, bus, dataDir, secrets, handler, fetch: fetchOf(handler, url), controls, credentials, guestImage, close }
+    return { url, localUrl: listening?.url ?? url, world: here, config, db, bus, dataDir, secrets, handler, fetch: fetchOf(handler, url), controls, enforcers, credentials, guestImage, close }
   } catch (thrown) {
     for (const step of undo.reverse()) await step().catch(() => {})
     if (temporary) await rm(dataDir, { recursive: true, force: true })

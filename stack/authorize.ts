@@ -6,6 +6,8 @@ import type { PolicyTarget } from './route.ts'
 
 export interface Authorizer {
   check(rule: string, target: PolicyTarget, context: Context): boolean
+  /** Why not, in names only, for the log of a refusal. */
+  explain?(rule: string, target: PolicyTarget, context: Context): object
 }
 
 export function ownTarget(context: Context): PolicyTarget {

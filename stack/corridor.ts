@@ -41,6 +41,8 @@ interface Journey {
   version: ApiVersion
   request_id: string
   scope: Scope
+  /** The last thing that policy refused, which may or may not become the answer. */
+  refused?: { rule: string; target: PolicyTarget }
 }
 
 export function corridor(parts: CorridorParts): HttpHandler {
@@ -231,7 +233,9 @@ function requestOf(parts: CorridorParts, request: HttpRequest, journey: Journey,
     base: request.origin + (request.mount ?? ''),
     allows,
     authorize(rule, target) {
-      if (!allows(rule, target)) refuse(dialect, rule)
+      if (allows(rule, target)) return
+      journey.refused = { rule, target: target ?? ownTarget(context) }
+      refuse(dialect, rule)
     },
   }
 }
@@ -257,7 +261,7 @@ function refusal(parts: CorridorParts, request: HttpRequest, journey: Journey, t
   const { dialect } = parts
   const status = statusOf(dialect, fault)
   if (status >= 500) log.error('Failed to answer a request', { error: faultChain(thrown), stack: thrown instanceof Error ? (thrown.cause instanceof Error ? thrown.cause.stack : thrown.stack) : undefined })
-  else if (fault.code === 'policy') log.info('Refused by policy', { rule: fault.data.rule })
+  else if (status === 403) log.info(fault.code === 'policy' ? 'Refused by policy' : 'Refused', whyRefused(parts, journey, fault))
   if (fault.kind === 'unauthenticated' && fault.code === 'token') {
     const headers = { ...JSON_HEADERS, 'www-authenticate': `Keystone uri="${parts.identityUrl(request)}"` }
     if (dialect.service !== 'keystone' && dialect.service !== 'placement') return { status: 401, headers, body: unauthorizedBody() }
@@ -268,6 +272,13 @@ function refusal(parts: CorridorParts, request: HttpRequest, journey: Journey, t
   if (typeof fault.data.allow === 'string') headers.allow = fault.data.allow
   if (typeof fault.data.retry_after === 'number') headers['retry-after'] = String(fault.data.retry_after)
   return { status, headers, body }
+}
+
+/** Names of rules, checks and roles; never a value of the request or the token. */
+function whyRefused({ authorizer }: CorridorParts, { refused, context }: Journey, fault: Fault): Record<string, unknown> {
+  if (fault.code !== 'policy') return { why: fault.message }
+  const explained = refused && refused.rule === fault.data.rule ? authorizer.explain?.(refused.rule, refused.target, context) : undefined
+  return { rule: fault.data.rule, ...explained }
 }
 
 function stamp(dialect: Dialect, journey: Journey, headers: HttpHeaders): void {

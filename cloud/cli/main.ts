@@ -68,6 +68,21 @@ See the whole story of one: ./ondol trace REQUEST_ID`,
   .action(async (verb, resource, options) => (await import('./operations.ts')).operations(verb, resource, options))
 
 program
+  .command('policy <verb> [rule]')
+  .description('who may do what: list the rules in force, explain why someone may or may not, print the defaults')
+  .addOption(data())
+  .option('--as <user>', 'name or id of the user (explain)')
+  .option('--on <project>', 'name or id of the project that the token is for')
+  .option('--on-domain <domain>', 'a token for this domain instead')
+  .option('--on-system', 'a token for the system instead')
+  .option('--domain <domain>', 'domain of the user and the project; default Default')
+  .option('--target <key=value...>', 'what is judged, where it is not the user\'s own: project_id=…, target.user.domain_id=…')
+  .option('--service <name>', 'only the rules of this one')
+  .option('--json', 'for programs')
+  .addHelpText('after', '\nExamples:\n  ./ondol policy explain --as demo --on demo identity:create_user\n  ./ondol policy list --service nova\n  ./ondol policy defaults --service keystone > policy.yaml     every rule, commented out\n')
+  .action(async (verb, rule, options) => (await import('./policy.ts')).policy(verb, rule, options))
+
+program
   .command('routes')
   .description('every operation this cloud answers')
   .option('--json', 'for programs')

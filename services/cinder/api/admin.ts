@@ -7,5 +7,8 @@ const AWARE = Symbol('aware')
 
 export function adminAware(authorizer: Authorizer): Authorizer {
   const aware = (context: Context & { [AWARE]?: Context }): Context => (context[AWARE] ??= { ...context, is_admin: authorizer.check('context_is_admin', {}, context), is_admin_project: context.is_admin_project ?? true })
-  return { check: (rule, target, context) => authorizer.check(rule, target, aware(context)) }
+  return {
+    check: (rule, target, context) => authorizer.check(rule, target, aware(context)),
+    ...(authorizer.explain ? { explain: (rule, target, context) => authorizer.explain!(rule, target, aware(context)) } : {}),
+  }
 }

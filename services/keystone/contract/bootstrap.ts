@@ -16,6 +16,24 @@ export interface BootstrapWish {
   catalog: readonly { name: string; type: string; url: string }[]
 }
 
+export interface StandingWish {
+  user: string
+  /** Name or id of the domain of user and project. Default `default`. */
+  domain?: string
+  scope: { project: string } | { domain: string } | { system: true } | undefined
+}
+
+/** Credentials as policy reads them. */
+export interface Standing {
+  user_id: string
+  user_domain_id: string
+  project_id?: string
+  project_domain_id?: string
+  domain_id?: string
+  system_scope?: string
+  roles: readonly string[]
+}
+
 export interface IdentityProcess extends ControlProcess {
   /** The facts of a token; undefined when it is not valid (any more). Writes nothing, hashes nothing. */
   validateToken(token: string, requestId: string): Promise<TokenFacts | undefined>
@@ -23,6 +41,8 @@ export interface IdentityProcess extends ControlProcess {
   bootstrap(wish: BootstrapWish): Promise<void>
   /** A token for a user by name in a project by name (domain Default), without a password: only for callers in this process. */
   issueFor(userName: string, projectName: string): Promise<{ token: Secret; expires_at: number }>
+  /** What a token of that user for that scope would say of rights, also when nobody would issue it for want of a role. Names or ids; a project's domain is the user's. */
+  standing(wish: StandingWish): Promise<Standing>
   /** Told when a token that was valid may be so no more, by this process or another. */
   onRevoked(listener: () => void): void
 }

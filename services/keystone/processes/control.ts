@@ -11,6 +11,7 @@ import type { KeystoneConfig } from '../config.ts'
 import type { IdentityProcess } from '../contract/bootstrap.ts'
 import { REVOKED, REVOKED_TOPIC } from '../contract/topics.ts'
 import { hashGenerated, hashPassword, verifyPassword } from '../core/password-hash.ts'
+import { standingOf } from '../api/auth/standing.ts'
 import { plate, routesOf } from '../service.ts'
 import { bootstrap } from '../store/bootstrap.ts'
 import { currentPassword } from '../store/users.ts'
@@ -80,6 +81,7 @@ export function controlProcess(parts: HouseParts<KeystoneConfig>): IdentityProce
       const { token, known } = await house.tokens.issue({ user_id: user.id, project_id: project.id, methods: ['password'] })
       return { token: new Secret(token), expires_at: known.record.expires_at }
     },
+    standing: (wish) => standingOf(house, wish),
     onRevoked: (listener) => void listeners.push(listener),
   }
 }
