@@ -7,24 +7,27 @@ import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { Fault } from '#base/fault.ts'
+import { listen } from '#base/http/server.ts'
 import { type KeystoneKit, keystoneKit } from './kit.ts'
 
 const GOLDEN = new URL('./access-matrix.txt', import.meta.url)
 
 test('the matrix of role, scope and operation is the one that was reviewed', async () => {
   const k = await keystoneKit()
+  const served = await listen(k.keystone.handler, { host: '127.0.0.1', port: 0 })
   try {
-    const made = await matrix(k)
+    const made = await matrix(k, served.url)
     if (process.env.UPDATE_GOLDEN) await writeFile(GOLDEN, made)
     assert.deepEqual(made.split('\n'), (await readFile(GOLDEN, 'utf8')).split('\n'))
   } finally {
+    await served.close()
     await k.close()
   }
 })
 
 type Things = Record<string, string>
 
-async function matrix(k: KeystoneKit): Promise<string> {
+async function matrix(k: KeystoneKit, url: string): Promise<string> {
   const admin = await k.admin()
   const ask = async (method: string, path: string, body?: object) => {
     const answer = await k.ask(method, path, { token: admin, ...(body ? { body } : {}) })
@@ -73,38 +76,58 @@ async function matrix(k: KeystoneKit): Promise<string> {
   const check = judge.check.bind(judge)
   judge.check = (rule, target, context) => {
     if (!check(rule, target, context)) return false
-    throw new Fault('gone', `allowed by ${rule}`)
+    throw new Fault('gone', `${ALLOWED}${rule}`)
   }
   const lines: string[] = []
   for (const route of k.keystone.routes) {
     if (route.access === 'public' || route.method === 'HEAD') continue
-    const cells: string[] = []
+    const rows: string[] = []
     for (const [where, things] of [['own', own], ['foreign', foreign]] as const) {
       const path = route.path.replaceAll(/\{(\w+)\}/g, (_, key: string) => (route.path.includes('OS-EC2') && key === 'credential_id' ? things.ec2! : (things[key] ?? 'none')))
       const body = bodyFor(route.path, things)
-      const allowed: string[] = []
-      for (const [name, token] of personas) {
+      const cells = await Promise.all([...personas].map(async ([name, token]) => {
         const subject = route.path === '/v3/auth/tokens' ? personas.get(where === 'own' ? name : 'system-admin')! : undefined
-        const answer = await k.ask(route.method, path, { token, ...(route.method === 'GET' || route.method === 'DELETE' ? {} : { body }), ...(subject ? { headers: { 'x-subject-token': subject } } : {}) })
-        assert.ok(answer.status < 500 || answer.status === 501, `${route.method} ${path}: ${answer.text}`)
-        if (answer.status !== 403) allowed.push(answer.status === 410 ? name : `${name}=${answer.status}`)
-      }
-      cells.push(`  ${where}: ${short(allowed, personas.size)}`)
+        const answer = await fetch(url + path, {
+          method: route.method,
+          headers: { 'x-auth-token': token, 'content-type': 'application/json', ...(subject ? { 'x-subject-token': subject } : {}) },
+          ...(route.method === 'GET' || route.method === 'DELETE' ? {} : { body: JSON.stringify(body) }),
+        })
+        const text = await answer.text()
+        assert.ok(answer.status < 500 || answer.status === 501, `${route.method} ${path}: ${text}`)
+        return answer.status === 410 && text.includes(ALLOWED) ? 'ok' : String(answer.status)
+      }))
+      rows.push(cells.map((cell) => cell.padEnd(3)).join(' ').trimEnd())
     }
-    const [same, other] = cells.map((cell) => cell.replace(/^ {2}\w+: /, ''))
-    lines.push(`${route.method} ${route.path}`, ...(same === other ? [`  ${same}`] : cells))
+    const operation = `${route.method} ${route.path}`
+    const [ours, theirs] = rows
+    if (ours === theirs) lines.push(line(operation, 'any', ours!))
+    else lines.push(line(operation, 'own', ours!), line('', 'foreign', theirs!))
   }
-  return `${lines.join('\n')}\n`
+  return `${legend([...personas.keys()])}${lines.join('\n')}\n`
+}
+
+const ALLOWED = 'allowed by '
+const WIDTH = 96
+
+function line(operation: string, where: string, cells: string): string {
+  return `${operation.padEnd(WIDTH)} ${where.padEnd(7)} ${cells}`
+}
+
+/** The names of the personas stand on end above their columns. */
+function legend(names: readonly string[]): string {
+  const tall = Math.max(...names.map((name) => name.length))
+  const head = Array.from({ length: tall }, (_, i) => line('', '', names.map((name) => (name.padStart(tall)[i] ?? ' ').padEnd(3)).join(' ')).trimEnd())
+  return [
+    'Who may do what: every operation of Keystone that needs a token, by the scope and the role of who asks.',
+    'ok: policy allows it. 403: refused. Another status: what answers before policy is asked, or beside it.',
+    'own: about what is in the domain and project of who asks; foreign: about what is in another domain; any: the same for both.',
+    '',
+    ...head,
+    '',
+  ].join('\n')
 }
 
 /** A body about something of that world, for rules that read it. */
 function bodyFor(path: string, { domain_id, user_id }: Things): object {
   return { user: { domain_id }, group: { domain_id }, project: { domain_id }, credential: { user_id }, trust: { trustor_user_id: user_id, trustee_user_id: user_id }, config: { identity: { driver: 'sql' } }, path }
-}
-
-function short(allowed: readonly string[], all: number): string {
-  if (allowed.length === all && allowed.every((one) => !one.includes('='))) return 'everyone'
-  const answers = new Set(allowed.map((one) => one.split('=')[1]))
-  if (allowed.length === all && answers.size === 1) return `everyone gets ${[...answers][0]}`
-  return allowed.length === 0 ? 'nobody' : allowed.join(' ')
 }
