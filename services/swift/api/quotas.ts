@@ -36,10 +36,17 @@ export const quotas: Layer = (house, inner) => async (ask) => {
   if (method !== 'PUT' || names.object === '') return inner(ask)
   const container = await containerSeen(house, ask, names)
   if (!container) return inner(ask)
-  const size = Number(headers['content-length'] ?? 0)
+  const size = headers['content-length'] === undefined ? 0 : Number(headers['content-length'])
   const own = metadataOf(container)
   const over = (limit: string | undefined, used: number, more: number): boolean => limit !== undefined && limit !== '' && used + more > Number(limit)
-  if (over(own['x-container-meta-quota-bytes'], Number(container.bytes_used), size) || over(own['x-container-meta-quota-count'], Number(container.object_count), 1)) throw new Fault('too_large', 'Upload exceeds quota.', { code: 'swift.quota' })
+  // Of a stream nobody knows how long it is: it may be as long as there is room.
+  let room = Number.POSITIVE_INFINITY
+  const fits = (limit: string | undefined, used: number): boolean => {
+    if (limit === undefined || limit === '') return true
+    room = Math.min(room, Number(limit) - used)
+    return !over(limit, used, size)
+  }
+  if (!fits(own['x-container-meta-quota-bytes'], Number(container.bytes_used)) || over(own['x-container-meta-quota-count'], Number(container.object_count), 1)) throw new Fault('too_large', 'Upload exceeds quota.', { code: 'swift.quota' })
   const account = metadataOf(await accountSeen(house, ask, names.account))
   const quota = (what: string): string | undefined => account[`x-account-sysmeta-quota-${what}`]
   const policy = container.policy.toLowerCase()
@@ -48,7 +55,8 @@ export const quotas: Layer = (house, inner) => async (ask) => {
   if (any !== undefined && !isReseller(house, ask.who)) {
     const totals = await accountTotals(house.db, names.account)
     const [all, mine] = [totals, totals.filter((one) => one.policy === container.policy)].map((list) => ({ bytes: list.reduce((sum, one) => sum + one.bytes, 0), objects: list.reduce((sum, one) => sum + one.objects, 0) }))
-    if (over(bytes, all!.bytes, size) || over(quota('count'), all!.objects, 1) || over(quota(`bytes-policy-${policy}`), mine!.bytes, size) || over(quota(`count-policy-${policy}`), mine!.objects, 1)) throw new Fault('too_large', 'Upload exceeds quota.', { code: 'swift.quota' })
+    if (!fits(bytes, all!.bytes) || over(quota('count'), all!.objects, 1) || !fits(quota(`bytes-policy-${policy}`), mine!.bytes) || over(quota(`count-policy-${policy}`), mine!.objects, 1)) throw new Fault('too_large', 'Upload exceeds quota.', { code: 'swift.quota' })
   }
+  if (headers['content-length'] === undefined && room !== Number.POSITIVE_INFINITY) ask.headers['x-backend-limit'] = String(Math.max(0, room))
   return inner(ask)
 }

@@ -110,7 +110,7 @@ function segmentNames(account: string, path: string): Names {
 async function put(house: Swift, inner: Serve, ask: Ask): Promise<Answer> {
   const { headers, query } = ask
   const { max_manifest_segments, max_manifest_size } = house.config.slo
-  if (headers['content-length'] === undefined && headers['transfer-encoding'] !== 'chunked') throw new Fault('length_required', 'Missing Content-Length header.')
+  if (headers['content-length'] === undefined && headers['transfer-encoding'] !== 'chunked' && ask.body === undefined) throw new Fault('length_required', 'Missing Content-Length header.')
   if (headers['x-copy-from'] !== undefined) throw new Fault('method_not_allowed', 'Multipart Manifest PUTs cannot be COPY requests')
   if (Number(headers['content-length'] ?? 0) > max_manifest_size) throw new Fault('too_large', `Manifest File > ${max_manifest_size} bytes`)
   // A read of a missing destination must fail before the segments are looked at.

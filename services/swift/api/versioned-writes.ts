@@ -34,7 +34,7 @@ async function put(house: Swift, inner: (ask: Ask) => Promise<Answer>, ask: Ask,
   const archive = await archiveOf(house, ask, location)
   const old = await living(house, into.id, names.object)
   if (!old || old.content_type === MARKER) return inner(ask)
-  const kept = { container_id: archive.id, name: `${prefixOf(names.object)}${versionText(`${old.created_at}000`)}` }
+  const kept = { container_id: archive.id, name: await placeFor(house, archive, old) }
   const now = house.world.clock.now()
   const moved = await house.commits.run((commit) => moveObject(commit, old, kept, now))
   const answer = await inner(ask).catch(async (thrown: unknown) => {
@@ -47,6 +47,14 @@ async function put(house: Swift, inner: (ask: Ask) => Promise<Answer>, ask: Ask,
   async function back(): Promise<void> {
     const archived = moved ? await objectOf(house.db, kept.container_id, kept.name) : undefined
     if (archived && !(await objectOf(house.db, into.id, names.object))) await house.commits.run((commit) => moveObject(commit, archived, { container_id: into.id, name: names.object }, now))
+  }
+}
+
+/** Named by when it was made; of two made in one millisecond the second goes behind the first. */
+async function placeFor(house: Swift, archive: ContainerRow, old: ObjectRow): Promise<string> {
+  for (let stamp = Number(old.created_at) * 1000; ; stamp += 10) {
+    const name = `${prefixOf(old.name)}${versionText(String(stamp))}`
+    if (!(await objectOf(house.db, archive.id, name))) return name
   }
 }
 
@@ -63,7 +71,8 @@ async function remove(house: Swift, inner: (ask: Ask) => Promise<Answer>, ask: A
     const archive = await archiveOf(house, ask, location)
     const old = await living(house, into.id, names.object)
     const prefix = prefixOf(names.object)
-    if (old) await house.commits.run((commit) => moveObject(commit, old, { container_id: archive.id, name: `${prefix}${versionText(`${old.created_at}000`)}` }, now))
+    const archived = old && (await placeFor(house, archive, old))
+    if (old) await house.commits.run((commit) => moveObject(commit, old, { container_id: archive.id, name: archived! }, now))
     const marker = await inner({ ...ask, method: 'PUT', names: { ...names, container: location, object: `${prefix}${versionText(String(house.stamp()))}` }, query: new URLSearchParams(), body: undefined, headers: { 'content-length': '0', 'content-type': MARKER }, granted: () => true })
     return !ok(marker.status) ? marker : old ? done(204) : lost()
   }

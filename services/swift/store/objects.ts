@@ -83,13 +83,15 @@ export async function changeObject({ tx }: Commit, row: Stored, patch: Partial<O
   return done.numUpdatedRows === 1n
 }
 
-/** Moves what stands under one name to another container and name, without its bytes. */
+/** Moves what stands under one name to another container and name, where nothing may stand, without its bytes. */
 export async function moveObject(commit: Commit, from: ObjectRow, to: { container_id: string; name: string }, now: number): Promise<boolean> {
   const { tx, hold } = commit
   // Always in the same order, so that two moves do not wait for each other.
   for (const id of [from.container_id, to.container_id].sort()) await hold(id)
   const still = await objectOf(tx, from.container_id, from.name)
   if (!still || still.bytes_id !== from.bytes_id) return false
+  const there = await objectOf(tx, to.container_id, to.name)
+  if (there && (there.delete_at === null || Number(there.delete_at) > now)) throw conflict('An object stands where this one was to go.')
   await tx.query.deleteFrom('swift_objects').where('container_id', '=', from.container_id).where('name', '=', from.name).execute()
   ;(await hold(from.container_id)).count(-1, -Number(still.size))
   await putObject(commit, { ...still, ...to }, {}, now)

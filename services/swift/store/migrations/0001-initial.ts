@@ -5,7 +5,7 @@ const shortId = (): Column => string(32)
 
 const stored = (): Record<string, Column> => ({
   container_id: shortId(), name: name(1024), bytes_id: string(160), size: big(), stored: big(), etag: id(), content_type: text(), metadata: json(), listing: nullable(json()), parts: nullable(json()),
-  secret_id: nullable(shortId()), created_at: big(), delete_at: nullable(big()), version_id: nullable(string(24)),
+  secret_id: nullable(id()), created_at: big(), delete_at: nullable(big()), version_id: nullable(string(24)),
 })
 
 export const initial: Migration = {
