@@ -34,7 +34,7 @@ describe('two control processes', { skip: postgres && rabbit ? false : 'PostgreS
   let settings: Record<string, unknown>
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'ondol-controls-'))
-    settings = { 'database.url': await postgres!.createDatabase(), 'bus.url': rabbit!.url, 'service.password': 'between us', 'nova.report_interval': 500, 'nova.service_down_time': 15_000, 'flows.lease_seconds': 3 }
+    settings = { 'database.url': await postgres!.createDatabase(), 'bus.url': rabbit!.url, 'service.password': 'between us', 'nova.report_interval': 500, 'nova.service_down_time': 3_000, 'flows.lease_seconds': 3 }
     // At the same moment, on nothing at all: one of them makes each thing.
     controls = await Promise.all([control('one'), control('two', { 'agents.network': 'none' })])
     machine = await startCompute({ dataDir: join(dir, 'c1'), host: 'c1', config: { 'bus.url': rabbit!.url, 'service.password': 'between us', control_url: controls[0]!.localUrl, 'nova.report_interval': 500 } })

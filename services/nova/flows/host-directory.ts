@@ -12,6 +12,8 @@ import { hostLoads } from '../store/servers.ts'
 import type { ComputeNodeRow, NovaTables, ServiceRow } from '../store/tables.ts'
 
 const FRESH_FOR = 5_000
+/** How often the broker is asked in one report interval. */
+export const PULSE = 4
 
 export class HostDirectory {
   readonly #parts: { db: Database<NovaTables>; world: World; config: NovaConfig }
@@ -20,6 +22,9 @@ export class HostDirectory {
   readonly #failures = new Map<string, number>()
   #states = new Map<string, HostState>()
   #readAt = -Infinity
+  /** When the broker last took a message; 0: never asked. */
+  #brokerAt = 0
+  #away: { since: number; until: number } | undefined
   #reading: Promise<void> | undefined
 
   constructor(parts: { db: Database<NovaTables>; world: World; config: NovaConfig }) {
@@ -59,8 +64,31 @@ export class HostDirectory {
     if (state) state.failed_builds = this.#failures.get(hostId) ?? 0
   }
 
-  isUp(service: ServiceRow): boolean {
-    return service.forced_down === 0 && this.#parts.world.clock.now() - service.last_seen_at < this.#parts.config.service_down_time
+  /** No machine is judged by a silence that was the message broker's, nor before it had its time to be heard again. */
+  isUp(service: Pick<ServiceRow, 'forced_down' | 'last_seen_at'>): boolean {
+    if (service.forced_down === 1) return false
+    const { service_down_time } = this.#parts.config
+    const now = this.#parts.world.clock.now()
+    if (now - service.last_seen_at < service_down_time) return true
+    const since = this.#brokerAway(now)
+    return since !== undefined && since - service.last_seen_at < service_down_time
+  }
+
+  /** The broker has just taken a message. Told every `PULSE`th of a report interval. */
+  brokerAnswered(): void {
+    const now = this.#parts.world.clock.now()
+    if (this.#brokerAt > 0 && now - this.#brokerAt > this.#patience) this.#away = { since: this.#brokerAt, until: now + this.#parts.config.service_down_time }
+    this.#brokerAt = now
+  }
+
+  /** Since when it was not heard, when that is so or was so lately. */
+  #brokerAway(now: number): number | undefined {
+    if (now - this.#brokerAt > this.#patience && this.#brokerAt > 0) return this.#brokerAt
+    return this.#away && now < this.#away.until ? this.#away.since : undefined
+  }
+
+  get #patience(): number {
+    return (3 * this.#parts.config.report_interval) / PULSE
   }
 
   async #read(): Promise<void> {

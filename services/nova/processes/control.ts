@@ -9,7 +9,7 @@ import { withLegacyPaths } from '../api/legacy-paths.ts'
 import type { NovaConfig } from '../config.ts'
 import { controlTopic, wakeTopic } from '../contract/control-rpc.ts'
 import { flowList, makeFlows } from '../flows/flows.ts'
-import { HostDirectory } from '../flows/host-directory.ts'
+import { HostDirectory, PULSE } from '../flows/host-directory.ts'
 import { hostReports } from '../flows/host-reports.ts'
 import { housekeeping } from '../flows/housekeeping.ts'
 import { Wakes } from '../flows/wakes.ts'
@@ -62,6 +62,16 @@ export function controlProcess(parts: HouseParts<NovaConfig>, options: ControlOp
       const keep = housekeeping(nova, parts.host)
       await keep.beat()
       reconcilers.push(
+        startReconciler({
+          name: 'nova.pulse',
+          every: config.report_interval / PULSE,
+          world,
+          // Nobody listens: the broker's own confirmation is the answer.
+          run: async () => {
+            await bus.fanout('nova.pulse', 'beat', null)
+            nova.hosts.brokerAnswered()
+          },
+        }),
         startReconciler({ name: 'nova.beat', every: config.report_interval, world, run: keep.beat }),
         startReconciler({ name: 'nova.housekeeping', every: 60_000, world, run: keep.round }),
       )
