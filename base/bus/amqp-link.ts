@@ -1,4 +1,5 @@
 /** One connection to the broker that comes back by itself. Whoever owns it says what to set up after each connecting. */
+import type { Socket } from 'node:net'
 import { connect, type ChannelModel } from 'amqplib'
 import { unavailable } from '../fault.ts'
 import type { World } from '../world.ts'
@@ -108,8 +109,10 @@ export class AmqpLink {
   /** A broker that is ending itself may never answer the goodbye. */
   async #end(model: ChannelModel): Promise<void> {
     const late = new AbortController()
-    await Promise.race([model.close().catch(() => {}), this.#world.clock.sleep(GOODBYE, late.signal).catch(() => {})])
+    const said = await Promise.race([model.close().then(() => true, () => true), this.#world.clock.sleep(GOODBYE, late.signal).then(() => false, () => false)])
     late.abort()
+    // With an error, so that the connection is told to be over.
+    if (!said) (model.connection as unknown as { stream: Socket }).stream.destroy(new Error('The message broker did not answer the goodbye'))
   }
 
   #watch(model: ChannelModel): Promise<unknown> {
