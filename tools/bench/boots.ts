@@ -49,11 +49,12 @@ export async function boots(session: Session, urls: readonly string[], options: 
   const watch = async (): Promise<void> => {
     const until = performance.now() + patience_ms
     while (performance.now() < until) {
+      const complete = !making
       const before = [...asked.keys()]
       const building = new Set(await listed(session, urls[0]!, name, 'BUILD'))
       const now = performance.now()
       for (const id of before) if (!building.has(id) && !ended.has(id)) ended.set(id, now)
-      if (!making && building.size === 0) return
+      if (complete && building.size === 0) return
       await new Promise((resolve) => setTimeout(resolve, 250))
     }
   }
