@@ -74,7 +74,7 @@ export async function makeWorkspace(dir: string, cloud: Cloud, { httpImage, log 
     'volume-feature-enabled': { multi_backend: true, backup: true, snapshot: true, clone: true, manage_volume: true, manage_snapshot: false, extend_attached_volume: true, consistency_group: false, volume_revert: true },
     'object-storage': { region, operator_role: 'member', reseller_admin_role: 'ResellerAdmin', catalog_type: 'object-store' },
     'object-storage-feature-enabled': { discoverability: has('swift'), object_versioning: has('swift'), container_sync: false, discoverable_apis: has('swift') ? Object.keys(await admin('GET', '/info')).filter((name) => name !== 'swift').join(',') : '' },
-    validation: { run_validation: false, ping_timeout: 2 },
+    validation: { run_validation: false, ping_timeout: 2, ssh_timeout: 2 },
   }
   const text = Object.entries(sections).map(([name, values]) => `[${name}]\n${Object.entries(values).map(([key, value]) => `${key} = ${value === true ? 'True' : value === false ? 'False' : value}`).join('\n')}\n`).join('\n')
   await writeFile(join(dir, 'etc', 'tempest.conf'), text, { mode: 0o600 })
