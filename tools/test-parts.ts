@@ -55,6 +55,15 @@ const TEMPEST_PACKAGES: readonly HostPackage[] = [{ package: 'tempest', tools: [
 /** What Tempest itself marks as smoke, and all of the services that are here. */
 const TEMPEST = [String.raw`^tempest\.api\.(identity|image|network|compute|volume|object_storage)\.`, String.raw`^tempest\..*[\[,]smoke`]
 
+/** Of the plugins, what judges an API; they are run by name: `./ondol test tempest-plugins`. */
+const PLUGINS = ['neutron_tempest_plugin.api', 'cinder_tempest_plugin']
+const PLUGIN_PACKAGES: readonly HostPackage[] = PLUGINS.map((name) => name.split('.')[0]!).map((name) => ({
+  package: name.replaceAll('_', '-'),
+  // It brings no command; its folder tells that it is there.
+  tools: [`../lib/python3/dist-packages/${name}`],
+  why: 'a plugin of Tempest',
+}))
+
 export const parts: readonly TestPart[] = [
   { name: 'types', what: 'the TypeScript compiler over the whole tree', run: () => command(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']) },
   { name: 'lint', what: 'oxlint over the whole tree', run: () => command('node_modules/.bin/oxlint', ['--quiet']) },
@@ -66,6 +75,7 @@ export const parts: readonly TestPart[] = [
   { name: 'machines', tryTwice: true, what: 'a cloud of three machines in network namespaces: real guests on their way, dead agents, a dead broker', packages: [...REAL_PACKAGES, ...CLIENT_PACKAGES, ...ENGINE_PACKAGES], run: () => nodeTests((file) => file.endsWith('.machines.test.ts'), 1) },
   { name: 'client', tryTwice: true, what: 'a new user with the openstack command on real machines', packages: [...REAL_PACKAGES, ...CLIENT_PACKAGES, ...BROWSER_PACKAGES], run: () => nodeTests((file) => file.endsWith('.client.test.ts'), 1) },
   { name: 'tempest', tryTwice: true, what: "OpenStack's Tempest, judged by a list of expected failures", packages: TEMPEST_PACKAGES, run: async () => (await import('../conformance/tempest/run.ts')).runTempest(TEMPEST) },
+  { name: 'tempest-plugins', onlyByName: true, what: "Tempest's plugins for Neutron's API and for Cinder", packages: [...TEMPEST_PACKAGES, ...PLUGIN_PACKAGES], run: async () => (await import('../conformance/tempest/run.ts')).runTempest(['.'], { packages: PLUGINS }) },
 ]
 
 /** The engines' own tests, then the houses' tests on each engine. */

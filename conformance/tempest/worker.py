@@ -147,8 +147,8 @@ def work(classes, order, position, write):
             test = plain(case.id())
             found = result.outcome.get(test) or result.of_class or {'status': 'fail', 'why': 'did not run', 'seconds': 0}
             lines.append({'test': test, **found})
-        if result.of_class and result.of_class['status'] == 'fail':
-            lines.append({'test': f'{name} ({"setUpClass" if "setUpClass" in result.of_class["why"][:12] else "tearDownClass"})', **result.of_class})
+        if result.of_class and result.of_class['status'] == 'fail' and not result.of_class['why'].startswith('setUpClass'):
+            lines.append({'test': f'{name} (tearDownClass)', **result.of_class})
         lines.append({'class': name, 'seconds': whole})
         with write.get_lock():
             for line in lines:

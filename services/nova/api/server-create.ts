@@ -7,7 +7,7 @@ import { type Image, showImage } from '#glance/contract/images.ts'
 import type { Caller } from '#stack/client.ts'
 import { type Reply, route, type Route, type Rq } from '#stack/route.ts'
 import { v } from '#stack/version.ts'
-import { type BlockDeviceWish, bootPlan, type BootPlan, nameDevices, type WireDevice, wishesOfV1, wishesOfV2 } from '../core/block-devices.ts'
+import { type BlockDeviceWish, bootPlan, type BootPlan, nameDevices, type WireDevice, wishesOfV1, wishesOfV2, withImageDevices } from '../core/block-devices.ts'
 import { hostnameOf } from '../core/hostnames.ts'
 import { imageSnapshot } from '../core/images.ts'
 import { newPassword } from '../core/passwords.ts'
@@ -100,10 +100,12 @@ async function createServers(nova: Nova, rq: Rq<CreateBody>): Promise<Reply> {
   if (legacy && v2) throw invalid('Using different block_device_mapping syntaxes is not allowed in the same request.', { field: 'block_device_mapping' })
   if (legacy || v2) rq.authorize('os_compute_api:servers:create:attach_volume')
   const imageRef = imageIdOf(wish.imageRef)
-  const wishes = v2 ? wishesOfV2(wish.block_device_mapping_v2!) : legacy ? wishesOfV1(wish.block_device_mapping!, '/dev/vda', imageRef !== null) : []
-  const plan = bootPlan(wishes, imageRef, { ephemeral_gb: flavor.ephemeral_gb, swap: flavor.swap })
+  const asked = v2 ? wishesOfV2(wish.block_device_mapping_v2!) : legacy ? wishesOfV1(wish.block_device_mapping!, '/dev/vda', imageRef !== null) : []
+  const named = imageRef === null ? undefined : await showUsableImage(nova, caller, imageRef)
+  const wishes = named ? withImageDevices(asked, named) : asked
+  const plan = bootPlan(wishes, wishes.some((one) => one.boot_index === 0) && !asked.some((one) => one.boot_index === 0) ? null : imageRef, { ephemeral_gb: flavor.ephemeral_gb, swap: flavor.swap })
   if (max > 1 && plan.devices.some((device) => device.source_type === 'volume')) throw invalid('Cannot attach one or more volumes to multiple instances', { field: 'max_count' })
-  const image = await judgedImage(nova, rq, caller, plan, imageRef, flavor)
+  const image = await judgedImage(nova, rq, { caller, plan, imageRef, flavor, named })
   await judgeSources(nova, caller, plan, rq)
   const group = await groupOf(nova, project_id, hints, max)
   const files = await judgedFiles(nova, project_id, wish.personality)
@@ -257,14 +259,14 @@ async function showUsableImage(nova: Nova, caller: Caller, id: string): Promise<
 }
 
 /** The image that the server starts from, wherever its bytes will lie. */
-async function judgedImage(nova: Nova, rq: Rq<unknown>, caller: Caller, plan: BootPlan, imageRef: string | null, flavor: FlavorRow): Promise<ImageSnapshot> {
+async function judgedImage(nova: Nova, rq: Rq<unknown>, { caller, plan, imageRef, flavor, named }: { caller: Caller; plan: BootPlan; imageRef: string | null; flavor: FlavorRow; named: Image | undefined }): Promise<ImageSnapshot> {
   const root = plan.devices.find((device) => device.boot_index === 0)
   const id = plan.local_image ?? (root?.source_type === 'image' ? root.uuid : imageRef)
   if (id === null) {
     const meta = root?.source_type === 'volume' ? await volumeImageMetadata(nova, caller, root.uuid!) : {}
     return imageSnapshot({ ...meta })
   }
-  const image = await showUsableImage(nova, caller, id)
+  const image = id === imageRef && named ? named : await showUsableImage(nova, caller, id)
   if (flavor.memory_mb < image.min_ram) throw invalid("Flavor's memory is too small for requested image.", { field: 'flavorRef' })
   const bytes = image.size ?? 0
   if (plan.on_volume) {

@@ -74,6 +74,23 @@ export function wishesOfV2(devices: readonly WireDevice[]): BlockDeviceWish[] {
   })
 }
 
+/** The image of a server on volumes names snapshots of them; what the request says of a device, or of the root, comes first. */
+export function withImageDevices(asked: readonly BlockDeviceWish[], image: Readonly<Record<string, unknown>>): BlockDeviceWish[] {
+  if (typeof image.block_device_mapping !== 'string') return [...asked]
+  let said: WireDevice[]
+  try {
+    said = JSON.parse(image.block_device_mapping) as typeof said
+  } catch {
+    throw wrong('Block Device Mapping is Invalid: the image names devices in a form that cannot be read.')
+  }
+  if (!Array.isArray(said)) return [...asked]
+  const kept = said.map((device) => Object.fromEntries(Object.entries(device).filter(([, value]) => value !== null)) as WireDevice)
+  const own = truth(image.bdm_v2) ? wishesOfV2(kept.map((device) => ({ ...device, ...(device.source_type === 'blank' ? {} : { uuid: device.snapshot_id ?? device.volume_id ?? device.image_id }) }) as WireDevice)) : wishesOfV1(kept, nameOf(image.root_device_name as string | undefined) ?? '/dev/vda', false)
+  const names = new Set(asked.map((one) => one.device_name))
+  const rooted = asked.some((one) => one.boot_index === 0)
+  return [...asked, ...own.filter((one) => (one.device_name === null || !names.has(one.device_name)) && !(rooted && one.boot_index === 0))]
+}
+
 /** The first spelling: volumes and their snapshots only; `vda` or nothing boots. */
 export function wishesOfV1(devices: readonly WireDevice[], rootName: string, hasImage: boolean): BlockDeviceWish[] {
   const wishes = devices.flatMap((device): BlockDeviceWish[] => {
