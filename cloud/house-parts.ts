@@ -10,7 +10,7 @@ import type { HttpHandler } from '#base/http/message.ts'
 import type { Database } from '#base/sql/database.ts'
 import type { World } from '#base/world.ts'
 import { type Caller, client } from '#stack/client.ts'
-import { type AgentParts, type AgentProcess, fakeHostNames, type HouseParts } from '#stack/house.ts'
+import { type AgentParts, type AgentProcess, type DriverStorm, fakeHostNames, type HouseParts } from '#stack/house.ts'
 import { type PolicyFile, watchedEnforcer } from '#stack/policy/file.ts'
 import type { Enforcer } from '#stack/policy/interface.ts'
 import type { CloudConfig } from './config.ts'
@@ -25,6 +25,7 @@ export interface MachineParts {
   serviceCaller(house: string): Promise<Caller>
   host: string
   dataDir: string
+  driverStorm?: DriverStorm
 }
 
 export interface SharedParts extends MachineParts {
@@ -93,7 +94,7 @@ export function agentOf(house: HouseEntry, shared: MachineParts, drivers: 'fake'
   const agents = agentsOf(shared.config)
   if (!house.agent || !agents.has(house.plate.name)) return undefined
   const fabric = drivers === 'real' ? { networkNamespace: fabricOf(shared.config) } : agents.has('nova') ? { alsoHosts: otherFakeHosts(shared.host, shared.config) } : {}
-  const parts: AgentParts<unknown> = { ...machineParts(house, shared), networkNode: agents.get('neutron') === 'node', ...fabric }
+  const parts: AgentParts<unknown> = { ...machineParts(house, shared), networkNode: agents.get('neutron') === 'node', ...fabric, ...(shared.driverStorm ? { driverStorm: shared.driverStorm } : {}) }
   return house.agent(parts, drivers)
 }
 

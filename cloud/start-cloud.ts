@@ -22,7 +22,7 @@ import { openDatabase } from '#base/sql/open.ts'
 import { alone, migrate } from '#base/sql/table.ts'
 import { type World, world } from '#base/world.ts'
 import { type Client, client } from '#stack/client.ts'
-import type { AgentProcess, ControlProcess } from '#stack/house.ts'
+import type { AgentProcess, ControlProcess, DriverStorm } from '#stack/house.ts'
 import type { Enforcer } from '#stack/policy/interface.ts'
 import { tokenDoor } from '#stack/token-door.ts'
 import { type CloudConfig, configSchema } from './config.ts'
@@ -59,6 +59,8 @@ export interface CloudOptions {
   host?: string
   /** Deaths and failures between the steps of flows, for simulation. */
   flowFaults?: FlowFaults
+  /** Slowness and failures of fake drivers, for simulation. */
+  driverStorm?: DriverStorm
   /** Builds the image `ondol-guest` and gives its path; runs in the background. Absent: a pretended image with fake drivers, none with real ones. */
   guestImage?: () => Promise<string>
   /** How far the dashboard's building is; nothing here builds it. */
@@ -153,7 +155,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     const agents: AgentProcess[] = []
     const mounts: Mount[] = []
     const enforcers = new Map<string, Enforcer>()
-    const shared: SharedParts = { here, db, bus, config, doors, tokens, serviceCaller: (house) => identity.serviceCaller(house), host, owner, dataDir, sharedDir, drivers, publicUrl, enforcers, ...(options.flowFaults ? { flowFaults: options.flowFaults } : {}) }
+    const shared: SharedParts = { here, db, bus, config, doors, tokens, serviceCaller: (house) => identity.serviceCaller(house), host, owner, dataDir, sharedDir, drivers, publicUrl, enforcers, ...(options.flowFaults ? { flowFaults: options.flowFaults } : {}), ...(options.driverStorm ? { driverStorm: options.driverStorm } : {}) }
     for (const house of houses) {
       const { name, mount } = house.plate
       const control = house.control(houseParts(house, shared))

@@ -1,5 +1,6 @@
 /** What a house is given by whoever starts it, and what it gives back. Only `processes/` rooms and `cloud/` know these shapes. */
 import type { Bus } from '#base/bus/interface.ts'
+import type { Fault } from '#base/fault.ts'
 import type { FlowFaults } from '#base/flow/engine.ts'
 import type { HttpHandler, HttpRequest } from '#base/http/message.ts'
 import type { Database } from '#base/sql/database.ts'
@@ -65,9 +66,14 @@ export type AgentParts<Config> = Pick<HouseParts<Config>, 'world' | 'config' | '
   networkNamespace?: string
   /** False where another machine has DHCP, routers and metadata, and ports alone are wired here. Default true. */
   networkNode?: boolean
+  /** Bad days of fake drivers, for simulation. */
+  driverStorm?: DriverStorm
   /** Names of the hosts that this machine's fake agents play beside `host`. */
   alsoHosts?: readonly string[]
 }
+
+/** What befalls one call of a fake driver, by its verb: it takes so many milliseconds longer, and fails then. Undefined: nothing. */
+export type DriverStorm = (verb: string) => { slow: number; fault?: Fault } | undefined
 
 /** The names of `count` fake hosts on one machine: its own, and that with a number. */
 export function fakeHostNames(host: string, count: number): string[] {

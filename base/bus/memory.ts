@@ -17,16 +17,30 @@ interface Seat {
   desk: Desk
   taken: Taken
   exclusive: boolean
+  away: boolean
 }
 
-export function memoryBus(world: World, faults?: BusFaults, sender = 'memory'): Bus {
+/** The bus in memory can also play the deaths of its servers. */
+export interface MemoryBus extends Bus {
+  /** The topics that are served now. */
+  topics(): string[]
+  /** The process behind a topic dies: what it did is answered by nobody. It is away for `ms` and comes back without a memory of messages. */
+  die(topic: string, ms: number): void
+}
+
+export function memoryBus(world: World, faults?: BusFaults, sender = 'memory'): MemoryBus {
   const topics = new Map<string, { seats: Seat[]; next: number }>()
   const calls = new Calls(world, sender)
   let closed: Fault | undefined
 
   const pick = (topic: string): Seat | undefined => {
     const entry = topics.get(topic)
-    return entry?.seats[entry.next++ % entry.seats.length]
+    if (!entry) return undefined
+    for (let tries = entry.seats.length; tries > 0; tries--) {
+      const seat = entry.seats[entry.next++ % entry.seats.length]!
+      if (!seat.away) return seat
+    }
+    return undefined
   }
 
   /** `go` now, later, twice or never. */
@@ -40,8 +54,12 @@ export function memoryBus(world: World, faults?: BusFaults, sender = 'memory'): 
   const send = ({ id, topic, method, text, signal }: Request): void => {
     const seat = pick(topic)
     if (!seat) throw unavailable(`Nobody serves ${topic}`, { code: 'bus.nobody' })
-    const reply = (answer: string): void => underFaults(faults?.deliver(topic, method, 'answer') ?? 0, () => calls.onText(id, answer))
-    underFaults(faults?.deliver(topic, method, 'call') ?? 0, () => void seat.taken.take(id, () => seat.desk.handle(unseal(text)!, { signal }), reply))
+    const { taken } = seat
+    const reply = (answer: string): void => {
+      // Who has died since answers nobody.
+      if (seat.taken === taken) underFaults(faults?.deliver(topic, method, 'answer') ?? 0, () => calls.onText(id, answer))
+    }
+    underFaults(faults?.deliver(topic, method, 'call') ?? 0, () => void (seat.taken === taken && taken.take(id, () => seat.desk.handle(unseal(text)!, { signal }), reply)))
   }
 
   const oneWay = (desk: Desk, topic: string, method: string, kind: MessageKind, payload: unknown): void => {
@@ -64,13 +82,13 @@ export function memoryBus(world: World, faults?: BusFaults, sender = 'memory'): 
     },
     async fanout(topic, method, payload) {
       if (closed) throw closed
-      for (const { desk } of topics.get(topic)?.seats ?? []) oneWay(desk, topic, method, 'fanout', payload)
+      for (const { desk, away } of topics.get(topic)?.seats ?? []) if (!away) oneWay(desk, topic, method, 'fanout', payload)
     },
     async serve(topic, handlers, options = {}) {
       if (closed) throw closed
       const entry = topics.get(topic) ?? { seats: [], next: 0 }
       if (entry.seats.some((seat) => seat.exclusive) || (options.exclusive && entry.seats.length > 0)) throw conflict(`Another server serves ${topic} alone`, { code: 'bus.exclusive' })
-      const seat: Seat = { desk: new Desk(world, handlers, options), taken: new Taken(world), exclusive: options.exclusive ?? false }
+      const seat: Seat = { desk: new Desk(world, handlers, options), taken: new Taken(world), exclusive: options.exclusive ?? false, away: false }
       entry.seats.push(seat)
       topics.set(topic, entry)
       return {
@@ -80,6 +98,17 @@ export function memoryBus(world: World, faults?: BusFaults, sender = 'memory'): 
           if (entry.seats.length === 0 && topics.get(topic) === entry) topics.delete(topic)
           await seat.desk.drained()
         },
+      }
+    },
+    topics: () => [...topics.keys()],
+    die(topic, ms) {
+      for (const seat of topics.get(topic)?.seats ?? []) {
+        if (seat.away) continue
+        seat.away = true
+        seat.taken = new Taken(world)
+        world.clock.after(ms, () => {
+          seat.away = false
+        })
       }
     },
     async close() {

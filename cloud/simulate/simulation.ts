@@ -4,15 +4,13 @@
  * must hold is checked (`invariants.ts`). One number decides everything, so a failing run replays.
  */
 import { realWorkUnderWay } from './real-work.ts'
-import { memoryBus } from '#base/bus/memory.ts'
+import { memoryBus, type MemoryBus } from '#base/bus/memory.ts'
 import { randomFaults, type Weather } from '#base/bus/faults.ts'
 import { VirtualClock } from '#base/clock.ts'
-import { unavailable } from '#base/fault.ts'
-import type { FlowFaults } from '#base/flow/engine.ts'
-import { Crash } from '#base/flow/runner.ts'
 import { type Random, seededRandom } from '#base/random.ts'
 import { type Cloud, startCloud } from '../start-cloud.ts'
 import { checkInvariants } from './invariants.ts'
+import { agentDeaths, driverStorm, flowStorm, type Storm } from './storm.ts'
 import { openUser, type User } from './user.ts'
 
 export interface SimulationOptions {
@@ -28,7 +26,9 @@ export interface SimulationResult {
   operations: number
   /** Answers by status class, e.g. `2xx`, `409`. */
   answers: Record<string, number>
+  /** Of processes between two steps of a flow; of agents; failures of steps and of drivers. */
   deaths: number
+  agent_deaths: number
   failures: number
   /** Milliseconds that passed in the cloud. */
   cloud_ms: number
@@ -41,14 +41,16 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const random = seededRandom(options.seed)
   const clock = new VirtualClock(START, realWorkUnderWay)
   const weather: Weather = { lose: 0, double: 0, delay: 0, longest: 3000 }
-  const result: SimulationResult = { seed: options.seed, operations: 0, answers: {}, deaths: 0, failures: 0, cloud_ms: 0, broken: [] }
-  const storm = { on: false }
+  const result: SimulationResult = { seed: options.seed, operations: 0, answers: {}, deaths: 0, agent_deaths: 0, failures: 0, cloud_ms: 0, broken: [] }
+  const storm: Storm = { on: false, told: result }
+  let bus: MemoryBus | undefined
   const cloud = await startCloud({
     port: null,
     world: { clock, random: seededRandom(options.seed ^ 0x5bd1e995) },
-    bus: (world) => memoryBus(world, randomFaults(seededRandom(options.seed ^ 0x1b873593), weather)),
+    bus: (world) => (bus = memoryBus(world, randomFaults(seededRandom(options.seed ^ 0x1b873593), weather))),
     config: { 'nova.agent.hosts': options.hosts },
-    flowFaults: flowStorm(random, storm, result),
+    flowFaults: flowStorm(random, storm),
+    driverStorm: driverStorm(seededRandom(options.seed ^ 0x2545f491), storm),
     host: 'sim',
   })
   try {
@@ -57,7 +59,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     for (let i = 0; i < options.users; i++) users.push(await openUser(cloud, i, seededRandom(options.seed * 31 + i)))
     storm.on = true
     Object.assign(weather, { lose: 0.02, double: 0.02, delay: 0.1 })
-    await live(options, clock, random, users, result)
+    const deaths = agentDeaths(seededRandom(options.seed ^ 0x6c078965), storm, bus!)
+    await live(options, clock, random, users, result, deaths)
     storm.on = false
     Object.assign(weather, { lose: 0, double: 0, delay: 0 })
     await settle(cloud, clock)
@@ -72,7 +75,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 }
 
 /** Operations begin at random moments and run beside each other, as users do. */
-async function live(options: SimulationOptions, clock: VirtualClock, random: Random, users: readonly User[], result: SimulationResult): Promise<void> {
+async function live(options: SimulationOptions, clock: VirtualClock, random: Random, users: readonly User[], result: SimulationResult, deaths: () => void): Promise<void> {
   const open = new Set<Promise<void>>()
   while (result.operations < options.operations) {
     const burst = 1 + random.below(4)
@@ -88,7 +91,8 @@ async function live(options: SimulationOptions, clock: VirtualClock, random: Ran
         .finally(() => open.delete(going))
       open.add(going)
     }
-    await clock.advance(random.below(1500))
+    deaths()
+    await clock.advance(random.below(3500))
   }
   while (open.size > 0) await clock.advance(5000)
 }
@@ -99,22 +103,5 @@ async function settle(cloud: Cloud, clock: VirtualClock): Promise<void> {
     await clock.advance(120_000)
     const live = await cloud.db.as<{ flows: { state: string } }>().query.selectFrom('flows').select('state').where('state', 'in', ['queued', 'running', 'unwinding']).limit(1).execute()
     if (live.length === 0 && minutes >= 10) return
-  }
-}
-
-function flowStorm(random: Random, storm: { on: boolean }, result: SimulationResult): FlowFaults {
-  return {
-    before() {
-      if (storm.on && random.fraction() < 0.01) {
-        result.failures++
-        throw unavailable('A simulated failure')
-      }
-    },
-    after() {
-      if (storm.on && random.fraction() < 0.02) {
-        result.deaths++
-        throw new Crash()
-      }
-    },
   }
 }

@@ -38,7 +38,7 @@ export function agentProcess(parts: AgentParts<CinderConfig>, kind: 'fake' | 're
   let heart: Reconciler | undefined
 
   const open = async (one: BackendConfig): Promise<VolumeDriver> => {
-    if (one.driver === 'fake') return fakeVolumeDriver(fakes[one.name] ?? fakeVolumeBackend({ pool_name: one.name, ...(one.total_gb === undefined ? {} : { total_gb: one.total_gb }) }), world)
+    if (one.driver === 'fake') return fakeVolumeDriver(fakes[one.name] ?? fakeVolumeBackend({ pool_name: one.name, ...(parts.driverStorm ? { storm: parts.driverStorm } : {}), ...(one.total_gb === undefined ? {} : { total_gb: one.total_gb }) }), world)
     const listen = one.listen === undefined ? undefined : { host: one.listen.slice(0, one.listen.lastIndexOf(':')), port: Number(one.listen.slice(one.listen.lastIndexOf(':') + 1)) }
     return openFileDriver({ root: one.root ?? join(parts.dataDir, one.name), world, pool_name: one.name, ...(listen ? { listen } : {}) })
   }

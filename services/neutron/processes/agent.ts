@@ -19,7 +19,7 @@ export function agentProcess(parts: AgentParts<NeutronConfig>, kind: 'fake' | 'r
   const { world, bus, host, config } = parts
   const driver = parts.networkNode === false ? wiresOnly(whole) : whole
   // Fake hosts beside this one are wired too; addresses and routing stay here.
-  const others = kind === 'fake' ? (parts.alsoHosts ?? []).map((name) => agentProcess({ ...parts, host: name, alsoHosts: [], networkNode: false }, kind, new FakeNetworkDriver(world))) : []
+  const others = kind === 'fake' ? (parts.alsoHosts ?? []).map((name) => agentProcess({ ...parts, host: name, alsoHosts: [], networkNode: false }, kind, new FakeNetworkDriver(world, undefined, parts.driverStorm))) : []
   let wiring: Wiring | undefined
   let beating: Reconciler | undefined
   const servings: Serving[] = []
@@ -53,8 +53,8 @@ export function agentProcess(parts: AgentParts<NeutronConfig>, kind: 'fake' | 'r
   }
 }
 
-function driverOf({ world, config, dataDir }: AgentParts<NeutronConfig>, kind: 'fake' | 'real'): NetworkDriver {
-  if (kind === 'fake') return new FakeNetworkDriver(world)
+function driverOf({ world, config, dataDir, driverStorm }: AgentParts<NeutronConfig>, kind: 'fake' | 'real'): NetworkDriver {
+  if (kind === 'fake') return new FakeNetworkDriver(world, undefined, driverStorm)
   return createLinuxbridge(
     {
       prefix: config.network_prefix,

@@ -145,6 +145,8 @@ export async function releaseVolumes(nova: Nova, serverId: string, devices: read
   const caller = await nova.service()
   await letAllGo(nova, serverId)
   for (const device of devices.filter(isVolume)) {
+    // Should the server not go after all, its rows name nothing that is gone.
+    await patchBlockDevice(nova.db, device.id, { attachment_id: null, connection_info: null })
     if (device.delete_on_termination === 1 && device.volume_id !== null) {
       await nova.client.call(caller, 'cinder', deleteVolume, { params: { volume_id: device.volume_id } }).catch((thrown: unknown) => {
         // Someone else holds it, or it has snapshots: it was the user's wish to keep those, and the server goes all the same.

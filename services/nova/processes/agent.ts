@@ -70,7 +70,7 @@ async function fakeHosts(parts: AgentParts<NovaConfig>, options: AgentOptions): 
   const { hosts: count, fake: { slow, ...size }, host_ip } = config.agent
   const ids = await hostIds(dataDir, count, world.random)
   const names = fakeHostNames(host, count)
-  const worlds = ids.map((host_id, i) => new FakeHost({ host_id, hostname: names[i]!, ...size }))
+  const worlds = ids.map((host_id, i) => new FakeHost({ host_id, hostname: names[i]!, ...size, ...(parts.driverStorm ? { storm: parts.driverStorm } : {}) }))
   for (const one of worlds) for (const [verb, ms] of Object.entries(slow)) one.slow(verb, ms)
   const byName = new Map(worlds.map((one) => [one.hostname, one]))
   const images = fakeImages(parts)

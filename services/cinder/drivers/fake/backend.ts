@@ -46,7 +46,7 @@ export interface FakeVolumeBackend {
   read(connection: ConnectionInfo, offset: number, length: number): Buffer
 }
 
-export function fakeVolumeBackend(options: { pool_name?: string; total_gb?: number } = {}): FakeVolumeBackend {
+export function fakeVolumeBackend(options: { pool_name?: string; total_gb?: number; storm?: (verb: string) => { slow: number; fault?: Fault } | undefined } = {}): FakeVolumeBackend {
   const faults = new Map<FakeVerb, { fault: Fault; times: number }>()
   const delays = new Map<FakeVerb, number>()
   const volumes = new Map<string, FakeVolume>()
@@ -72,8 +72,10 @@ export function fakeVolumeBackend(options: { pool_name?: string; total_gb?: numb
       delays.set(verb, ms)
     },
     async enter(verb, clock) {
-      const delay = delays.get(verb) ?? 0
+      const storm = options.storm?.(verb)
+      const delay = (delays.get(verb) ?? 0) + (storm?.slow ?? 0)
       if (delay > 0) await clock.sleep(delay)
+      if (storm?.fault) throw storm.fault
       const planned = faults.get(verb)
       if (!planned) return
       if (--planned.times <= 0) faults.delete(verb)

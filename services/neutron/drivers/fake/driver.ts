@@ -53,9 +53,12 @@ export class FakeNetworkDriver implements NetworkDriver, RoutingAbility, DhcpAbi
   readonly calls: { verb: FakeVerb; id: string }[] = []
   #handler: MetadataHandler | undefined
   readonly #world: World
+  /** In a simulation, which is long: then no call is kept. */
+  readonly #storm: ((verb: string) => { slow: number; fault?: Fault } | undefined) | undefined
 
-  constructor(world: World, host: FakeHost = fakeHost()) {
+  constructor(world: World, host: FakeHost = fakeHost(), storm?: (verb: string) => { slow: number; fault?: Fault } | undefined) {
     this.#world = world
+    this.#storm = storm
     this.host = host
   }
 
@@ -206,7 +209,10 @@ export class FakeNetworkDriver implements NetworkDriver, RoutingAbility, DhcpAbi
 
   /** Meets the faults that wait for this call. */
   async #meet(verb: FakeVerb, id: string): Promise<void> {
-    this.calls.push({ verb, id })
+    const storm = this.#storm?.(verb)
+    if (!this.#storm) this.calls.push({ verb, id })
+    if (storm && storm.slow > 0) await this.#world.clock.sleep(storm.slow)
+    if (storm?.fault) throw storm.fault
     for (const fault of [...this.faults]) {
       if ((fault.verb !== undefined && fault.verb !== verb) || (fault.id !== undefined && fault.id !== id)) continue
       if (fault.times !== undefined && --fault.times <= 0) this.faults.splice(this.faults.indexOf(fault), 1)

@@ -294,8 +294,10 @@ function fakeParts(world: World, host: FakeHost): FakeParts & { lines: ReturnTyp
 }
 
 async function meet(world: World, host: FakeHost, operation: string, signal: AbortSignal): Promise<void> {
-  const delay = host.delay(operation)
+  const storm = host.storm(operation)
+  const delay = host.delay(operation) + (storm?.slow ?? 0)
   if (delay > 0) await world.clock.sleep(delay, signal)
+  if (storm?.fault) throw storm.fault
   host.meet(operation)
 }
 

@@ -37,6 +37,8 @@ export interface FakeHostOptions {
   vcpus?: number
   memory_mb?: number
   local_gb?: number
+  /** Asked at every call of a driver. */
+  storm?: (operation: string) => { slow: number; fault?: Fault } | undefined
 }
 
 interface Misfortune {
@@ -51,6 +53,7 @@ export class FakeHost {
   readonly vcpus: number
   readonly memory_mb: number
   readonly local_gb: number
+  readonly storm: NonNullable<FakeHostOptions['storm']>
   readonly guests = new Map<string, FakeGuest>()
   /** image id → when last used. */
   readonly images = new Map<string, { size: number; used_at: number }>()
@@ -64,6 +67,7 @@ export class FakeHost {
     this.vcpus = options.vcpus ?? 8
     this.memory_mb = options.memory_mb ?? 16_384
     this.local_gb = options.local_gb ?? 1_000
+    this.storm = options.storm ?? (() => undefined)
   }
 
   /** The next `times` calls of `operation` (a verb of the interface, e.g. `ensureGuest`) fail before they change anything. */
