@@ -3,8 +3,9 @@ import { Fault } from '#base/fault.ts'
 import { flushFileSinks } from '#base/file-sink.ts'
 import type { HttpHandler, HttpResponse } from '#base/http/message.ts'
 import { type Listening, listen } from '#base/http/server.ts'
-import { type FlowTables, listFlows, markCancelled, releaseFlows, restartFlow } from '#base/flow/journal.ts'
-import type { Database } from '#base/sql/database.ts'
+import { asFault } from '#base/fault.ts'
+import { type FlowTables, listFlows } from '#base/flow/journal.ts'
+import { oversee } from '#base/flow/oversight.ts'
 import type { World } from '#base/world.ts'
 import type { Trace } from '#base/trace.ts'
 import type { DriverChoice } from './drivers.ts'
@@ -40,12 +41,14 @@ export function controlSocket(path: string, parts: ControlParts): Promise<Listen
         if (!db) return elsewhere(parts)
         return json({ now: world.clock.now(), flows: await listFlows(db, { live: !all, limit: 1000 }) })
       }
-      case 'POST /operations/cancel':
-      case 'POST /operations/take-over':
-      case 'POST /operations/retry': {
+      case 'POST /operations': {
         if (!db) return elsewhere(parts)
-        const resource = new URLSearchParams(request.query).get('resource') ?? ''
-        return json(await operate(db, request.path.slice('/operations/'.length), resource, world))
+        const query = new URLSearchParams(request.query)
+        try {
+          return json({ outcomes: await oversee(db, world, query.get('verb') ?? '', query.get('of') ?? '') })
+        } catch (thrown) {
+          return { status: asFault(thrown).kind === 'invalid' ? 400 : 500, headers: {}, body: asFault(thrown).message }
+        }
       }
       case 'GET /policy/rules':
         return parts.cloud ? json(policyRules(parts.cloud.enforcers)) : elsewhere(parts)
@@ -59,18 +62,6 @@ export function controlSocket(path: string, parts: ControlParts): Promise<Listen
     }
   }
   return listen(handler, { path })
-}
-
-/** Verbs on what is under way for a resource. Always legal: where nothing is to be done, the answer says so. */
-async function operate(db: Database<FlowTables>, verb: string, resource: string, world: World): Promise<{ live: number; taken: number; restarted: string | null }> {
-  const now = world.clock.now()
-  const live = await listFlows(db, { live: true, resource_id: resource, limit: 100 })
-  if (verb === 'cancel') {
-    for (const flow of live) await markCancelled(db, flow.resource_kind, resource, undefined)
-    return { live: live.length, taken: live.length, restarted: null }
-  }
-  if (live.length > 0 || verb === 'take-over') return { live: live.length, taken: await releaseFlows(db, resource, now), restarted: null }
-  return { live: 0, taken: 0, restarted: (await restartFlow(db, resource, world.random.uuid(), now))?.name ?? null }
 }
 
 function elsewhere(parts: ControlParts): HttpResponse {

@@ -183,7 +183,14 @@ export class FlowEngine {
   async #renew(): Promise<void> {
     if (this.busy === 0) return
     const { owner, lease, world } = this.#options
-    for (const id of await renewLeases(this.#db, owner, world.clock.now() + lease)) this.#running.get(id)?.cancel()
+    const held = [...this.#running.values()]
+    const own = new Map((await renewLeases(this.#db, owner, world.clock.now() + lease)).map((row) => [row.id, row]))
+    for (const runner of held) {
+      const row = own.get(runner.row.id)
+      // Taken over by another, or by hand: what this process still does for it counts no more.
+      if (row?.epoch !== runner.row.epoch) runner.abandon()
+      else if (row.cancel === 1) runner.cancel()
+    }
   }
 
   #enter(row: FlowRow): void {

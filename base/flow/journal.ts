@@ -102,11 +102,10 @@ export async function writeFlow(sql: Sql<FlowTables>, row: Pick<FlowRow, 'id' | 
   return done.numUpdatedRows === 1n
 }
 
-/** Prolongs every lease of an owner and tells which of its flows are to be cancelled. */
-export async function renewLeases(db: Database<FlowTables>, owner: string, until: number): Promise<string[]> {
+/** Prolongs every lease of an owner, and tells which flows are still its own, with their epochs, and which of them are to be cancelled. */
+export async function renewLeases(db: Database<FlowTables>, owner: string, until: number): Promise<{ id: string; epoch: number; cancel: number }[]> {
   await db.query.updateTable('flows').set({ lease_until: until }).where('owner', '=', owner).where('state', 'in', LIVE).execute()
-  const rows = await db.query.selectFrom('flows').select('id').where('owner', '=', owner).where('cancel', '=', 1).where('state', '=', 'running').execute()
-  return rows.map((row) => row.id)
+  return db.query.selectFrom('flows').select(['id', 'epoch', 'cancel']).where('owner', '=', owner).where('state', 'in', LIVE).execute()
 }
 
 /** Flows of a house that nobody holds. */
@@ -131,27 +130,6 @@ export async function markCancelled(sql: Sql<FlowTables>, kind: string, resource
   let update = sql.query.updateTable('flows').set({ cancel: 1 }).where('resource_kind', '=', kind).where('resource_id', '=', resourceId).where('state', 'in', LIVE)
   if (except !== undefined) update = update.where('id', '!=', except)
   await update.execute()
-}
-
-/**
- * Takes live flows from whoever has them: the next process that looks goes on at the step that was under way, at once. What their owner still
- * writes is refused. How many there were.
- */
-export async function releaseFlows(sql: Sql<FlowTables>, resourceId: string, now: number): Promise<number> {
-  const live = await sql.query.selectFrom('flows').select(['id', 'epoch']).where('resource_id', '=', resourceId).where('state', 'in', LIVE).execute()
-  for (const { id, epoch } of live) await sql.query.updateTable('flows').set({ owner: null, lease_until: 0, epoch: epoch + 1, updated_at: now }).where('id', '=', id).where('epoch', '=', epoch).execute()
-  return live.length
-}
-
-/** The last flow of the resource once more from its beginning, when it failed and nothing else is under way; undefined when there is none. `id` is the new one's. */
-export async function restartFlow(db: Database<FlowTables>, resourceId: string, id: string, now: number): Promise<FlowRow | undefined> {
-  return db.transaction(async (tx) => {
-    const last = await tx.query.selectFrom('flows').selectAll().where('resource_id', '=', resourceId).orderBy('created_at', 'desc').orderBy('id').limit(1).executeTakeFirst()
-    if (last?.state !== 'failed') return undefined
-    const row: FlowRow = { ...last, id, state: 'queued', step: '', journal: '[]', owner: null, lease_until: 0, epoch: 1, cancel: 0, error: null, attempts: 0, created_at: now, deadline_at: now + (last.deadline_at - last.created_at), updated_at: now }
-    await insertFlow(tx, row)
-    return row
-  })
 }
 
 export async function listFlows(sql: Sql<FlowTables>, filter: { live?: boolean; house?: string; resource_id?: string; limit: number }): Promise<FlowView[]> {

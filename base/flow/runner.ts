@@ -48,6 +48,7 @@ export class FlowRunner {
   }
 
   cancel(): void {
+    if (this.row.cancel === 1 && this.#abort.signal.aborted) return
     this.row.cancel = 1
     if (this.row.state === 'running') this.#abort.abort(new Fault('conflict', 'The operation was cancelled.', { code: 'flow.cancelled' }))
   }

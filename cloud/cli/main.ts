@@ -48,24 +48,28 @@ program
   .action(async (id, options) => (await import('./trace.ts')).trace(id, options))
 
 program
-  .command('operations [verb] [resource]')
-  .description('long work under way: resource, step, owner, age, deadline, request id; and what to do about it')
+  .command('operations [verb] [id]')
+  .description('long work under way: resource, step, owner, age, deadline, request id; cancel, take-over and retry it')
   .addOption(data())
   .option('--all', 'also what has ended lately')
   .option('--json', 'for programs')
   .addHelpText(
     'after',
     `
-Verbs (always legal; none of them loses anything):
-  list                 what is under way (the default)
-  cancel RESOURCE      undo it, and leave the resource as a failed operation does
-  take-over RESOURCE   take it from the process that has it; the next worker goes on at its step
-  retry RESOURCE       the same; and when nothing is under way and the last one failed, begin it anew
+Verbs (the id is of an operation, a resource or a request; each is legal at any time, and doing it twice is doing it once):
+  list [id]         what is under way, of this id alone when one is given
+  cancel <id>       end the step under way, undo the steps before it, end as cancelled
+  take-over <id>    take it from the process that holds it; another goes on at the same step within seconds
+  retry <id>        begin the step under way again, with a new deadline; of a deletion that failed, all of it
 
-Nothing needs these verbs to come to an end: every operation has a deadline, and a dead owner's lease ends by itself.
-See the whole story of one: ./ondol trace REQUEST_ID`,
+Examples:
+  ./ondol operations
+  ./ondol operations --all --json
+  ./ondol operations cancel 7c1f3f0e-5b7c-4f4a-9d6e-0f3f5a1b2c3d
+  ./ondol trace req-…                                    what it did so far, step by step
+`,
   )
-  .action(async (verb, resource, options) => (await import('./operations.ts')).operations(verb, resource, options))
+  .action(async (verb, id, options) => (await import('./operations.ts')).operations(verb, id, options))
 
 program
   .command('policy <verb> [rule]')

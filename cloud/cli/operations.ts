@@ -1,11 +1,8 @@
-/** `ondol operations`. */
-import { invalid } from '#base/fault.ts'
+/** `ondol operations`: what is under way, and the three verbs that are always legal. */
 import type { FlowView } from '#base/flow/definition.ts'
-import { ask, placeOf } from './place.ts'
+import type { Outcome } from '#base/flow/oversight.ts'
+import { ask, type Place, placeOf } from './place.ts'
 import { age, table } from './table.ts'
-
-const VERBS = ['list', 'cancel', 'retry', 'take-over'] as const
-type Verb = (typeof VERBS)[number]
 
 export interface OperationsOptions {
   data?: string
@@ -13,25 +10,12 @@ export interface OperationsOptions {
   json?: boolean
 }
 
-export async function operations(verb: string | undefined, resource: string | undefined, options: OperationsOptions): Promise<void> {
-  const found = VERBS.find((each) => each === (verb ?? 'list'))
-  if (!found) throw invalid(`Unknown verb '${verb}'. There are: ${VERBS.join(', ')}.`)
-  if (found === 'list') return list(options)
-  if (!resource) throw invalid(`Say which resource: ./ondol operations ${found} RESOURCE_ID (the list names them)`)
-  const answer = (await ask(placeOf(options.data), 'POST', `/operations/${found}`, `resource=${encodeURIComponent(resource)}`)) as { live: number; taken: number; restarted: string | null }
-  process.stdout.write(options.json ? `${JSON.stringify(answer)}\n` : `${told(found, resource, answer)}\n`)
-}
-
-function told(verb: Verb, resource: string, { live, taken, restarted }: { live: number; taken: number; restarted: string | null }): string {
-  if (restarted !== null) return `Started ${restarted} for ${resource} again, from its beginning.`
-  if (live === 0) return verb === 'retry' ? `Nothing is under way for ${resource}, and its last operation did not fail: there is nothing to try again.` : `Nothing is under way for ${resource}.`
-  if (verb === 'cancel') return `Asked ${taken} operation(s) to undo themselves.`
-  return `Took ${taken} operation(s) from their owners: the next worker goes on at the step that was under way, within seconds.`
-}
-
-async function list(options: OperationsOptions): Promise<void> {
-  const { now, flows } = (await ask(placeOf(options.data), 'GET', '/operations', options.all ? 'all=1' : '')) as { now: number; flows: FlowView[] }
-  if (options.json || !process.stdout.isTTY) {
+export async function operations(verb: string | undefined, what: string | undefined, options: OperationsOptions): Promise<void> {
+  const place = placeOf(options.data)
+  if (verb !== undefined && verb !== 'list') return act(place, verb, what ?? '', options)
+  const { now, flows: found } = (await ask(place, 'GET', '/operations', options.all ? 'all=1' : '')) as { now: number; flows: FlowView[] }
+  const flows = what === undefined ? found : found.filter((flow) => [flow.id, flow.resource_id, flow.request_id, flow.project_id].includes(what))
+  if (options.json) {
     process.stdout.write(`${JSON.stringify(flows, null, 1)}\n`)
     return
   }
@@ -41,8 +25,20 @@ async function list(options: OperationsOptions): Promise<void> {
   }
   process.stdout.write(
     table(
-      ['SERVICE', 'OPERATION', 'STATE', 'STEP', 'RESOURCE', 'AGE', 'DEADLINE IN', 'OWNER', 'REQUEST'],
-      flows.map((flow) => [flow.house, flow.name, flow.state, flow.step, flow.resource_id, age(now - flow.created_at), age(flow.deadline_at - now), flow.owner, flow.request_id]),
+      ['OPERATION', 'STATE', 'STEP', 'RESOURCE', 'AGE', 'DEADLINE IN', 'TRIES', 'OWNER', 'REQUEST'],
+      flows.map((flow) => [`${flow.house} ${flow.name}`, flow.state, flow.step || null, flow.resource_id, age(now - flow.created_at), deadline(flow, now), flow.attempts, flow.owner, flow.request_id]),
     ),
   )
+}
+
+function deadline(flow: FlowView, now: number): string | null {
+  if (['done', 'failed', 'cancelled'].includes(flow.state)) return null
+  return flow.deadline_at < now ? `passed ${age(now - flow.deadline_at)} ago` : age(flow.deadline_at - now)
+}
+
+async function act(place: Place, verb: string, what: string, options: OperationsOptions): Promise<void> {
+  const { outcomes } = (await ask(place, 'POST', '/operations', new URLSearchParams({ verb, of: what }).toString())) as { outcomes: Outcome[] }
+  if (options.json) process.stdout.write(`${JSON.stringify(outcomes, null, 1)}\n`)
+  else if (outcomes.length === 0) process.stdout.write(`Nothing is known of ${what}: it is no operation, resource or request of the last hour.\n`)
+  else for (const one of outcomes) process.stdout.write(`${one.house} ${one.name} of ${one.resource_id}: ${one.message}\n`)
 }
