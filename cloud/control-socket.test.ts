@@ -1,85 +1,121 @@
-/** What `ondol status` and `ondol operations` ask of a running cloud. */
+/** What `ondol operations` and `ondol status` ask, over the socket that they ask it through. */
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { FlowView } from '#base/flow/definition.ts'
-import type { FlowTables } from '#base/flow/journal.ts'
-import type { Listening } from '#base/http/server.ts'
-import { ask, placeOf } from './cli/place.ts'
+import { type FlowRow, type FlowTables, insertFlow } from '#base/flow/journal.ts'
+import type { Outcome } from '#base/flow/oversight.ts'
+import { remoteHandler } from '#base/http/client.ts'
+import { readBody } from '#base/http/message.ts'
+import { realClock } from '#base/clock.ts'
+import { noTrace } from '#base/trace.ts'
 import { controlSocket } from './control-socket.ts'
 import { type Cloud, startCloud } from './start-cloud.ts'
-import type { Degraded, ServiceStatus } from './status.ts'
+import type { Degraded } from './status.ts'
 
-let cloud: Cloud
 let dir: string
-let socket: Listening
+let cloud: Cloud
+let stop: () => Promise<void>
+let ask: (method: string, path: string, query?: Record<string, string>) => Promise<{ status: number; text: string; json: any }>
 
 before(async () => {
   dir = await mkdtemp(join(tmpdir(), 'ondol-control-'))
   cloud = await startCloud({ port: null })
-  socket = await controlSocket(placeOf(dir).socket, {
-    cloud,
-    machine: { url: cloud.url, world: cloud.world, agents: [] },
-    trace: cloud.world.trace,
-    traceDir: dir,
-    drivers: { kind: 'fake', why: [], host: 'here' } as never,
-    startedAt: cloud.world.clock.now(),
-    startMs: 1,
-    stop: () => {},
-  })
+  const socket = await controlSocket(join(dir, 'control.sock'), { cloud, machine: { url: cloud.url, world: cloud.world, agents: [] }, trace: noTrace, traceDir: dir, drivers: { kind: 'fake', why: [], host: 'here' } as never, startedAt: realClock.now(), startMs: 1, stop: () => {} })
+  const handler = remoteHandler(`unix:${join(dir, 'control.sock')}`)
+  ask = async (method, path, query = {}) => {
+    const answer = await handler({ method, path, query: new URLSearchParams(query).toString(), headers: {}, body: undefined, origin: '', remote: '' })
+    const text = (await readBody(answer.body, 2 ** 20))!.toString()
+    return { status: answer.status, text, json: text.startsWith('{') ? JSON.parse(text) : undefined }
+  }
+  stop = async () => {
+    handler.close()
+    await socket.close()
+  }
 })
 after(async () => {
-  await socket?.close()
-  await cloud?.close()
+  await stop()
+  await cloud.close()
   await rm(dir, { recursive: true, force: true })
 })
 
-const operate = (verb: string, resource: string) => ask(placeOf(dir), 'POST', `/operations/${verb}`, `resource=${resource}`) as Promise<{ live: number; taken: number; restarted: string | null }>
-const flows = async (query = 'all=1') => ((await ask(placeOf(dir), 'GET', '/operations', query)) as { flows: FlowView[] }).flows
+/** A row of a house that is not here, so that no worker takes it. */
+async function row(patch: Partial<FlowRow> = {}): Promise<FlowRow> {
+  const id = cloud.world.random.uuid()
+  const now = cloud.world.clock.now()
+  const made: FlowRow = { id, house: 'elsewhere', name: 'create-thing', state: 'running', step: 'paint', resource_kind: 'thing', resource_id: cloud.world.random.uuid(), project_id: null, request_id: `req-${id}`, params: '{}', scope: '{}', journal: '[]', owner: 'a-worker', lease_until: now + 10_000, epoch: 1, cancel: 0, error: null, attempts: 1, created_at: now, deadline_at: now + 60_000, updated_at: now, ...patch }
+  await insertFlow(cloud.db.as<FlowTables>(), made)
+  return made
+}
+const stored = async (id: string): Promise<FlowRow> => cloud.db.as<FlowTables>().query.selectFrom('flows').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+const verb = async (name: string, of: string): Promise<Outcome[]> => (await ask('POST', '/operations', { verb: name, of })).json.outcomes as Outcome[]
 
-/** A server of the demo project that is ACTIVE, and how to ask as its user. */
-async function server(): Promise<{ id: string; status(): Promise<string> }> {
-  const { username, password, project_name } = cloud.credentials.user
-  const domain = { name: 'Default' }
-  const login = await cloud.fetch('/identity/v3/auth/tokens', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ auth: { identity: { methods: ['password'], password: { user: { name: username, domain, password: password.reveal() } } }, scope: { project: { name: project_name, domain } } } }) })
-  const headers = { 'x-auth-token': login.headers.get('x-subject-token')!, 'content-type': 'application/json' }
-  const get = async (path: string): Promise<Record<string, never>> => (await (await cloud.fetch(path, { headers })).json()) as Record<string, never>
-  const { images } = (await get('/image/v2/images')) as unknown as { images: { id: string }[] }
-  const { networks } = (await get('/networking/v2.0/networks?name=private')) as unknown as { networks: { id: string }[] }
-  const made = await cloud.fetch('/compute/v2.1/servers', { method: 'POST', headers, body: JSON.stringify({ server: { name: 's', flavorRef: '42', imageRef: images[0]!.id, networks: [{ uuid: networks[0]!.id }] } }) })
-  const { id } = ((await made.json()) as { server: { id: string } }).server
-  const status = async (): Promise<string> => ((await get(`/compute/v2.1/servers/${id}`)) as unknown as { server: { status: string } }).server.status
-  while ((await status()) === 'BUILD') await new Promise((resolve) => setImmediate(resolve))
-  return { id, status }
+test('lists what is under way with step, owner, age, deadline and request', async () => {
+  const live = await row()
+  const over = await row({ state: 'failed', owner: null })
+  const { flows } = (await ask('GET', '/operations')).json as { flows: FlowView[] }
+  const found = flows.find(({ id }) => id === live.id)!
+  for (const key of ['step', 'owner', 'created_at', 'deadline_at', 'request_id', 'resource_id'] as const) assert.equal(found[key], live[key], key)
+  assert.equal(flows.some(({ id }) => id === over.id), false)
+  assert.ok(((await ask('GET', '/operations', { all: '1' })).json.flows as FlowView[]).some(({ id }) => id === over.id))
+})
+
+for (const by of ['id', 'resource_id', 'request_id'] as const) {
+  test(`cancels by ${by}; a second time says that it was done`, async () => {
+    const live = await row()
+    assert.deepEqual((await verb('cancel', live[by])).map((one) => [one.id, one.done]), [[live.id, true]])
+    assert.equal((await stored(live.id)).cancel, 1)
+    const [again] = await verb('cancel', live[by])
+    assert.equal(again!.done, false)
+    assert.match(again!.message, /already/)
+  })
 }
 
-test('status names every agent, and nothing is degraded', async () => {
-  const status = (await ask(placeOf(dir), 'GET', '/status')) as { services: ServiceStatus[]; degraded: Degraded[] }
-  for (const name of ['nova-compute', 'neutron-linuxbridge-agent', 'cinder-volume', 'keystone']) assert.ok(status.services.some((one) => one.name === name && one.state === 'up'), `${name} is not up`)
-  assert.deepEqual(status.degraded, [])
+test('takes over: the owner is fenced off and nobody holds it', async () => {
+  const live = await row()
+  assert.equal((await verb('take-over', live.id))[0]!.done, true)
+  const now = await stored(live.id)
+  assert.deepEqual([now.owner, now.lease_until, now.epoch, now.state], [null, 0, 2, 'running'])
+  assert.equal((await verb('take-over', live.id))[0]!.done, false)
 })
 
-test('verbs are legal when nothing is to be done, and say so', async () => {
-  const { id } = await server()
-  for (const verb of ['cancel', 'take-over', 'retry']) for (const resource of [id, 'nothing']) assert.deepEqual(await operate(verb, resource), { live: 0, taken: 0, restarted: null })
+test('retries with a new deadline; of what has failed only a deletion begins again', async () => {
+  const late = await row({ created_at: 1_000, deadline_at: 61_000 })
+  assert.equal((await verb('retry', late.id))[0]!.done, true)
+  assert.ok((await stored(late.id)).deadline_at > cloud.world.clock.now())
+  const failed = await row({ state: 'failed', owner: null })
+  const [answer] = await verb('retry', failed.id)
+  assert.deepEqual([answer!.done, /API/.test(answer!.message)], [false, true])
+  const undeleted = await row({ name: 'delete-thing', state: 'failed', owner: null, error: '{"kind":"internal","message":"broken"}' })
+  assert.equal((await verb('retry', undeleted.resource_id))[0]!.done, true)
+  // It is under way now: asking again finds that one, and it may be tried anew too.
+  const [second] = await verb('retry', undeleted.resource_id)
+  assert.notEqual(second!.id, undeleted.id)
 })
 
-test('an operation that failed begins anew, and one that somebody has is taken from them', async () => {
-  const { id, status } = await server()
-  const db = cloud.db.as<FlowTables>()
-  const [built] = await db.query.selectFrom('flows').selectAll().where('resource_id', '=', id).execute()
-  await db.query.updateTable('flows').set({ state: 'failed' }).where('id', '=', built!.id).execute()
-  assert.equal((await operate('retry', id)).restarted, 'create-server')
-  const live = (await flows('')).filter((flow) => flow.resource_id === id)
-  assert.deepEqual(live.map((flow) => [flow.name, flow.state, flow.owner]), [['create-server', 'queued', null]])
-  // As if another process had it: it is taken from it, and what that one still writes is refused.
-  await db.query.updateTable('flows').set({ owner: 'elsewhere', lease_until: cloud.world.clock.now() + 3_600_000, state: 'running' }).where('id', '=', live[0]!.id).execute()
-  assert.deepEqual(await operate('take-over', id), { live: 1, taken: 1, restarted: null })
-  const [taken] = await db.query.selectFrom('flows').selectAll().where('id', '=', live[0]!.id).execute()
-  assert.deepEqual([taken!.owner, taken!.lease_until, taken!.epoch], [null, 0, 2])
-  assert.deepEqual(await operate('cancel', id), { live: 1, taken: 1, restarted: null })
-  // The server was whole all the while: what is done twice does no harm.
-  assert.equal(await status(), 'ACTIVE')
+test('every verb is legal in every state, and says something', async () => {
+  for (const state of ['queued', 'running', 'unwinding', 'done', 'failed', 'cancelled'] as const) {
+    for (const name of ['cancel', 'take-over', 'retry']) {
+      const one = await row({ state, ...(state === 'queued' ? { owner: null } : {}) })
+      const [answer] = await verb(name, one.id)
+      assert.ok(answer!.message.length > 10, `${name} of ${state}`)
+    }
+  }
+  assert.deepEqual(await verb('cancel', 'unknown'), [])
+  assert.equal((await ask('POST', '/operations', { verb: 'explode', of: 'x' })).status, 400)
+  assert.equal((await ask('POST', '/operations', { verb: 'cancel' })).status, 400)
+})
+
+test('status says nothing of a cloud that is well, and what to do about one that is not', async () => {
+  await cloud.db.as<FlowTables>().query.deleteFrom('flows').where('house', '=', 'elsewhere').execute()
+  const degraded = async (): Promise<Degraded[]> => (await ask('GET', '/status')).json.degraded as Degraded[]
+  assert.deepEqual(await degraded(), [])
+  const late = await row({ deadline_at: cloud.world.clock.now() - 60_000 })
+  const hosts = cloud.db.as<{ nova_services: { host: string; binary: string; last_seen_at: number } }>()
+  await hosts.query.updateTable('nova_services').set({ last_seen_at: 0 }).where('binary', '=', 'nova-compute').execute()
+  const told = await degraded()
+  assert.ok(told.some(({ what, todo }) => what.includes(late.resource_id) && todo.includes(`operations retry ${late.id}`)), JSON.stringify(told))
+  assert.ok(told.some(({ what, todo }) => /nova-compute on .* gives no sign/.test(what) && todo.includes('ondol up')), JSON.stringify(told))
 })

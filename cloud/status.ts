@@ -52,7 +52,7 @@ function flowTroubles(live: readonly FlowView[], now: number): Degraded[] {
     .filter((flow) => flow.deadline_at < now)
     .map((flow) => ({
       what: `${flow.house} ${flow.name} of ${flow.resource_id} is past its deadline and is being undone (step ${flow.step})`,
-      todo: `See why: ./ondol trace ${flow.request_id}; try its step at once: ./ondol operations retry ${flow.resource_id}`,
+      todo: `See why: ./ondol trace ${flow.request_id}; try its step at once: ./ondol operations retry ${flow.id}`,
     }))
 }
 

@@ -30,6 +30,7 @@ program
   .description('what runs, since when, and what is degraded')
   .addOption(data())
   .option('--json', 'for programs')
+  .addHelpText('after', '\nDegraded are: services and agents without a heartbeat, operations past their deadline, a database or message\nbus that does not answer, a guest image that could not be made. Each line says what to do.\ndocs/guarantees.md says what holds meanwhile.\n')
   .action(async (options) => (await import('./status.ts')).status(options))
 
 program

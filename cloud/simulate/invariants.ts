@@ -6,7 +6,7 @@ import type { Cloud } from '../start-cloud.ts'
 import type { User } from './user.ts'
 
 interface Rows {
-  flows: { id: string; name: string; state: string; resource_id: string; step: string }
+  flows: { id: string; name: string; state: string; resource_id: string; step: string; created_at: number; error: string | null }
   placement_allocations: { consumer_uuid: string }
   nova_migrations: { uuid: string; server_id: string; status: string; migration_type: string }
   nova_block_devices: { id: string; server_id: string; volume_id: string | null; attachment_id: string | null }
@@ -52,7 +52,15 @@ export async function checkInvariants(cloud: Cloud, users: readonly User[]): Pro
   await checkAllocations(cloud, servers, broken)
   await checkAttachments(cloud, servers, volumes, broken)
   await checkPorts(cloud, servers, broken)
-  return broken
+  return Promise.all(broken.map(async (line) => `${line}${await storyOf(cloud, line)}`))
+}
+
+/** What was last done with the resources that a sentence names. */
+async function storyOf(cloud: Cloud, line: string): Promise<string> {
+  const ids = line.match(/[0-9a-f]{8}-[0-9a-f-]{27}/g) ?? []
+  if (ids.length === 0) return ''
+  const flows = await cloud.db.as<Rows>().query.selectFrom('flows').select(['name', 'state', 'step', 'error']).where('resource_id', 'in', ids).orderBy('created_at').execute()
+  return flows.slice(-6).map(({ name, state, step, error }) => `\n      ${name} ${state}${step ? ` at ${step}` : ''}${error === null ? '' : `: ${(JSON.parse(error) as { message: string }).message}`}`).join('')
 }
 
 interface Seen {
