@@ -3,6 +3,7 @@
  * under a virtual one. All durations and instants are milliseconds; instants count from the Unix epoch.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { anythingUnderWay } from './under-way.ts'
 
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -45,7 +46,7 @@ export class VirtualClock implements Clock {
   readonly #busy: () => boolean
 
   /** Time stands still while `busy`: for work that takes real time, such as files and sockets. */
-  constructor(start = Date.UTC(2026, 0, 1), busy: () => boolean = () => false) {
+  constructor(start = Date.UTC(2026, 0, 1), busy: () => boolean = anythingUnderWay) {
     this.#now = start
     this.#busy = busy
   }

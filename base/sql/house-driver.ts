@@ -3,6 +3,7 @@
  * a transaction takes no more of them (as PostgreSQL has it; so nobody comes to rely on the others going on).
  */
 import type { CompiledQuery, DatabaseConnection, Dialect, Driver, QueryCompiler, QueryResult, TransactionSettings } from 'kysely'
+import { underWay } from '../under-way.ts'
 import type { Engine, QueryLog } from './database.ts'
 import { isRetryable, toFault } from './engine-error.ts'
 
@@ -34,7 +35,7 @@ class HouseDriver implements Driver {
 
   async acquireConnection(): Promise<DatabaseConnection> {
     try {
-      return new HouseConnection(this.#engine, await this.#inner.acquireConnection(), this.#onQuery)
+      return new HouseConnection(this.#engine, await timed(this.#engine, () => this.#inner.acquireConnection()), this.#onQuery)
     } catch (thrown) {
       throw toFault(this.#engine, thrown)
     }
@@ -84,7 +85,7 @@ class HouseConnection implements DatabaseConnection {
     const began = this.#onQuery ? performance.now() : 0
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.inner.executeQuery<R>(query)
+        return await timed(this.#engine, () => this.inner.executeQuery<R>(query))
       } catch (thrown) {
         // Outside a transaction a statement that lost a deadlock did nothing, and may simply run again.
         if (this.state === 'none' && attempt < STATEMENT_ATTEMPTS && isRetryable(this.#engine, thrown)) continue
@@ -102,9 +103,12 @@ class HouseConnection implements DatabaseConnection {
 
   async guard(run: () => Promise<void>): Promise<void> {
     try {
-      await run()
+      await timed(this.#engine, run)
     } catch (thrown) {
       throw toFault(this.#engine, thrown)
     }
   }
 }
+
+/** SQLite answers in this process, at once; the others over a socket. */
+const timed = <T>(engine: Engine, work: () => Promise<T>): Promise<T> => (engine === 'sqlite' ? work() : underWay(work))

@@ -1,6 +1,7 @@
 /** Builds a `Database` from a Kysely: transactions with `afterCommit`, tried again when the engine asks for it. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { IsolationLevel, Kysely } from 'kysely'
+import { underWay } from '../under-way.ts'
 import type { Database, Engine, Tx } from './database.ts'
 import { isRetryable, toFault } from './engine-error.ts'
 
@@ -58,7 +59,7 @@ export function databaseOf<Schema>(kysely: Kysely<Schema>, engine: Engine, optio
         } finally {
           leave?.()
         }
-        if (options.patient) await delay(Math.random() * Math.min(100, 2 ** attempt))
+        if (options.patient) await underWay(() => delay(Math.random() * Math.min(100, 2 ** attempt)))
       }
     },
     as: <Other>() => database as unknown as Database<Other>,
