@@ -91,6 +91,11 @@ ${computes.map((one) => `  ${one.name}:\n    role: compute\n    nova: { agent: {
     await Promise.all([ready('g1'), ready('g2')])
     await eventually('ssh', async () => (await ssh(FIRST, 'hostname')).trim() === 'g1', 30_000, 500)
     assert.match(await ssh(FIRST, `ping -c 3 -W 2 ${SECOND}`), / 0% packet loss/)
+    // What no rule allows does not come in on that host, and what is not the guest's own does not go out of this one.
+    await ssh(SECOND, '(while true; do echo open | nc -l -p 8080; done > /dev/null 2>&1 &) ; true')
+    assert.match(await ssh(FIRST, `nc -w 3 ${SECOND} 8080 < /dev/null`), /open/, 'members of one group reach each other')
+    assert.notEqual((await routed('timeout', ['3', 'bash', '-c', `cat < /dev/tcp/${SECOND}/8080`])).code, 0)
+    assert.match(await ssh(FIRST, `ip addr add 10.0.0.99/32 dev eth0; ping -c 2 -W 1 -I 10.0.0.99 ${SECOND}; ip addr del 10.0.0.99/32 dev eth0`), /100% packet loss/)
     assert.match(await ssh(SECOND, `curl -s http://169.254.169.254/openstack/latest/meta_data.json`), /"g2"/)
   })
 
