@@ -44,6 +44,8 @@ const ENGINE_PACKAGES: readonly HostPackage[] = [
 const CLIENT_PACKAGES: readonly HostPackage[] = [
   { package: 'python3-openstackclient', tools: ['openstack'], why: 'the unmodified command that users have' },
   { package: 'openssh-client', tools: ['ssh'], why: 'logs in to guests' },
+  { package: 'python3-swiftclient', tools: ['swift'], why: 'the command of object storage' },
+  { package: 'rclone', tools: ['rclone'], why: 'copies folders to object storage' },
   { package: 'curl', tools: ['curl'], why: 'opens console pages' },
   { package: 'netcat-openbsd', tools: ['nc'], why: 'knocks at closed ports' },
 ]

@@ -109,6 +109,8 @@ async function change(house: Swift, ask: Ask, row: ContainerRow | undefined): Pr
 /** Headers with the values in which they are stored. Throws on what they may not say. */
 function checked(given: Readonly<Record<string, string>>): Record<string, string> {
   const headers = { ...given }
+  // What would be taken and not acted on is refused.
+  if (headers['x-container-sync-to']) throw new Fault('not_implemented', 'Container sync is not there yet.', { field: 'X-Container-Sync-To' })
   for (const name of ['x-container-read', 'x-container-write']) if (headers[name]) headers[name] = cleanAcl(name, headers[name])
   for (const [name, what] of [['x-container-meta-quota-bytes', 'bytes'], ['x-container-meta-quota-count', 'count']] as const) {
     if (headers[name] && !/^\d+$/.test(headers[name])) throw invalid(`Invalid ${what} quota.`, { field: name })

@@ -90,8 +90,7 @@ function remapped(house: Swift, path: string, host: string | undefined): string 
   if (parts.length > 2 || account === undefined) throw new Fault('invalid', 'Bad domain in host header')
   // Host names know no case and no underscore.
   const prefix = house.config.reseller_prefix
-  const bare = account.replaceAll('-', '_')
-  const full = bare.toLowerCase().startsWith(prefix.toLowerCase()) ? prefix + bare.slice(prefix.length) : prefix + account
+  const full = account.replace('-', '_').startsWith(prefix.toLowerCase()) ? prefix + account.slice(prefix.length) : prefix + account
   const rest = path.replace(/^\/v1(?=\/|$)/, '')
   return `/v1/${full}${container === undefined ? '' : `/${container}`}${rest === '' || rest === '/' ? (container === undefined ? '' : '/') : rest}`
 }

@@ -26,7 +26,7 @@ export const versionedWrites: Layer = (house, inner) => async (ask) => {
   return method === 'PUT' ? put(house, inner, ask, keeping) : remove(house, inner, ask, keeping)
 }
 
-const prefixOf = (name: string): string => `${[...name].length.toString(16).padStart(3, '0')}${name}/`
+const prefixOf = (name: string): string => `${Buffer.byteLength(name).toString(16).padStart(3, '0')}${name}/`
 
 async function put(house: Swift, inner: (ask: Ask) => Promise<Answer>, ask: Ask, { into, location }: Keeping): Promise<Answer> {
   const { names } = ask

@@ -43,8 +43,10 @@ export async function listPage<Row extends { name: string }>(asked: Asked, read:
   const before: Bound = asked[reverse ? 'marker' : 'end_marker'] === '' ? undefined : { name: asked[reverse ? 'marker' : 'end_marker'], also: false }
   let low = higher(prefix === '' ? undefined : { name: prefix, also: true }, after)
   let high = lower(edge === undefined ? undefined : { name: edge, also: false }, before)
+  // Behind a folder there is often the next one: few rows are read there, more where none comes.
+  let step = 64
   while (out.length < limit) {
-    const want = delimiter === '' ? limit - out.length : Math.min(limit - out.length, 64)
+    const want = delimiter === '' ? limit - out.length : Math.min(limit - out.length, step)
     const rows = await read({ limit: want, low, high, reverse })
     let jumped = false
     for (const row of rows) {
@@ -67,6 +69,7 @@ export async function listPage<Row extends { name: string }>(asked: Asked, read:
       break
     }
     if (!jumped && rows.length < want) break
+    step = jumped ? 2 : Math.min(step * 4, 1024)
   }
   return out
 }

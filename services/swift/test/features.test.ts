@@ -178,6 +178,24 @@ test('CORS is what the container says', async () => {
   assert.equal((await ask('GET', `${A}/cors/o`, { as: 'nobody', headers: { origin: 'http://b.example' } })).headers['access-control-allow-origin'], undefined)
 })
 
+test('a host name is an account and a container where a domain is given, and ETags are quoted where one asks', async () => {
+  const own = await swiftKit({ storage_domain: 'store.example', quote_etags: true })
+  try {
+    await own.ask('PUT', `${A}/box`)
+    await own.ask('PUT', `${A}/box/o`, { body: 'x' })
+    assert.equal((await own.ask('GET', '/v1/o', { headers: { host: 'box.auth-project-a.store.example' } })).text, 'x')
+    assert.equal((await own.ask('GET', '/v1/AUTH_project-a/box/o')).headers.etag, `"${md5('x')}"`)
+    await own.ask('POST', `${A}/box`, { headers: { 'x-container-rfc-compliant-etags': 'false' } })
+    assert.equal((await own.ask('GET', `${A}/box/o`)).headers.etag, md5('x'))
+  } finally {
+    await own.close()
+  }
+})
+
+test('what is not there yet says so', async () => {
+  assert.equal((await ask('POST', `${A}/box`, { headers: { 'x-container-sync-to': '//realm/cluster/account/container' } })).status, 501)
+})
+
 test('names of 1,024 bytes are kept, and longer ones refused', async () => {
   const name = '온'.repeat(341) + 'x'
   await put(`box/${encodeURIComponent(name)}`, 'long')
