@@ -5,6 +5,7 @@ import { actOnce, type Answer, type Hands, nothingYet } from './operations.ts'
 
 export interface User {
   readonly project: string
+  readonly hands: Hands
   /** One operation and its answer. */
   act(): Promise<Answer>
   /** Asks as this user; throws what is not answered well. */
@@ -38,6 +39,7 @@ export async function openUser(cloud: Cloud, index: number, random: Random): Pro
   }
   return {
     project,
+    hands,
     act: () => actOnce(hands),
     async get(path) {
       let answer = await ask(cloud, token, 'GET', path)
@@ -67,7 +69,7 @@ async function login(cloud: Cloud, user: string, password: string, project: stri
 async function ask(cloud: Cloud, token: string, method: string, path: string, body?: unknown): Promise<Answer> {
   const response = await cloud.fetch(path, {
     method,
-    headers: { 'x-auth-token': token, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    headers: { 'x-auth-token': token, ...(path.startsWith('/volume/') ? { 'openstack-api-version': 'volume 3.44' } : {}), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
   const text = await response.text()
