@@ -46,7 +46,8 @@ async function postgres(say: (line: string) => void): Promise<Record<string, unk
       return withClouds([{ hosts, config }, { config: second }], say, what, servers)
     }
     const sustained = await run(10, 'PostgreSQL and RabbitMQ, two processes, 10 hosts', 2000)
-    const burst = await run(1000, 'PostgreSQL and RabbitMQ, two processes, 1,000 hosts', 1000)
+    // One process has so many channels to RabbitMQ that it can play a hundred hosts, not a thousand.
+    const burst = await run(100, 'PostgreSQL and RabbitMQ, two processes, 100 hosts', 1000)
     return { sustained, burst }
   } finally {
     await Promise.all([server?.stop(), rabbit?.stop()])
