@@ -38,6 +38,8 @@ export interface StartOptions {
   project_id?: string
 }
 
+/** What of the lease is written down: the rest is what others need to look, so that a dead owner's flows go on within it. */
+const HELD = 0.8
 const KEEP_ENDED = 3_600_000
 
 export class FlowEngine {
@@ -81,7 +83,7 @@ export class FlowEngine {
       scope: JSON.stringify({ ...kept, resource_id: about.resource_id }),
       journal: '[]',
       owner: mine ? owner : null,
-      lease_until: mine ? now + lease : 0,
+      lease_until: mine ? now + Math.round(lease * HELD) : 0,
       epoch: 1,
       cancel: 0,
       error: null,
@@ -144,8 +146,8 @@ export class FlowEngine {
       this.#timers.push(() => cancel())
     }
     const { lease } = this.#options
-    every(lease / 3, () => this.#renew())
-    every(lease / 2, () => this.look())
+    every(lease / 4, () => this.#renew())
+    every(lease / 5, () => this.look())
     every(KEEP_ENDED / 4, () => purgeFlows(this.#db, clock.now() - KEEP_ENDED))
     void this.look().catch(() => {})
   }
@@ -158,7 +160,7 @@ export class FlowEngine {
     if (room <= 0) return
     for (const id of await orphanedFlows(this.#db, house, world.clock.now(), room)) {
       if (this.#running.has(id)) continue
-      const row = await claimFlow(this.#db, house, id, owner, world.clock.now(), lease)
+      const row = await claimFlow(this.#db, house, id, owner, world.clock.now(), Math.round(lease * HELD))
       if (row) this.#enter(row)
     }
   }
@@ -184,7 +186,7 @@ export class FlowEngine {
     if (this.busy === 0) return
     const { owner, lease, world } = this.#options
     const held = [...this.#running.values()]
-    const own = new Map((await renewLeases(this.#db, owner, world.clock.now() + lease)).map((row) => [row.id, row]))
+    const own = new Map((await renewLeases(this.#db, owner, world.clock.now() + Math.round(lease * HELD))).map((row) => [row.id, row]))
     for (const runner of held) {
       const row = own.get(runner.row.id)
       // Taken over by another, or by hand: what this process still does for it counts no more.

@@ -18,7 +18,7 @@ export async function simulate(options: SimulateOptions): Promise<void> {
   let seed = options.seed ?? Math.floor(Math.random() * 2 ** 31)
   do {
     const began = performance.now()
-    const result = await run({ seed, hosts: options.hosts ?? 100, operations: options.operations ?? 400, users: 5 })
+    const result = await run({ seed, hosts: options.hosts ?? 200, operations: options.operations ?? 1500, users: 10 })
     report(result, performance.now() - began)
     runs++
     operations += result.operations

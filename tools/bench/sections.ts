@@ -10,6 +10,7 @@ import { boots, type Boots, saidOf } from './boots.ts'
 import { realBoot } from './real.ts'
 import { openSession } from './session.ts'
 import { closeConnections, startSubject, type Subject } from './subject.ts'
+import { takeover } from './takeover.ts'
 
 export interface Section {
   name: string
@@ -21,6 +22,7 @@ export const sections: readonly Section[] = [
   { name: 'create', what: 'boots per second on SQLite in one process, and a burst of 1,000 over 1,000 hosts', run: create },
   { name: 'postgres', what: 'the same with two control processes on PostgreSQL and RabbitMQ', run: postgres },
   { name: 'schedule', what: 'a schedule decision over 10,000 hosts', run: schedule },
+  { name: 'takeover', what: 'after the death of a worker, its flows go on elsewhere', run: takeover },
   { name: 'real', what: 'a real guest by the driver, beside bare QEMU with the same command line', run: real },
 ]
 

@@ -178,7 +178,7 @@ export function fakeVolumeDriver(backend: FakeVolumeBackend, world: World): Fake
           const found = contents(of)
           return { size: found.size, blocks: new Map(found.blocks) }
         })
-        for (let at = 0; at < size; at += 4 * MIB) yield readBlocks(blocks, at, Math.min(4 * MIB, size - at))
+        for (let at = 0; at < size; at += 4 * MIB) yield blocks.size === 0 ? ZEROS.subarray(0, Math.min(4 * MIB, size - at)) : readBlocks(blocks, at, Math.min(4 * MIB, size - at))
       },
       async writeVolume(volumeId, bytes) {
         checkVolumeId(volumeId)
