@@ -55,8 +55,8 @@ export function controlProcess(parts: HouseParts<SwiftConfig>, bytes?: BytesDriv
       }
       sweeper = startReconciler({ name: 'swift.sweeper', every: 15_000, world, run: () => sweep(house) })
       others = [
-        startReconciler({ name: 'swift.reconciler', every: 3_600_000, world, run: async (signal) => void (await reconcile(house, signal)) }),
-        ...(config.audit_files_per_second > 0 ? [startReconciler({ name: 'swift.auditor', every: 3_600_000, world, run: async (signal) => void (await audit(house, signal)) })] : []),
+        startReconciler({ name: 'swift.reconciler', every: 21_600_000, world, run: async (signal) => void (await reconcile(house, signal)) }),
+        ...(config.audit_files_per_second > 0 ? [startReconciler({ name: 'swift.auditor', every: 86_400_000, world, run: async (signal) => void (await audit(house, signal)) })] : []),
       ]
     },
     async close() {

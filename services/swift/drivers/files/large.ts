@@ -12,7 +12,7 @@ import type { Verdict } from '../interface.ts'
 import { closeFd, diskFault, folderSync, openFd, syncFd, writeAll } from './disk.ts'
 
 const BLOCK = PIECE
-const BATCH = 2 * BLOCK
+const BATCH = BLOCK
 
 export interface Place { hex: string; size: number }
 

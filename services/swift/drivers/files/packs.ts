@@ -13,6 +13,8 @@ import { closeFd, diskFault, folderSync, openFd, readAt, syncFd, writeAll } from
 
 const HEAD = 10
 const FULL = 64 << 20
+/** A pack is closed after this many milliseconds, so that another process, which sees only when it was last written, never takes an open one for closed. */
+const OPEN_FOR = 1_800_000
 const MOST_AT_ONCE = 4 << 20
 
 interface Place { pack: string; offset: number; size: number; crc: number }
@@ -51,7 +53,7 @@ export function packFiles(dir: string, safe: boolean, hexId: () => string): Pack
     else void closeFd(fd)
   }
   const readers = new LRUCache<string, number>({ max: 128, dispose: (fd) => letGo(fd) })
-  let current: { pack: string; fd: number; size: number } | undefined
+  let current: { pack: string; fd: number; size: number; since: number } | undefined
   let waiting: Waiting[] = []
   let busy: Promise<void> | undefined
   const dead = new Map<string, number>()
@@ -61,7 +63,7 @@ export function packFiles(dir: string, safe: boolean, hexId: () => string): Pack
       const batch: Waiting[] = []
       for (let size = 0; waiting.length > 0 && size < MOST_AT_ONCE; size += batch.at(-1)!.bytes.length) batch.push(waiting.shift()!)
       try {
-        const pack = current && current.size < FULL ? current : await begin()
+        const pack = current && current.size < FULL && performance.now() - current.since < OPEN_FOR ? current : await begin()
         const chunks: Buffer[] = []
         const ids: string[] = []
         let at = pack.size
@@ -98,7 +100,7 @@ export function packFiles(dir: string, safe: boolean, hexId: () => string): Pack
       await syncFolder(folder)
       await syncFolder(dir)
     }
-    return (current = { pack, fd, size: 0 })
+    return (current = { pack, fd, size: 0, since: performance.now() })
   }
   const append = (bytes: Buffer): Promise<string> =>
     new Promise((resolve, reject) => {
