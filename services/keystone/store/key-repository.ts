@@ -13,6 +13,8 @@ export interface KeyRepository {
   decrypt(token: string): Promise<FernetContent | undefined>
   /** Promotes the staged key and drops the oldest beyond `keep`. */
   rotate(): Promise<void>
+  /** Lets what other keys (texts, the newest first) have written be read too. The primary stays the primary. */
+  adopt(texts: readonly string[]): Promise<void>
   /** Numbers of the keys there are, the primary first, the staged last. */
   numbers(): Promise<number[]>
   /** True when what was written has been written with the primary. */
@@ -93,6 +95,21 @@ export function keyRepository(world: World, dir: string, keep: number): KeyRepos
       await write(0)
       const numbers = (await list()).filter((number) => number > 0)
       for (const old of numbers.slice(0, Math.max(0, numbers.length - (keep - 1)))) await unlink(join(dir, String(old)))
+      await load()
+    },
+    async adopt(texts) {
+      await load()
+      const known = new Set(keys.map(({ key }) => key.text))
+      const fresh_ones = texts.filter((text) => !known.has(text)).reverse()
+      if (fresh_ones.length === 0) return
+      const highest = keys[0]!.number
+      // First the primary moves up, under both numbers for a moment: what encrypts never changes.
+      await link(join(dir, String(highest)), join(dir, String(highest + fresh_ones.length)))
+      for (const [i, text] of fresh_ones.entries()) {
+        const path = join(dir, `.adopted.${world.random.uuid()}`)
+        await writeFile(path, text, { mode: 0o600 })
+        await rename(path, join(dir, String(highest + i)))
+      }
       await load()
     },
     async numbers() {
