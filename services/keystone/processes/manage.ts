@@ -6,6 +6,9 @@ import type { Database } from '#base/sql/database.ts'
 import { keystoneHouse } from '../api/house.ts'
 import { newHash, storePassword } from '../api/auth/password.ts'
 import { openBlob, sealBlob } from '../api/credentials.ts'
+import { dropUser } from '../store/clean-up.ts'
+import type { Imported } from '../store/import/arrival.ts'
+import { importKeystone, type ImportWish } from './import.ts'
 import type { KeystoneConfig } from '../config.ts'
 import { findRow, findRows, updateRow } from '../store/rows.ts'
 import { sweep, type Swept } from '../store/sweep.ts'
@@ -31,9 +34,18 @@ export interface KeystoneManage {
   rotateCredentialKeys(): Promise<number>
   /** By name in the default domain. All the user's tokens die; a user who is disabled or locked out is not any more. */
   resetPassword(userName: string, password: string): Promise<void>
+  /** Makes what is missing of the two folders of keys. */
+  setupKeys(kind: KeyKind): Promise<number[]>
+  rotateReceiptKeys(): Promise<void>
+  /** Takes over what another Keystone has. */
+  import(wish: ImportWish): Promise<Imported>
+  /** Removes users that came from outside (federation) of one domain, or of all: they come anew with their next login. Answers how many. */
+  purgeMapped(domain?: string): Promise<number>
   sweep(): Promise<Swept>
   doctor(): Promise<Symptom[]>
 }
+
+export type KeyKind = 'fernet' | 'credential' | 'receipt'
 
 export function keystoneManage(parts: ManageParts): KeystoneManage {
   const { world, config, dataDir } = parts
@@ -59,6 +71,17 @@ export function keystoneManage(parts: ManageParts): KeystoneManage {
         await updateRow(tx, 'keystone_users', { id: user.id }, { enabled: 1, failed_auth_count: 0, failed_auth_at: null })
         await storePassword(house, tx, user, hash, { self_service: false, first: false })
       })
+    },
+    setupKeys: (kind) => ({ fernet: house.tokenKeys, credential: house.credentialKeys, receipt: house.receiptKeys })[kind].numbers(),
+    rotateReceiptKeys: () => house.receiptKeys.rotate(),
+    import: (wish) => importKeystone(house, wish),
+    async purgeMapped(domain) {
+      const rows = await findRows(db, 'keystone_users', { federated: 1, ...(domain === undefined ? {} : { domain_id: domain }) })
+      await db.transaction(async (tx) => {
+        for (const row of rows) await dropUser(tx, row.id)
+        if (rows.length > 0) await house.revoke(tx)
+      })
+      return rows.length
     },
     sweep: () => sweep(db, world.clock.now()),
     async doctor() {

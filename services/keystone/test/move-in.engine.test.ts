@@ -1,0 +1,165 @@
+/**
+ * From a real Keystone to this one: its database read, its tokens and passwords still good here, its application credentials, trusts and
+ * sealed credentials too; and what we issue with its keys, it accepts.
+ */
+import assert from 'node:assert/strict'
+import { cp, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { openDatabase } from '#base/sql/open.ts'
+import type { SqlServer } from '#base/sql/test/server.ts'
+import { startMariadb } from '#base/sql/test/mariadb.ts'
+import { keystoneManage } from '../processes/manage.ts'
+import { type KeystoneKit, keystoneKit } from './kit.ts'
+import { startZed, type Zed, ZED_ADMIN } from './zed.ts'
+
+let server: SqlServer | undefined
+let zed: Zed | undefined
+let database: string
+
+before(async () => {
+  server = await startMariadb()
+  if (!server) return
+  database = await server.createDatabase()
+  zed = await startZed(database)
+})
+after(async () => {
+  await zed?.stop()
+  await server?.stop()
+})
+
+interface Asked {
+  status: number
+  token: string
+  json: any // oxlint-disable-line no-explicit-any -- as of another's wire
+}
+
+async function askZed(method: string, path: string, token: string | undefined, body?: object, more: Record<string, string> = {}): Promise<Asked> {
+  const answer = await fetch(zed!.url + path, { method, headers: { 'content-type': 'application/json', ...(token ? { 'x-auth-token': token } : {}), ...more }, ...(body ? { body: JSON.stringify(body) } : {}) })
+  const text = await answer.text()
+  return { status: answer.status, token: answer.headers.get('x-subject-token') ?? '', json: text ? JSON.parse(text) : undefined }
+}
+
+const domain = { id: 'default' }
+const byPassword = (name: string, password: string, scope?: object) => ({ auth: { identity: { methods: ['password'], password: { user: { name, domain, password } } }, ...(scope ? { scope } : {}) } })
+const byCredential = (id: string, secret: string) => ({ auth: { identity: { methods: ['application_credential'], application_credential: { id, secret } } } })
+const inProject = (name: string) => ({ project: { name, domain } })
+
+test('what a real Keystone has moves in', { timeout: 240_000 }, async (t) => {
+  if (!zed) return t.skip('MariaDB and keystone are not installed')
+  const made = async (path: string, body: object, token = admin): Promise<any> => { // oxlint-disable-line no-explicit-any -- as of another's wire
+    const answer = await askZed(path.startsWith('PUT ') ? 'PUT' : 'POST', path.replace('PUT ', ''), token, body)
+    assert.ok(answer.status < 300, `${path}: ${JSON.stringify(answer.json)}`)
+    return answer.json ? Object.values(answer.json)[0] : undefined
+  }
+  const admin = (await askZed('POST', '/auth/tokens', undefined, byPassword('admin', ZED_ADMIN, inProject('admin')))).token
+  const roles = Object.fromEntries((await askZed('GET', '/roles', admin)).json.roles.map((role: { name: string; id: string }) => [role.name, role.id])) as Record<string, string>
+  const project = await made('/projects', { project: { name: 'orchard', domain_id: 'default', tags: ['old'], description: '과수원' } })
+  const tree = await made('/projects', { project: { name: 'branch', domain_id: 'default', parent_id: project.id } })
+  const alice = await made('/users', { user: { name: 'alice', domain_id: 'default', password: 'alice-secret', email: 'a@example.org', options: { ignore_lockout_failure_attempts: true } } })
+  const bob = await made('/users', { user: { name: 'bob', domain_id: 'default', password: 'bob-secret' } })
+  const group = await made('/groups', { group: { name: 'pickers', domain_id: 'default' } })
+  await made(`PUT /groups/${group.id}/users/${bob.id}`, {})
+  await made(`PUT /projects/${project.id}/users/${alice.id}/roles/${roles.member}`, {})
+  await made(`PUT /projects/${tree.id}/groups/${group.id}/roles/${roles.member}`, {})
+  const own = await made('/roles', { role: { name: 'gardener' } })
+  await made(`PUT /roles/${own.id}/implies/${roles.reader}`, {})
+  await made(`PUT /system/users/${bob.id}/roles/${roles.reader}`, {})
+  const service = await made('/services', { service: { type: 'garden', name: 'shed' } })
+  await made('/endpoints', { endpoint: { service_id: service.id, interface: 'public', url: 'http://shed/%(project_id)s', region_id: 'RegionOne' } })
+  const credential = await made('/credentials', { credential: { type: 'cert', user_id: alice.id, blob: 'sealed words' } })
+  await made('/registered_limits', { registered_limits: [{ service_id: service.id, resource_name: 'rakes', default_limit: 3 }] })
+  const aliceThere = await askZed('POST', '/auth/tokens', undefined, byPassword('alice', 'alice-secret', inProject('orchard')))
+  const app = await made(`/users/${alice.id}/application_credentials`, { application_credential: { name: 'robot', secret: 'robot-secret', roles: [{ id: roles.member }] } }, aliceThere.token)
+  const trust = await made('/OS-TRUST/trusts', { trust: { trustor_user_id: alice.id, trustee_user_id: bob.id, project_id: project.id, impersonation: true, roles: [{ id: roles.member }] } }, aliceThere.token)
+  const dead = (await askZed('POST', '/auth/tokens', undefined, byPassword('alice', 'alice-secret', inProject('orchard')))).token
+  assert.equal((await askZed('DELETE', '/auth/tokens', admin, undefined, { 'x-subject-token': dead })).status, 204)
+
+  const k = await keystoneKit()
+  const from = await openDatabase({ url: database })
+  try {
+    const manage = keystoneManage({ world: k.kit.world, config: k.kit.parts.config, db: k.kit.parts.db, dataDir: k.kit.parts.dataDir })
+    await assert.rejects(manage.import({ from, fernetKeys: zed.fernetKeys }), /name the folder of its credential keys/)
+    const done = await manage.import({ from, fernetKeys: zed.fernetKeys, credentialKeys: zed.credentialKeys })
+    assert.equal(done.keys, 2)
+    assert.ok(done.notes.some((note) => note.includes('admin-before-import')), done.notes.join('\n'))
+    assert.deepEqual((await manage.import({ from, fernetKeys: zed.fernetKeys, credentialKeys: zed.credentialKeys })).rows, {}, 'a second time changes nothing')
+
+    // The key repository looks again within a second.
+    const looked = async (token: string) => {
+      for (let i = 0; i < 40; i++) {
+        const answer = await k.ask('GET', '/v3/auth/tokens', { token: aliceThere.token, headers: { 'x-subject-token': token } })
+        if (answer.status === 200) return answer
+        await new Promise((resolve) => setTimeout(resolve, 50))
+      }
+      assert.fail('a token of the old Keystone is not valid here')
+    }
+    const shown = (await looked(aliceThere.token)).json.token
+    assert.equal(shown.user.id, alice.id)
+    assert.equal(shown.project.id, project.id)
+    assert.deepEqual(shown.roles.map((role: { name: string }) => role.name).sort(), ['member', 'reader'])
+    assert.equal((await k.ask('GET', '/v3/auth/tokens', { token: admin, headers: { 'x-subject-token': admin } })).status, 200)
+    assert.equal((await k.ask('GET', '/v3/auth/tokens', { token: admin, headers: { 'x-subject-token': dead } })).status, 404, 'what was revoked there is so here')
+
+    const login = (body: object) => k.ask('POST', '/v3/auth/tokens', { body })
+    const before_ = await k.kit.parts.db.as<{ keystone_passwords: { user_id: string; hash: string } }>().query.selectFrom('keystone_passwords').selectAll().where('user_id', '=', alice.id).execute()
+    assert.match(before_[0]!.hash, /^\$2b\$/)
+    const first = await login(byPassword('alice', 'alice-secret', inProject('orchard')))
+    assert.equal(first.status, 201, first.text)
+    const rehashed = await k.kit.parts.db.as<{ keystone_passwords: { user_id: string; hash: string } }>().query.selectFrom('keystone_passwords').selectAll().where('user_id', '=', alice.id).execute()
+    assert.match(rehashed[0]!.hash, /^\$argon2id\$/, 'hashed anew at the login')
+    assert.equal((await login(byPassword('alice', 'alice-secret', inProject('orchard')))).status, 201)
+    assert.equal((await login(byPassword('alice', 'wrong', inProject('orchard')))).status, 401)
+    assert.equal((await login(byPassword('bob', 'bob-secret', inProject('branch')))).status, 201, 'by the group')
+    assert.equal((await login(byPassword('bob', 'bob-secret', { system: { all: true } }))).status, 201)
+    assert.equal((await login(byCredential(app.id, 'robot-secret'))).status, 201)
+    const bobToken = (await login(byPassword('bob', 'bob-secret'))).headers['x-subject-token']
+    const trusted = await login({ auth: { identity: { methods: ['token'], token: { id: bobToken } }, scope: { 'OS-TRUST:trust': { id: trust.id } } } })
+    assert.equal(trusted.status, 201, trusted.text)
+    assert.equal(trusted.json.token.user.id, alice.id)
+
+    const ask = async (path: string) => (await k.ask('GET', path, { token: admin })).json
+    assert.equal((await ask(`/v3/credentials/${credential.id}`)).credential.blob, 'sealed words')
+    assert.equal((await ask(`/v3/projects/${project.id}`)).project.description, '과수원')
+    assert.deepEqual((await ask(`/v3/projects/${project.id}`)).project.tags, ['old'])
+    assert.equal((await ask(`/v3/users/${alice.id}`)).user.email, 'a@example.org')
+    assert.deepEqual((await ask(`/v3/users/${alice.id}`)).user.options, { ignore_lockout_failure_attempts: true })
+    assert.equal((await ask(`/v3/registered_limits?resource_name=rakes`)).registered_limits[0].default_limit, 3)
+    const catalog = first.json.token.catalog.find((one: { type: string }) => one.type === 'garden')
+    assert.equal(catalog.endpoints[0].url, `http://shed/${project.id}`)
+  } finally {
+    await from.close()
+    await k.close()
+  }
+})
+
+test('with the same keys a real Keystone accepts what we issue', { timeout: 120_000 }, async (t) => {
+  if (!zed) return t.skip('MariaDB and keystone are not installed')
+  const k = await keystoneKit()
+  const from = await openDatabase({ url: database })
+  try {
+    const { dataDir } = k.kit.parts
+    await mkdir(join(dataDir, 'fernet-keys'), { recursive: true })
+    await cp(zed.fernetKeys, join(dataDir, 'fernet-keys'), { recursive: true, force: true })
+    const manage = keystoneManage({ world: k.kit.world, config: k.kit.parts.config, db: k.kit.parts.db, dataDir })
+    await manage.import({ from, fernetKeys: zed.fernetKeys, credentialKeys: zed.credentialKeys })
+    const admin = (await askZed('POST', '/auth/tokens', undefined, byPassword('admin', ZED_ADMIN, inProject('admin')))).token
+    const scopes = [inProject('orchard'), { unscoped: {} }]
+    for (const scope of scopes) {
+      const ours = await k.ask('POST', '/v3/auth/tokens', { body: byPassword('alice', 'alice-secret', scope) })
+      assert.equal(ours.status, 201, ours.text)
+      const token = String(ours.headers['x-subject-token'])
+      assert.ok(token.length <= 255, `${token.length} bytes`)
+      const theirs = await askZed('GET', '/auth/tokens', admin, undefined, { 'x-subject-token': token })
+      assert.equal(theirs.status, 200, JSON.stringify(theirs.json))
+      for (const key of ['methods', 'audit_ids', 'expires_at', 'issued_at']) assert.deepEqual(theirs.json.token[key], ours.json.token[key], key)
+      assert.deepEqual(theirs.json.token.user.id, ours.json.token.user.id)
+      assert.deepEqual(theirs.json.token.project?.id, ours.json.token.project?.id)
+    }
+    const system = await k.ask('POST', '/v3/auth/tokens', { body: byPassword('bob', 'bob-secret', { system: { all: true } }) })
+    assert.equal((await askZed('GET', '/auth/tokens', admin, undefined, { 'x-subject-token': String(system.headers['x-subject-token']) })).json.token.system.all, true)
+  } finally {
+    await from.close()
+    await k.close()
+  }
+})
