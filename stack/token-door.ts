@@ -1,6 +1,6 @@
 /**
- * From a token to its facts, with a bounded cache. A token is checked again after `freshFor`, or at once when a revocation is
- * announced (`forget`), so that what was revoked stops working within a second.
+ * From a token to its facts, with a bounded cache. A token is checked again after `freshFor` (milliseconds, a second by default), or at
+ * once when a revocation is announced (`forget`): so what was revoked stops working within a second, also when no announcement arrives.
  */
 import { createHash } from 'node:crypto'
 import type { Clock } from '#base/clock.ts'
@@ -18,7 +18,7 @@ export interface TokenDoor {
 
 const MAX_TOKEN = 8192
 
-export function tokenDoor(validate: ValidateToken, clock: Clock, freshFor = 300_000): TokenDoor {
+export function tokenDoor(validate: ValidateToken, clock: Clock, freshFor = 1_000): TokenDoor {
   let epoch = 0
   const cache = new LRUCache<string, { facts: TokenFacts; at: number }>({ max: 20_000 })
   return {

@@ -39,6 +39,7 @@ const REAL_PACKAGES: readonly HostPackage[] = [
 const ENGINE_PACKAGES: readonly HostPackage[] = [
   { package: 'postgresql', tools: ['pg_ctlcluster'], why: 'runs the same tests on PostgreSQL' },
   { package: 'mariadb-server', tools: ['mariadbd'], why: 'runs the same tests on MariaDB' },
+  { package: 'keystone', tools: ['keystone-manage'], why: 'is moved in from, and reads our tokens' },
   { package: 'rabbitmq-server', tools: ['rabbitmq-server'], why: 'runs the bus between processes' },
 ]
 const CLIENT_PACKAGES: readonly HostPackage[] = [

@@ -88,6 +88,30 @@ program
   .action(async (verb, rule, options) => (await import('./policy.ts')).policy(verb, rule, options))
 
 program
+  .command('keystone <command...>')
+  .description('keys, lost passwords, doctor, moving in from another Keystone; as keystone-manage')
+  .addOption(data())
+  .option('--config <file>', 'an ondol.yaml')
+  .option('--from <url>', 'database of the other Keystone: mysql://…, postgres://… or sqlite:… (import)')
+  .option('--fernet-keys <dir>', 'folder of its keys of tokens (import)')
+  .option('--credential-keys <dir>', 'folder of its keys of credentials (import)')
+  .option('--domain <id>', 'only users of this domain (mapping purge)')
+  .option('--password <word>', 'the password to set (password reset, bootstrap)')
+  .option('--json', 'for programs')
+  .addHelpText('after', `
+Commands:
+  bootstrap                     what a cloud cannot be without; admin gets the password of clouds.yaml
+  fernet setup|rotate           keys of tokens
+  credential setup|rotate|migrate   keys of credentials
+  receipt setup|rotate          keys of auth receipts
+  doctor                        what is not well
+  mapping purge                 remove users that came by federation
+  trust flush                   remove what is over
+  password reset USER           a new password
+  import --from URL             take over what another Keystone has`)
+  .action(async (command, options) => (await import('./keystone.ts')).keystone(command, options))
+
+program
   .command('routes')
   .description('every operation this cloud answers')
   .option('--json', 'for programs')

@@ -1,19 +1,23 @@
 /** What an operator does beside the API, as `keystone-manage` did: keys, a lost password, sweeping, and a look at what is not well. */
 import { stat } from 'node:fs/promises'
 import { notFound } from '#base/fault.ts'
+import { hexId } from '#base/ids.ts'
+import type { Secret } from '#base/secret.ts'
 import type { World } from '#base/world.ts'
 import type { Database } from '#base/sql/database.ts'
 import { keystoneHouse } from '../api/house.ts'
 import { newHash, storePassword } from '../api/auth/password.ts'
+import { verifyPassword } from '../core/password-hash.ts'
 import { openBlob, sealBlob } from '../api/credentials.ts'
 import { dropUser } from '../store/clean-up.ts'
 import type { Imported } from '../store/import/arrival.ts'
 import { importKeystone, type ImportWish } from './import.ts'
 import type { KeystoneConfig } from '../config.ts'
+import { bootstrap } from '../store/bootstrap.ts'
 import { findRow, findRows, updateRow } from '../store/rows.ts'
 import { sweep, type Swept } from '../store/sweep.ts'
 import type { KeystoneTables } from '../store/tables.ts'
-import { userByName } from '../store/users.ts'
+import { currentPassword, userByName } from '../store/users.ts'
 
 export interface ManageParts {
   world: World
@@ -32,6 +36,9 @@ export interface KeystoneManage {
   rotateTokenKeys(): Promise<void>
   /** New keys for credentials, and every credential written anew with the primary. Answers how many. */
   rotateCredentialKeys(): Promise<number>
+  migrateCredentials(): Promise<number>
+  /** Makes what is missing, and gives admin this password. True when anything changed. */
+  bootstrap(password: Secret, region: string): Promise<boolean>
   /** By name in the default domain. All the user's tokens die; a user who is disabled or locked out is not any more. */
   resetPassword(userName: string, password: string): Promise<void>
   /** Makes what is missing of the two folders of keys. */
@@ -51,26 +58,44 @@ export function keystoneManage(parts: ManageParts): KeystoneManage {
   const { world, config, dataDir } = parts
   const db = parts.db.as<KeystoneTables>()
   const house = keystoneHouse({ world, config, db, dataDir, publicUrl: () => '', announce: () => {} })
+  const migrateCredentials = async (): Promise<number> => {
+    let count = 0
+    for (const row of await findRows(db, 'keystone_credentials')) {
+      if (await house.credentialKeys.isPrimary(row.encrypted_blob)) continue
+      await updateRow(db, 'keystone_credentials', { id: row.id, encrypted_blob: row.encrypted_blob }, { encrypted_blob: await sealBlob(house, await openBlob(house, row)) })
+      count++
+    }
+    return count
+  }
+  const resetPassword = async (userName: string, password: string): Promise<void> => {
+    const user = await userByName(db, 'default', userName)
+    if (!user) throw notFound(`Could not find user: ${userName}.`)
+    const hash = await newHash(house, password)
+    await db.transaction(async (tx) => {
+      await updateRow(tx, 'keystone_users', { id: user.id }, { enabled: 1, failed_auth_count: 0, failed_auth_at: null })
+      await storePassword(house, tx, user, hash, { self_service: false, first: false })
+    })
+  }
   return {
     rotateTokenKeys: () => house.tokenKeys.rotate(),
     async rotateCredentialKeys() {
       await house.credentialKeys.rotate()
-      let count = 0
-      for (const row of await findRows(db, 'keystone_credentials')) {
-        if (await house.credentialKeys.isPrimary(row.encrypted_blob)) continue
-        await updateRow(db, 'keystone_credentials', { id: row.id, encrypted_blob: row.encrypted_blob }, { encrypted_blob: await sealBlob(house, await openBlob(house, row)) })
-        count++
-      }
-      return count
+      return migrateCredentials()
     },
-    async resetPassword(userName, password) {
-      const user = await userByName(db, 'default', userName)
-      if (!user) throw notFound(`Could not find user: ${userName}.`)
-      const hash = await newHash(house, password)
-      await db.transaction(async (tx) => {
-        await updateRow(tx, 'keystone_users', { id: user.id }, { enabled: 1, failed_auth_count: 0, failed_auth_at: null })
-        await storePassword(house, tx, user, hash, { self_service: false, first: false })
+    migrateCredentials,
+    resetPassword,
+    async bootstrap(password, region) {
+      const known = await userByName(db, 'default', 'admin')
+      const stored = known && (await currentPassword(db, known.id))
+      const right = stored !== undefined && (await verifyPassword(password.reveal(), stored.hash))
+      const hashes = new Map(known ? [] : [['admin', await newHash(house, password.reveal())]])
+      const changed = await db.transaction(async (tx) => {
+        const made = await bootstrap(tx, { region, admin: { name: 'admin', password, project: 'admin' }, services: [], users: [], catalog: [] }, { now: world.clock.now(), newId: () => hexId(world.random), hashes })
+        if (made) await house.widen(tx, 'tables')
+        return made
       })
+      if (known && (!right || known.enabled !== 1)) await resetPassword('admin', password.reveal())
+      return changed || (known !== undefined && !right)
     },
     setupKeys: (kind) => ({ fernet: house.tokenKeys, credential: house.credentialKeys, receipt: house.receiptKeys })[kind].numbers(),
     rotateReceiptKeys: () => house.receiptKeys.rotate(),
