@@ -72,6 +72,9 @@ function testedCloud(imageHost: string): Record<string, unknown> {
     'keystone.security_compliance.lockout_failure_attempts': 3,
     'keystone.security_compliance.lockout_duration': 1,
     'keystone.security_compliance.unique_last_password_count': 2,
+    // A plugin takes this range for granted.
+    'neutron.vni_range.min': 1,
+    'neutron.vni_range.max': 2000,
     'nova.agent.hosts': 2,
     // A second snapshot is refused while the first is taken, which on a real disk takes longer than a request.
     'nova.agent.fake.slow': { snapshot: 300 },

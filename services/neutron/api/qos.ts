@@ -152,7 +152,7 @@ async function apart(tx: T, policyId: string, row: QosRuleRow): Promise<void> {
     throw conflict(`Rule ${row.type} conflicts with rule ${rule.id} which already exists in QoS Policy ${policyId}.`, { code: 'QoSRulesConflict' })
   }
   for (const rule of others) {
-    const same = rule.direction === row.direction || rule.direction === 'any' || row.direction === 'any'
+    const same = (rule.direction ?? null) === (row.direction ?? null) || rule.direction === 'any' || row.direction === 'any'
     if (rule.type === row.type && same) clash(rule)
     const pair = (limit: string, least: string, max: 'max_kbps' | 'max_kpps', min: 'min_kbps' | 'min_kpps'): void => {
       if (row.type === limit && rule.type === least && same && row[max]! < rule[min]!) clash(rule)
