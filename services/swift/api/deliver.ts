@@ -1,6 +1,7 @@
 /** The last step of a GET or HEAD: conditions, ranges, and only then the bytes. */
 import { PassThrough, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { BytesBody } from '#base/http/bytes-body.ts'
 import { rangesOf, type Span } from '../core/ranges.ts'
 import { type Answer, type Ask, type Content, HTML } from './ask.ts'
 
@@ -27,7 +28,8 @@ export async function deliver(ask: Ask, answer: Answer, boundary: () => string):
   if (span) headers['content-range'] = `bytes ${start}-${end}/${content.size}`
   const status = span ? 206 : 200
   if (method === 'HEAD' || content.size === 0) return { status, headers }
-  return { status, headers, body: await content.open(start, end) }
+  const body = await content.open(start, end)
+  return { status, headers, body: body instanceof BytesBody ? body.bytes : body }
 }
 
 function condition(asked: Readonly<Record<string, string>>, content: Content): 200 | 304 | 412 {

@@ -32,6 +32,7 @@ export async function openStore(dir: string): Promise<Store> {
     const hash = createHash('md5')
     let text = ''
     if (typeof answer.body === 'string') text = answer.body
+    else if (answer.body instanceof Uint8Array) hash.update(answer.body)
     else if (answer.body) for await (const chunk of answer.body as AsyncIterable<Buffer>) hash.update(chunk)
     return { status: answer.status, headers: answer.headers as Record<string, string>, json: text.startsWith('[') ? JSON.parse(text) : undefined, bytes: hash.digest('hex') }
   }

@@ -5,9 +5,10 @@
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { LRUCache } from 'lru-cache'
 import { invalid, unavailable } from '#base/fault.ts'
+import { BytesBody } from '#base/http/bytes-body.ts'
 import type { BytesDriver, Verdict } from '../interface.ts'
 import { closeFd, diskFault, folderSync, openFd, readAt, syncFd, writeAll } from './disk.ts'
 
@@ -162,7 +163,7 @@ export function packFiles(dir: string, safe: boolean, hexId: () => string): Pack
     async read(id, start, end) {
       try {
         const bytes = await fetch(placeOf(id))
-        return Readable.from([start === 0 && end === bytes.length - 1 ? bytes : bytes.subarray(start, end + 1)])
+        return new BytesBody(start === 0 && end === bytes.length - 1 ? bytes : bytes.subarray(start, end + 1))
       } catch (thrown) {
         throw diskFault(thrown)
       }
