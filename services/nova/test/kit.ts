@@ -115,7 +115,9 @@ export async function novaKit(options: NovaKitOptions = {}): Promise<NovaKit> {
     show: (id, { as = 'admin', version = '2.96' } = {}) => self.request('GET', `/v2.1/servers/${id}`, { as, headers: at(version) }),
     async settled(id) {
       const abort = AbortSignal.timeout(20_000)
-      await nova.engine.idle('server', id, undefined, abort)
+      // No timer of the engine keeps the process alive: without this one the test would end while it waits.
+      const alive = setInterval(() => {}, 1_000)
+      await nova.engine.idle('server', id, undefined, abort).finally(() => clearInterval(alive))
       const row = await nova.db.query.selectFrom('nova_servers').select(['vm_state', 'task_state']).where('id', '=', id).executeTakeFirstOrThrow()
       const { statusOf } = await import('../core/states.ts')
       return { ...row, status: statusOf(row) }
