@@ -1,12 +1,9 @@
 /** Making a volume: out of nothing, a snapshot, another volume, an image or a backup. */
-import { invalid, isFault, notFound } from '#base/fault.ts'
-import { isUuid } from '#base/ids.ts'
-import { type Image, listImages, showImage } from '#glance/contract/images.ts'
+import { invalid, notFound } from '#base/fault.ts'
 import { type Reply, type Route, route, type Rq } from '#stack/route.ts'
 import { v } from '#stack/version.ts'
 import type { WishedSource } from '../contract/volume-rpc.ts'
 import { backendOf } from '../contract/volume-rpc.ts'
-import type { ImageFormat } from '../drivers/interface.ts'
 import type { Cinder } from '../house.ts'
 import { backupById } from '../store/backups.ts'
 import { groupById } from '../store/groups.ts'
@@ -18,6 +15,7 @@ import { insertVolume, newVolume, volumeById } from '../store/volumes.ts'
 import { BOOLEAN, COUNT, DESCRIPTION, envelope, flagOf, METADATA, NAME, trimmed, UUID_OR_NULL } from './body.ts'
 import { loadType, seen } from './load.ts'
 import { insistOnQuota } from './quota-check.ts'
+import { formatOf, imageMetadata, imageOf } from './volume-image.ts'
 import { volumeView } from './volume-view.ts'
 
 export interface VolumeCreateBody {
@@ -227,40 +225,6 @@ async function fromImage(house: Cinder, rq: Rq<VolumeCreateBody>, ref: string): 
     image_metadata: imageMetadata(image),
     fields: {},
   }
-}
-
-/** An image by id or name that the user may use, active. */
-export async function imageOf(house: Cinder, rq: Pick<Rq, 'context'>, ref: string): Promise<Image> {
-  const caller = { token: rq.context.token! }
-  const id = ref.split('/').at(-1)!
-  let image: Image
-  if (isUuid(id)) {
-    image = await house.client.call(caller, 'glance', showImage, { params: { image_id: id } }).catch((thrown: unknown) => {
-      throw isFault(thrown, 'not_found') ? notFound(`Image ${id} could not be found.`, { field: 'imageRef' }) : thrown
-    })
-  } else {
-    const { images } = await house.client.call(caller, 'glance', listImages, { query: { name: ref } })
-    if (images.length !== 1) throw invalid('Invalid image identifier or unable to access requested image.', { field: 'imageRef' })
-    image = images[0]!
-  }
-  if (image.status !== 'active') throw invalid(`Invalid input received: Image ${image.id} is not active.`, { field: 'imageRef' })
-  return image
-}
-
-export function formatOf(image: Image): ImageFormat {
-  const format = image.disk_format ?? 'raw'
-  if (['raw', 'iso', 'aki', 'ari', 'ami'].includes(format)) return 'raw'
-  if (['qcow2', 'vmdk', 'vdi', 'vhd', 'vhdx', 'ploop'].includes(format)) return format as ImageFormat
-  throw invalid(`Images of format ${format} cannot become volumes.`, { field: 'imageRef' })
-}
-
-const NO_PROPERTY = new Set(['id', 'name', 'status', 'visibility', 'owner', 'created_at', 'updated_at', 'tags', 'self', 'file', 'schema', 'stores', 'locations', 'direct_url', 'protected', 'os_hidden', 'virtual_size', 'checksum', 'container_format', 'disk_format', 'min_disk', 'min_ram', 'size'])
-
-export function imageMetadata(image: Image): Record<string, string> {
-  const metadata: Record<string, string> = { signature_verified: 'False' }
-  for (const [name, value] of Object.entries(image)) if (!NO_PROPERTY.has(name) && value !== null && typeof value !== 'object') metadata[name] = String(value)
-  for (const name of ['checksum', 'container_format', 'disk_format', 'min_disk', 'min_ram', 'size'] as const) metadata[name] = String(image[name] ?? '')
-  return { ...metadata, image_id: image.id, image_name: image.name ?? '' }
 }
 
 function sizeOf(given: number | string | null | undefined, origin: Origin): number {
