@@ -39,7 +39,7 @@ export interface StartOptions {
 }
 
 /** What of the lease is written down: the rest is what others need to look, so that a dead owner's flows go on within it. */
-const HELD = 0.8
+const HELD = 0.75
 const KEEP_ENDED = 3_600_000
 
 export class FlowEngine {
@@ -147,7 +147,7 @@ export class FlowEngine {
     }
     const { lease } = this.#options
     every(lease / 4, () => this.#renew())
-    every(lease / 5, () => this.look())
+    every(lease / 6, () => this.look())
     every(KEEP_ENDED / 4, () => purgeFlows(this.#db, clock.now() - KEEP_ENDED))
     void this.look().catch(() => {})
   }

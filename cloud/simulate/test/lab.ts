@@ -1,4 +1,6 @@
 /** A small simulated cloud for scenarios: three hosts, one user, a virtual clock, and deaths and failures where a test wants them. */
+// First: it wraps functions that others take at their start.
+import { realWorkUnderWay } from '../real-work.ts'
 import { randomFaults, type Weather } from '#base/bus/faults.ts'
 import { memoryBus, type MemoryBus } from '#base/bus/memory.ts'
 import { VirtualClock } from '#base/clock.ts'
@@ -8,7 +10,6 @@ import { seededRandom } from '#base/random.ts'
 import { type Cloud, startCloud } from '../../start-cloud.ts'
 import { checkInvariants } from '../invariants.ts'
 import type { Answer } from '../operations.ts'
-import { realWorkUnderWay } from '../real-work.ts'
 import { openUser, type User } from '../user.ts'
 
 export type Trap = { flow: string; nth: number; how: 'die' | 'fail' }
