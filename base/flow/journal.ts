@@ -74,6 +74,11 @@ export const flowMigrations: readonly Migration[] = [
         { primary: ['id'], index: [['state', 'lease_until'], ['resource_kind', 'resource_id'], ['owner']] },
       ),
   },
+  {
+    // Operators and traces ask by the resource alone, the newest first.
+    name: '0002-flows-by-resource',
+    up: (m) => m.createIndex('flows', ['resource_id', 'created_at']),
+  },
 ]
 
 const LIVE: FlowState[] = ['queued', 'running', 'unwinding']

@@ -1,7 +1,9 @@
 /** What a new user does with the unmodified `openstack` command, on real machines, networks and disks. */
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { openPage } from '../../console/test/browser.ts'
 import { type RealCloud, realCloud, until } from './real-cloud.ts'
@@ -197,15 +199,37 @@ test('resize and rebuild', async () => {
   assert.equal(await status('renamed'), 'ACTIVE')
 })
 
-test('the control plane is killed, the guest does not notice, and the next one takes it over', async () => {
+/** The data as the version before the last migration left them. */
+function asBeforeTheUpgrade(): void {
+  const db = new DatabaseSync(join(cloud.dir, 'ondol.db'))
+  db.exec('drop index flows_resource_id_created_at_ix')
+  db.exec("delete from schema_migrations where house = 'base' and name = '0002-flows-by-resource'")
+  db.close()
+}
+
+function migrations(): string[] {
+  const db = new DatabaseSync(join(cloud.dir, 'ondol.db'), { readOnly: true })
+  const rows = db.prepare("select name from schema_migrations where house = 'base' order by name").all() as { name: string }[]
+  db.close()
+  return rows.map(({ name }) => name)
+}
+
+test('the control plane is killed and upgraded with its data, the guest does not notice, and the next one takes it over', async () => {
   await until('ssh after the rebuild', async () => (await ssh(fip, 'uptime')).length > 0, 240_000)
   const before = await ssh(fip, 'cat /proc/sys/kernel/random/boot_id')
   const pinging = cloud.inHost('ping', ['-i', '0.2', '-c', '60', '-W', '2', fip])
-  process.kill(await cloud.pid(), 'SIGKILL')
+  const session = ssh(fip, 'for i in $(seq 12); do echo tick $i; sleep 1; done')
+  const pid = await cloud.pid()
+  process.kill(pid, 'SIGKILL')
+  await until('the end of the killed process', async () => !existsSync(`/proc/${pid}`))
+  asBeforeTheUpgrade()
+  assert.deepEqual(migrations(), ['0001-flows'])
   const up = await cloud.up()
   assert.equal(up.code, 0, up.err)
   const { out } = await pinging
   assert.match(out, /60 received, 0% packet loss/)
+  assert.match(await session, /tick 12/)
+  assert.deepEqual(migrations(), ['0001-flows', '0002-flows-by-resource'])
   assert.equal(await status('renamed'), 'ACTIVE')
   assert.equal(await ssh(fip, 'cat /proc/sys/kernel/random/boot_id'), before)
   await osText('server reboot --hard --wait renamed')
