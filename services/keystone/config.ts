@@ -35,6 +35,8 @@ export interface KeystoneConfig {
   unified_limit: { enforcement_model: 'flat' | 'strict_two_level' }
   endpoint_filter: { return_all_endpoints_if_no_filter: boolean }
   receipt_expiration: number
+  domain_configurations_from_database: boolean
+  domains: Readonly<Record<string, { identity?: object; ldap?: object }>>
   federation: { trusted_dashboard: readonly string[]; remote_id_attribute: string | null; default_authorization_ttl: number; federated_domain_name: string; assertion_prefix: string; trust_headers_from: readonly string[] }
 }
 
@@ -86,6 +88,8 @@ export const configSchema: ConfigSchema = {
     oauth1: group('OAuth 1.0a', { request_token_duration: int(28_800, 'Seconds'), access_token_duration: int(86_400, 'Seconds; 0 for ever') }),
     unified_limit: group('Unified limits', { enforcement_model: { type: 'string', enum: ['flat', 'strict_two_level'], default: 'flat', description: 'How limits of a tree of projects bind each other' } }),
     endpoint_filter: group('OS-EP-FILTER', { return_all_endpoints_if_no_filter: bool(true, 'A project without filters sees every endpoint') }),
+    domain_configurations_from_database: bool(false, 'Domains may name a directory of their own by the API of domain configuration; otherwise it is stored and shown, and nothing reads it'),
+    domains: { type: 'object', default: {}, additionalProperties: true, description: 'Options of single domains by name, as in keystone.<domain>.conf: identity: {driver: ldap}, ldap: {url, suffix, user_tree_dn, …}' } as unknown as Fact,
     receipt_expiration: int(300, 'Seconds an auth receipt lives'),
     federation: group('Federation', {
       trusted_dashboard: { type: 'array', default: [], description: 'URLs that web sign-on may return to' },

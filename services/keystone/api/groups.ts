@@ -58,6 +58,7 @@ export function groupRoutes(house: Keystone): Route[] {
   const list = async (rq: Rq): Promise<Reply> => {
     const domain = callerDomain(rq)
     enforce(rq, 'list_groups', domain === undefined ? {} : { group: { domain_id: domain } })
+    await house.directories.freshen()
     const { rows, ...more } = await page<GroupRow>(house, rq, GROUP, domain === undefined ? [] : [equals('domain_id', domain)])
     return listReply(rq, 'groups', rows.map((row) => groupView(rq, row)), more)
   }
@@ -65,6 +66,7 @@ export function groupRoutes(house: Keystone): Route[] {
     const given = ((rq.body as Row | undefined)?.group ?? {}) as Row
     const domain_id = typeof given.domain_id === 'string' ? given.domain_id : defaultDomainOf(rq)
     enforce(rq, 'create_group', { group: { ...given, domain_id } })
+    await house.directories.assertWritable(domain_id)
     const record = created(GROUP, rq)
     there(await getDomain(db, domain_id), 'domain', domain_id)
     const row: GroupRow = { id: newId(house), domain_id, name: record.name as string, description: record.description as string | null, extra: JSON.stringify(record.extra) }
@@ -73,6 +75,7 @@ export function groupRoutes(house: Keystone): Route[] {
   }
   const update = async (rq: Rq): Promise<Reply> => {
     const group = await find(rq, 'update_group')
+    await house.directories.assertWritable(group.domain_id)
     const patch = updated(GROUP, rq, group.id)
     if (patch.domain_id !== undefined && patch.domain_id !== group.domain_id) throw invalid('Cannot change Domain ID', { field: 'domain_id' })
     const row: GroupRow = { ...group, ...(patch.name === undefined ? {} : { name: patch.name as string }), ...(patch.description === undefined ? {} : { description: patch.description as string | null }), extra: mergedExtra(group.extra, patch) }
@@ -82,6 +85,7 @@ export function groupRoutes(house: Keystone): Route[] {
   }
   const remove = async (rq: Rq): Promise<Reply> => {
     const group = await find(rq, 'delete_group')
+    await house.directories.assertWritable(group.domain_id)
     await db.transaction(async (tx) => {
       await dropGroup(tx, group.id)
       await house.revoke(tx)
@@ -105,6 +109,7 @@ export function groupRoutes(house: Keystone): Route[] {
   }
   const add = async (rq: Rq): Promise<Reply> => {
     const { group, user } = await pair(rq, 'add_user_to_group')
+    await house.directories.assertWritable(group.domain_id)
     await db.transaction(async (tx) => {
       if (await findRow(tx, 'keystone_memberships', { user_id: user.id, group_id: group.id })) return
       await insertRow(tx, 'keystone_memberships', { user_id: user.id, group_id: group.id })
@@ -114,6 +119,7 @@ export function groupRoutes(house: Keystone): Route[] {
   }
   const take = async (rq: Rq): Promise<Reply> => {
     const key = await member(rq, 'remove_user_from_group')
+    await house.directories.assertWritable((await findRow(db, 'keystone_groups', { id: key.group_id }))!.domain_id)
     await db.transaction(async (tx) => {
       await deleteRows(tx, 'keystone_memberships', key)
       await house.revoke(tx)

@@ -1,11 +1,14 @@
 /** What every verb of Keystone is given. */
 import type { Database, Tx } from '#base/sql/database.ts'
+import { unavailable } from '#base/fault.ts'
 import type { World } from '#base/world.ts'
 import type { KeystoneConfig } from '../config.ts'
 import { type EpochName, raiseEpoch } from '../store/epochs.ts'
 import { type KeyRepository, keyRepository } from '../store/key-repository.ts'
 import { type LoadTables, memoryTables } from '../store/memory-tables.ts'
 import type { KeystoneTables } from '../store/tables.ts'
+import type { OpenDirectory } from '../core/directory.ts'
+import { type Directories, directories } from './directories.ts'
 import { type TokenOffice, tokenOffice } from './auth/token-office.ts'
 
 export interface Keystone {
@@ -18,6 +21,7 @@ export interface Keystone {
   credentialKeys: KeyRepository
   receiptKeys: KeyRepository
   publicUrl(): string
+  directories: Directories
   /** Inside the transaction of a change after which a token says less than before: no judgement made before it holds. */
   revoke(tx: Tx<KeystoneTables>, name?: EpochName): Promise<void>
   /** The same for a change after which a token may say more. */
@@ -32,13 +36,19 @@ export interface KeystoneParts {
   publicUrl(): string
   /** Called after the commit of every revocation. */
   announce(): void
+  /** Opens the directory of a domain (LDAP). Absent: every domain is in our tables. */
+  openDirectory?: OpenDirectory
+}
+
+function noDirectory(): never {
+  throw unavailable('This process asks no directories.')
 }
 
 export function keystoneHouse(parts: KeystoneParts): Keystone {
   const { world, config, db, dataDir } = parts
   const loadTables = memoryTables(db)
   const tokenKeys = keyRepository(world, config.token.key_repository || `${dataDir}/fernet-keys`, config.token.max_active_keys)
-  return {
+  const house: Keystone = {
     world,
     config,
     db,
@@ -53,5 +63,7 @@ export function keystoneHouse(parts: KeystoneParts): Keystone {
       tx.afterCommit(parts.announce)
     },
     widen: (tx, name = 'judgement') => raiseEpoch(tx, name),
+    directories: directories(() => house, parts.openDirectory ?? noDirectory, parts.openDirectory ? config.domains : {}),
   }
+  return house
 }

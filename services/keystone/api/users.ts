@@ -86,6 +86,7 @@ export function userRoutes(house: Keystone): Route[] {
     if (expiry.length > 0) scope.push({ column: 'id', op: 'in', value: await usersByExpiry(db, expiryBounds(expiry)) })
     const unique = Object.fromEntries((['idp_id', 'protocol_id', 'unique_id'] as const).filter((key) => rq.query.has(key)).map((key) => [key, rq.query.get(key)!]))
     if (Object.keys(unique).length > 0) scope.push({ column: 'id', op: 'in', value: (await findRows(db, 'keystone_federated_users', unique)).map((row) => row.user_id) })
+    await house.directories.freshen()
     const { rows, ...more } = await page<UserRow>(house, rq, USER, scope)
     return listReply(rq, 'users', await userViews(house, rq, rows), more)
   }
@@ -94,6 +95,7 @@ export function userRoutes(house: Keystone): Route[] {
     const given = ((rq.body as Row | undefined)?.user ?? {}) as Row
     const domain_id = typeof given.domain_id === 'string' ? given.domain_id : defaultDomainOf(rq)
     enforce(rq, 'create_user', { user: { ...given, domain_id } })
+    await house.directories.assertWritable(domain_id)
     const record = created(USER, rq)
     const password = record.password as string | null
     if (password !== null) assertStrength(house, password)
@@ -124,6 +126,7 @@ export function userRoutes(house: Keystone): Route[] {
 
   const update = async (rq: Rq): Promise<Reply> => {
     const user = await find(rq, 'update_user')
+    await house.directories.assertWritable(user.domain_id)
     const patch = updated(USER, rq, user.id)
     if (patch.domain_id !== undefined && patch.domain_id !== user.domain_id) throw invalid('Cannot change Domain ID', { field: 'domain_id' })
     const domain = await getDomain(db, user.domain_id)
@@ -155,6 +158,7 @@ export function userRoutes(house: Keystone): Route[] {
 
   const remove = async (rq: Rq): Promise<Reply> => {
     const user = await find(rq, 'delete_user')
+    await house.directories.assertWritable(user.domain_id)
     await db.transaction(async (tx) => {
       await dropUser(tx, user.id)
       await house.revoke(tx)

@@ -12,6 +12,7 @@ import type { IdentityProcess } from '../contract/bootstrap.ts'
 import { REVOKED, REVOKED_TOPIC } from '../contract/topics.ts'
 import { hashGenerated, hashPassword, verifyPassword } from '../core/password-hash.ts'
 import { standingOf } from '../api/auth/standing.ts'
+import { ldapDirectory } from '../drivers/ldap.ts'
 import { plate, routesOf } from '../service.ts'
 import { bootstrap } from '../store/bootstrap.ts'
 import { currentPassword } from '../store/users.ts'
@@ -33,7 +34,7 @@ export function controlProcess(parts: HouseParts<KeystoneConfig>): IdentityProce
     tell()
     bus.fanout(REVOKED_TOPIC, REVOKED, { from: parts.owner }).catch((thrown: unknown) => log.warn('Failed to announce a revocation', { error: thrown }))
   }
-  const house = keystoneHouse({ world, config, db, dataDir: parts.dataDir, publicUrl: parts.publicUrl, announce })
+  const house = keystoneHouse({ world, config, db, dataDir: parts.dataDir, publicUrl: parts.publicUrl, announce, openDirectory: ldapDirectory })
   const routes = routesOf(house)
   const corridorParts: CorridorParts = { world, dialect: plate.dialect, routes, tokens: parts.tokens, authorizer: parts.authorizer, identityUrl: (request) => `${request.origin}${request.mount ?? ''}/v3` }
   let serving: Serving | undefined

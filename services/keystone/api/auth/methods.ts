@@ -56,10 +56,23 @@ export async function namedUser(house: Keystone, ask: UserAsk): Promise<UserRow 
   }
 }
 
+/** The domain in which a user is asked for by name, if there is one. */
+async function knownDomain(house: Keystone, ask: UserAsk): Promise<string | undefined> {
+  if (ask.name === undefined || !ask.domain) return undefined
+  try {
+    return await domainOf(house, ask.domain)
+  } catch (thrown) {
+    if ((thrown as { kind?: string }).kind === 'unauthenticated') return undefined
+    throw thrown
+  }
+}
+
 const password: MethodPlugin = {
   async run(house, payload) {
     const { user: ask } = payload as { user: UserAsk & { password: string } }
     const user = await namedUser(house, ask)
+    const domain_id = user?.domain_id ?? (await knownDomain(house, ask))
+    if (domain_id !== undefined && (await house.directories.of(domain_id))) return { user_id: await house.directories.login(domain_id, user?.name ?? ask.name!, ask.password) }
     await checkPassword(house, user, ask.password)
     return { user_id: user!.id }
   },
