@@ -7,6 +7,7 @@ export interface SimulateOptions {
   seconds?: number
   hosts?: number
   operations?: number
+  harsh?: boolean
 }
 
 export async function simulate(options: SimulateOptions): Promise<void> {
@@ -18,7 +19,7 @@ export async function simulate(options: SimulateOptions): Promise<void> {
   let seed = options.seed ?? Math.floor(Math.random() * 2 ** 31)
   do {
     const began = performance.now()
-    const result = await run({ seed, hosts: options.hosts ?? 200, operations: options.operations ?? 1500, users: 10 })
+    const result = await run({ seed, hosts: options.hosts ?? 100, operations: options.operations ?? 400, users: 5, ...(options.harsh ? { harsh: true } : {}) })
     report(result, performance.now() - began)
     runs++
     operations += result.operations
@@ -35,5 +36,5 @@ function report(result: SimulationResult, ms: number): void {
   const mark = result.broken.length === 0 ? paint('green', '✔') : paint('red', '✖')
   process.stdout.write(`${mark} seed ${result.seed}: ${result.operations} operations (${answers}), ${result.deaths} deaths and ${result.agent_deaths} of agents, ${result.failures} failures, ${age(result.cloud_ms)} of cloud time in ${(ms / 1000).toFixed(1)} s\n`)
   for (const line of result.broken.slice(0, 40)) process.stdout.write(`    ${line}\n`)
-  if (result.broken.length > 0) process.stdout.write(`    replay: ./ondol simulate --seed ${result.seed}\n`)
+  if (result.broken.length > 0) process.stdout.write(`    replay: ./ondol simulate --seed ${result.seed} (with the same options; a harsh run may go another way)\n`)
 }
