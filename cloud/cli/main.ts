@@ -137,7 +137,7 @@ program
   .option('--seconds <n>', 'how long to go on with fresh seeds', Number)
   .option('--hosts <n>', 'simulated hosts', Number)
   .option('--operations <n>', "users' operations per seed", Number)
-  .option('--harsh', 'agents die and drivers are slow and fail, too; such a run does not replay exactly')
+  .option('--harsh', 'agents die and drivers are slow and fail, too')
   .action(async (options) => (await import('./simulate.ts')).simulate(options))
 
 program

@@ -19,7 +19,7 @@ export interface SimulationOptions {
   /** Users' operations before the faults stop. */
   operations: number
   users: number
-  /** Agents die and drivers are slow and fail, too. Such a run does not replay exactly yet. */
+  /** Agents die and drivers are slow and fail, too. */
   harsh?: boolean
 }
 
