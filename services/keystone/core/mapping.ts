@@ -3,6 +3,8 @@
  * holds when each of its remote requirements does; `{0}`, `{1}` … in its local part are the values of the requirements that only name
  * an attribute.
  */
+import { unauthenticated } from '#base/fault.ts'
+
 export interface Requirement {
   type: string
   any_one_of?: string[]
@@ -48,7 +50,7 @@ function directValues(remote: readonly Requirement[], values: ReadonlyMap<string
   for (const requirement of remote) {
     const given = values.get(requirement.type)
     if (!given || given.length === 0) return undefined
-    const matches = (wanted: readonly string[], value: string): boolean => wanted.some((one) => (requirement.regex ? new RegExp(`^(?:${one})`).test(value) : one === value))
+    const matches = (wanted: readonly string[], value: string): boolean => wanted.some((one) => (requirement.regex ? pattern(one).test(value) : one === value))
     if (requirement.any_one_of) {
       if (!given.some((value) => matches(requirement.any_one_of!, value))) return undefined
     } else if (requirement.not_any_of) {
@@ -60,10 +62,25 @@ function directValues(remote: readonly Requirement[], values: ReadonlyMap<string
   return direct
 }
 
+const refused = (detail: string): never => {
+  throw unauthenticated('The request you have made requires authentication.', { detail })
+}
+
+/** A regular expression holds anywhere in a value, as in Keystone: what is to be kept out must not slip by for what stands before it. */
+function pattern(text: string): RegExp {
+  const [, flags = '', rest = text] = /^\(\?([ims]+)\)(.*)$/s.exec(text) ?? []
+  try {
+    return new RegExp(rest.replaceAll('(?P<', '(?<'), [...new Set(flags)].join(''))
+  } catch {
+    return refused(`The mapping has a regular expression that cannot be read: ${text}`)
+  }
+}
+
 function fill(local: unknown, direct: readonly string[][]): unknown {
   if (Array.isArray(local)) return local.map((one) => fill(one, direct))
   if (typeof local === 'object' && local !== null) return Object.fromEntries(Object.entries(local).map(([key, value]) => [key, fill(value, direct)]))
   if (typeof local !== 'string') return local
+  for (const [, index] of local.matchAll(/\{(\d+)\}/g)) if (!direct[Number(index)]) refused(`The mapping refers to {${index}}, which no requirement of its rule gives`)
   const whole = /^\{(\d+)\}$/.exec(local)
   const values = whole && direct[Number(whole[1])]
   if (values && values.length !== 1) return values
@@ -82,6 +99,10 @@ function gather(found: readonly Record<string, unknown>[]): Mapped {
     if (one.groups !== undefined) for (const name of list(one.groups)) mapped.groups.push({ name, domain: (one.domain as MappedGroup['domain'] | undefined) ?? {} })
     if (one.group_ids !== undefined) mapped.group_ids.push(...list(one.group_ids))
     if (Array.isArray(one.projects)) mapped.projects = one.projects as Mapped['projects']
+  }
+  for (const key of ['id', 'name'] as const) {
+    const value: unknown = mapped.user[key]
+    if (value !== undefined && (typeof value !== 'string' || value === '')) refused(`The mapping gives not exactly one value for the ${key} of the user`)
   }
   mapped.group_ids = [...new Set(mapped.group_ids)]
   return mapped

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { mapAssertion, type MappingRule, type Requirement } from './mapping.ts'
+
+const rule = (remote: Requirement[], local: MappingRule['local'] = [{ user: { name: '{0}' } }]): MappingRule[] => [{ remote: [{ type: 'User' }, ...remote], local }]
+const who = { User: 'jane', Mail: 'jane@evil.example', Groups: 'dev;x-admin;ops' }
+const refusal = { kind: 'unauthenticated' }
+
+test('a regular expression holds anywhere in a value, for those let in and those kept out', () => {
+  assert.equal(mapAssertion(rule([{ type: 'Mail', not_any_of: ['@evil\\.'], regex: true }]), who), undefined)
+  assert.equal(mapAssertion(rule([{ type: 'Mail', any_one_of: ['@evil\\.'], regex: true }]), who)?.user.name, 'jane')
+  assert.equal(mapAssertion(rule([{ type: 'Mail', any_one_of: ['^evil'], regex: true }]), who), undefined)
+  const kept = mapAssertion(rule([{ type: 'Groups', blacklist: ['admin'], regex: true }], [{ user: { name: '{0}' } }, { groups: '{1}', domain: { id: 'default' } }]), who)
+  assert.deepEqual(kept?.groups.map((group) => group.name), ['dev', 'ops'])
+})
+
+test('flags and named groups may be written as Python writes them, and what cannot be read lets nobody in', () => {
+  assert.equal(mapAssertion(rule([{ type: 'Mail', not_any_of: ['(?i)EVIL'], regex: true }]), who), undefined)
+  assert.ok(mapAssertion(rule([{ type: 'Mail', any_one_of: ['(?P<name>jane)@'], regex: true }]), who))
+  assert.throws(() => mapAssertion(rule([{ type: 'Mail', not_any_of: ['('], regex: true }]), who), refusal)
+})
+
+test('a rule that refers to a value nobody gives lets nobody in', () => {
+  assert.throws(() => mapAssertion(rule([], [{ user: { name: 'x{1}' } }]), who), refusal)
+  assert.throws(() => mapAssertion(rule([{ type: 'Mail', any_one_of: ['jane@evil.example'] }], [{ user: { name: '{1}' } }]), who), refusal)
+})
+
+test('a user has one name: neither none nor several', () => {
+  for (const whitelist of [[], ['dev', 'ops']]) assert.throws(() => mapAssertion(rule([{ type: 'Groups', whitelist }], [{ user: { name: '{1}' } }]), who), refusal)
+})
