@@ -1,5 +1,6 @@
 /** How Keystone speaks. */
 import { type Dialect, JSON_HEADERS, type SchemaProblem, TITLES } from '#stack/dialect.ts'
+import { koreanMessage, koreanTitle, prefersKorean } from './core/korean.ts'
 import { jsonschemaText } from '#stack/schema.ts'
 
 export function keystoneWording(path: string, problem: SchemaProblem): string {
@@ -15,9 +16,13 @@ export const dialect: Dialect = {
   status: { conflict: 409, over_quota: 403 },
   refusal: (rule) => `You are not authorized to perform the requested action: ${rule}.`,
   schemaError: keystoneWording,
-  errorBody: (fault, status) => ({
-    headers: { ...JSON_HEADERS },
-    body: JSON.stringify({ error: { code: status, message: fault.message, title: TITLES[status] ?? 'Error' } }),
-  }),
+  errorBody(fault, status, _requestId, request) {
+    const korean = prefersKorean(request.headers['accept-language'])
+    const title = TITLES[status] ?? 'Error'
+    return {
+      headers: { ...JSON_HEADERS, ...(korean ? { 'content-language': 'ko' } : {}) },
+      body: JSON.stringify({ error: { code: status, message: korean ? koreanMessage(fault.message) : fault.message, title: korean ? (koreanTitle(status) ?? title) : title } }),
+    }
+  },
   headers: () => ({ vary: 'X-Auth-Token' }),
 }
