@@ -32,7 +32,7 @@ before(async () => {
     configFile,
     `role: control
 service: { password_file: ${join(dir, 'password')} }
-nova: { report_interval: 200, service_down_time: 1500, sync_power_interval: 500 }
+nova: { report_interval: 200, service_down_time: 3000, sync_power_interval: 500 }
 hosts:
   c1: { role: compute, nova: { agent: { hosts: 2 } } }
   c2: { role: compute, neutron: { availability_zone: far } }
