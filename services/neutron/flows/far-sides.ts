@@ -8,6 +8,7 @@ import type { World } from '#base/world.ts'
 import { agentTopic, type ChangedIds } from '#neutron/contract/rpc.ts'
 import { dhcpHostsOf, hostsOnNetworks, sidesThere } from '#neutron/store/agents.ts'
 import type { Q } from '#neutron/store/tables.ts'
+import { untilTaken } from './until-taken.ts'
 
 export interface FarSides {
   /** Something on these networks changed; `told` knows of it already. */
@@ -41,7 +42,7 @@ export function farSides({ bus, world, db }: { bus: Bus; world: World; db: Q }):
       if (told.size === 1 && told.has(host)) continue
       byHost.set(host, (byHost.get(host) ?? new Set()).add(network_id))
     }
-    for (const [host, ofHost] of byHost) await bus.cast(agentTopic(host), 'changed', { ports: [], networks: [...ofHost], routers: [], sets: [] } satisfies ChangedIds)
+    for (const [host, ofHost] of byHost) await untilTaken(world, () => bus.cast(agentTopic(host), 'changed', { ports: [], networks: [...ofHost], routers: [], sets: [] } satisfies ChangedIds))
   }
 
   const run = async (): Promise<void> => {

@@ -8,6 +8,7 @@ import { type ExternalEvent, sendExternalEvents } from '#nova/contract/servers.t
 import type { HouseParts } from '#stack/house.ts'
 import type { Q, T } from '#neutron/store/tables.ts'
 import { farSides } from './far-sides.ts'
+import { untilTaken } from './until-taken.ts'
 
 const EVERYONE = '*'
 
@@ -60,10 +61,9 @@ async function say(bus: Bus, world: World, { changed, reasons }: Saying): Promis
   try {
     for (const [host, ids] of changed) {
       const payload: ChangedIds = { ports: [...ids.ports], networks: [...ids.networks], routers: [...ids.routers], sets: [...ids.sets] }
-      if (host === EVERYONE) await bus.fanout(AGENTS_TOPIC, 'changed', payload)
-      else await bus.cast(agentTopic(host), 'changed', payload)
+      await untilTaken(world, () => (host === EVERYONE ? bus.fanout(AGENTS_TOPIC, 'changed', payload) : bus.cast(agentTopic(host), 'changed', payload)))
     }
-    for (const reason of reasons) await bus.fanout(AGENTS_TOPIC, 'wake', { reason })
+    for (const reason of reasons) await untilTaken(world, () => bus.fanout(AGENTS_TOPIC, 'wake', { reason }))
   } catch (thrown) {
     // The agents' slow clock finds it.
     world.log.module('neutron.notices').warn('Could not wake agents', { error: faultChain(thrown) })
