@@ -50,6 +50,7 @@ const CLIENT_PACKAGES: readonly HostPackage[] = [
   { package: 'openssh-client', tools: ['ssh'], why: 'logs in to guests' },
   { package: 'python3-swiftclient', tools: ['swift'], why: 'the command of object storage' },
   { package: 'rclone', tools: ['rclone'], why: 'copies folders to object storage' },
+  { package: 'awscli', tools: ['/usr/bin/aws'], why: 'the unmodified command of users of S3' },
   { package: 'curl', tools: ['curl'], why: 'opens console pages' },
   { package: 'netcat-openbsd', tools: ['nc'], why: 'knocks at closed ports' },
 ]

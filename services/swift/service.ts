@@ -10,11 +10,12 @@ import { giveToken } from './api/tempauth.ts'
 import { namesOf, pathOf } from './core/names.ts'
 import type { Swift } from './house.ts'
 import { initial } from './store/migrations/0001-initial.ts'
+import { uploads } from './store/migrations/0002-uploads.ts'
 
 export const plate: ServicePlate = {
-  name: 'swift', type: 'object-store', mount: '/object-store', catalogPath: '/v1/AUTH_{project_id}', dialect, migrations: { house: 'swift', migrations: [initial] },
+  name: 'swift', type: 'object-store', mount: '/object-store', catalogPath: '/v1/AUTH_{project_id}', dialect, migrations: { house: 'swift', migrations: [initial, uploads] },
   // Clients look for `/info` at the root, and some take the second part of a storage URL for the account.
-  catalogAtRoot: true, rootPaths: ['/v1', '/info', '/healthcheck', '/auth', '/crossdomain.xml', '/endpoints'], roles: ['ResellerAdmin', 'swiftoperator'],
+  catalogAtRoot: true, rootPaths: ['/v1', '/s3', '/info', '/healthcheck', '/auth', '/crossdomain.xml', '/endpoints'], roles: ['ResellerAdmin', 'swiftoperator'],
 }
 
 const TEXT = { 'content-type': 'text/plain' }

@@ -19,6 +19,9 @@ export const deleteTrust = operation<{ params: { trust_id: string } }>('DELETE',
 export const listLimits = operation<{ query?: { service_id?: string; region_id?: string; resource_name?: string; project_id?: string } }, { limits: Limit[] }>('GET', '/v3/limits')
 export const listRegisteredLimits = operation<{ query?: { service_id?: string; region_id?: string; resource_name?: string } }, { registered_limits: RegisteredLimit[] }>('GET', '/v3/registered_limits')
 
+/** `blob` is JSON; of EC2 credentials, whose id is the SHA-256 of their access key: `{access, secret}`. Only for services. */
+export const showCredential = operation<{ params: { credential_id: string } }, { credential: { id: string; type: string; blob: string; user_id: string; project_id: string | null } }>('GET', '/v3/credentials/{credential_id}')
+
 /** Judges a signature over a request in the manner of S3: `token` is the string that was signed, in base64. Only for services. */
 export const validateS3 = operation<{ body: { credentials: { access: string; signature: string; token: string } } }, { token: TokenBody }>('POST', '/v3/s3tokens')
 /** The same for EC2's signatures, versions 0, 1, 2 and 4. */

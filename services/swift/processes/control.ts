@@ -7,6 +7,9 @@ import { type Reconciler, startReconciler } from '#base/reconcile.ts'
 import type { World } from '#base/world.ts'
 import { corridor } from '#stack/corridor.ts'
 import type { ControlProcess, HouseParts } from '#stack/house.ts'
+import { layersOf } from '../api/layers.ts'
+import { s3Dialect, s3Routes } from '../api/s3/door.ts'
+import { identities } from '../api/s3/identity.ts'
 import type { SwiftConfig } from '../config.ts'
 import { memoryBytes } from '../drivers/fake/memory-bytes.ts'
 import { fileBytes } from '../drivers/files/file-bytes.ts'
@@ -40,12 +43,16 @@ export function controlProcess(parts: HouseParts<SwiftConfig>, bytes?: BytesDriv
     stamp: () => (last = Math.max(last + 10, world.clock.now() * 1000)),
     wake: () => sweeper?.wake(),
   }
+  const doors = { world, tokens: parts.tokens, authorizer: parts.authorizer, identityUrl: parts.identityUrl }
   const routes = routesOf(house)
+  const swift = corridor({ ...doors, dialect: plate.dialect, routes })
+  const s3routes = s3Routes({ house, serve: layersOf(house), identify: identities(parts), region: config.s3_region, domains: config.s3_domains })
+  const s3 = corridor({ ...doors, dialect: s3Dialect, routes: s3routes })
   return {
     plate,
-    routes,
+    routes: [...routes, ...s3routes],
     house,
-    handler: corridor({ world, dialect: plate.dialect, routes, tokens: parts.tokens, authorizer: parts.authorizer, identityUrl: parts.identityUrl }),
+    handler: (request) => (request.mount === undefined && /^\/s3(\/|$)/.test(request.path) ? s3(request) : swift(request)),
     async start() {
       if (house.secret || config.tempauth_users.length > 0) {
         const { root, tokens } = await readSecrets(parts.dataDir, world)

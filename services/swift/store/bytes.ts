@@ -17,7 +17,7 @@ export async function forgetBytes(db: Db, ids: readonly string[]): Promise<void>
 export async function heldBytes(db: Db, ids: readonly string[]): Promise<Set<string>> {
   if (ids.length === 0) return new Set()
   const held = new Set<string>()
-  for (const table of ['swift_objects', 'swift_versions', 'swift_cleanup'] as const) {
+  for (const table of ['swift_objects', 'swift_versions', 'swift_upload_parts', 'swift_cleanup'] as const) {
     for (const row of await db.query.selectFrom(table).select('bytes_id').where('bytes_id', 'in', ids).execute()) held.add(row.bytes_id)
   }
   return held

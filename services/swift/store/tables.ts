@@ -30,6 +30,10 @@ export interface Stored {
 export type ObjectRow = Stored
 /** What an object was, and what says that it was deleted. `rank` sorts the newest first. */
 export interface VersionRow extends Stored { rank: string; deleted: number }
+/** An upload in parts that is under way; `headers` is JSON of what the object is to have. */
+export interface UploadRow { id: string; container_id: string; name: string; headers: string; created_at: number }
+/** `checksum`: `CRC32:` and base64, as the client sent it. */
+export interface UploadPartRow { upload_id: string; number: number; bytes_id: string; size: number; etag: string; secret_id: string | null; checksum: string | null; created_at: number }
 /** Bytes that no object holds once `due_at` has come: of what was replaced or deleted. */
 export interface CleanupRow { bytes_id: string; due_at: number }
 /** Bytes that are not what was stored. */
@@ -40,6 +44,8 @@ export interface SwiftTables {
   swift_containers: ContainerRow
   swift_objects: ObjectRow
   swift_versions: VersionRow
+  swift_uploads: UploadRow
+  swift_upload_parts: UploadPartRow
   swift_cleanup: CleanupRow
   swift_quarantine: QuarantineRow
 }

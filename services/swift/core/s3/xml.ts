@@ -76,9 +76,9 @@ export interface XmlTree {
 const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', '\r': '&#13;' }
 export const escapeXml = (text: string): string => text.replaceAll(/[&<>"\r]/g, (c) => ESCAPES[c]!)
 
-/** A whole document; `namespace` is declared on its root. */
-export function writeXml(root: string, tree: XmlTree, namespace: string | undefined = NAMESPACE): string {
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<${root}${namespace === undefined ? '' : ` xmlns="${namespace}"`}>${inside(tree)}</${root}>`
+/** A whole document; `namespace` is declared on its root, null none. */
+export function writeXml(root: string, tree: XmlTree, namespace: string | null = NAMESPACE): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<${root}${namespace === null ? '' : ` xmlns="${namespace}"`}>${inside(tree)}</${root}>`
 }
 
 function inside(tree: XmlTree): string {

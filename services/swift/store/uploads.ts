@@ -1,0 +1,47 @@
+/** Queries on uploads in parts. A part's bytes are held by its row until the upload is completed or given up. */
+import type { Sql } from '#base/sql/database.ts'
+import type { Commit } from './commits.ts'
+import { putObject, type PutRules } from './objects.ts'
+import type { ObjectRow, SwiftTables, UploadPartRow, UploadRow } from './tables.ts'
+
+type Db = Sql<SwiftTables>
+
+export async function insertUpload(db: Db, row: UploadRow): Promise<void> {
+  await db.query.insertInto('swift_uploads').values(row).execute()
+}
+
+export const uploadById = (db: Db, id: string): Promise<UploadRow | undefined> => db.query.selectFrom('swift_uploads').selectAll().where('id', '=', id).executeTakeFirst()
+export const partsOf = (db: Db, uploadId: string): Promise<UploadPartRow[]> => db.query.selectFrom('swift_upload_parts').selectAll().where('upload_id', '=', uploadId).orderBy('number').execute()
+export const uploadsIn = (db: Db, containerId: string): Promise<UploadRow[]> => db.query.selectFrom('swift_uploads').selectAll().where('container_id', '=', containerId).orderBy('name').orderBy('id').limit(10_000).execute()
+
+/** The part in the place of an earlier one of its number; false when the upload is over. What it replaced goes. */
+export async function putPart({ tx }: Commit, row: UploadPartRow, now: number): Promise<boolean> {
+  const upload = await tx.query.updateTable('swift_uploads').set({ id: row.upload_id }).where('id', '=', row.upload_id).executeTakeFirst()
+  if (upload.numUpdatedRows !== 1n) return false
+  const old = await tx.query.selectFrom('swift_upload_parts').select('bytes_id').where('upload_id', '=', row.upload_id).where('number', '=', row.number).executeTakeFirst()
+  if (old) {
+    await tx.query.deleteFrom('swift_upload_parts').where('upload_id', '=', row.upload_id).where('number', '=', row.number).execute()
+    await tx.query.insertInto('swift_cleanup').values({ bytes_id: old.bytes_id, due_at: now }).execute()
+  }
+  await tx.query.insertInto('swift_upload_parts').values(row).execute()
+  return true
+}
+
+/** Makes the object and ends the upload, at once; what of the parts the object does not hold goes. False when the upload is over already. */
+export async function completeUpload(commit: Commit, uploadId: string, row: ObjectRow, rules: PutRules, now: number): Promise<boolean> {
+  const used = new Set((JSON.parse(row.parts ?? '[]') as { bytes_id: string }[]).map(({ bytes_id }) => bytes_id))
+  if (!(await endUpload(commit, uploadId, used, now))) return false
+  await putObject(commit, row, rules, now)
+  return true
+}
+
+/** False when it is over already. `used`: bytes that somebody else holds from now on. */
+export async function endUpload({ tx }: Commit, uploadId: string, used: ReadonlySet<string>, now: number): Promise<boolean> {
+  const done = await tx.query.deleteFrom('swift_uploads').where('id', '=', uploadId).executeTakeFirst()
+  if (done.numDeletedRows !== 1n) return false
+  const parts = await partsOf(tx, uploadId)
+  await tx.query.deleteFrom('swift_upload_parts').where('upload_id', '=', uploadId).execute()
+  const loose = parts.filter(({ bytes_id }) => bytes_id !== '' && !used.has(bytes_id)).map(({ bytes_id }) => ({ bytes_id, due_at: now }))
+  if (loose.length > 0) await tx.query.insertInto('swift_cleanup').values(loose).execute()
+  return true
+}
