@@ -10,6 +10,8 @@ type Db = Sql<SwiftTables>
 export const accountOf = (db: Db, account: string): Promise<AccountRow | undefined> => db.query.selectFrom('swift_accounts').selectAll().where('account', '=', account).executeTakeFirst()
 export const containerOf = (db: Db, account: string, name: string): Promise<ContainerRow | undefined> =>
   db.query.selectFrom('swift_containers').selectAll().where('account', '=', account).where('name', '=', name).executeTakeFirst()
+/** Of all accounts, those with rules for web pages from elsewhere at the S3 door. */
+export const corsContainersNamed = (db: Db, name: string): Promise<ContainerRow[]> => db.query.selectFrom('swift_containers').selectAll().where('name', '=', name).where('metadata', 'like', '%s3-cors%').limit(50).execute()
 export const containerById = (db: Db, id: string): Promise<ContainerRow | undefined> => db.query.selectFrom('swift_containers').selectAll().where('id', '=', id).executeTakeFirst()
 
 /** Changes an account's metadata under its lock, so that two changes at once both hold; makes the account when it is new. */

@@ -8,7 +8,7 @@ import { signedOf } from '../../core/s3/signature.ts'
 import { subResource, targetOf } from '../../core/s3/target.ts'
 import { writeXml } from '../../core/s3/xml.ts'
 import type { Swift } from '../../house.ts'
-import { containerOf } from '../../store/accounts.ts'
+import { containerOf, corsContainersNamed } from '../../store/accounts.ts'
 import { type Answer, metadataOf, type Serve } from '../ask.ts'
 import { corsOf, createBucket, deleteBucket, deleteCors, deleteTagging, getAcl, getCors, getTagging, getVersioning, headBucket, listBuckets, location, putAcl, putCors, putTagging, putVersioning } from './bucket.ts'
 import type { Identify } from './identity.ts'
@@ -158,7 +158,7 @@ async function allowed(at: S3Request, answer: Answer): Promise<Answer> {
 async function preflight(house: Swift, rq: Rq, name: string | undefined): Promise<Answer> {
   const { origin, 'access-control-request-method': method, 'access-control-request-headers': headers } = rq.http.headers
   if (origin === undefined || method === undefined || name === undefined) throw s3Fault('InvalidRequest', 'Insufficient information. Origin request header needed.')
-  const rows = await house.db.query.selectFrom('swift_containers').selectAll().where('name', '=', name).where('metadata', 'like', '%s3-cors%').limit(50).execute()
+  const rows = await corsContainersNamed(house.db, name)
   const rule = rows.map((row) => corsRule(corsOf(metadataOf(row)), origin, method, headers?.split(',').map((each) => each.trim()).filter((each) => each !== '') ?? [])).find((each) => each !== undefined)
   if (!rule) throw s3Fault('AccessDenied', 'CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource\'s CORS spec.')
   const any = rule.origins.includes('*')
