@@ -6,10 +6,11 @@ import { type Reconciler, startReconciler } from '#base/reconcile.ts'
 import { Secret } from '#base/secret.ts'
 import { type CorridorParts, corridor } from '#stack/corridor.ts'
 import type { HouseParts } from '#stack/house.ts'
+import { audited } from '../api/audit.ts'
 import { keystoneHouse } from '../api/house.ts'
 import type { KeystoneConfig } from '../config.ts'
 import type { IdentityProcess } from '../contract/bootstrap.ts'
-import { REVOKED, REVOKED_TOPIC } from '../contract/topics.ts'
+import { NOTIFICATIONS_TOPIC, REVOKED, REVOKED_TOPIC } from '../contract/topics.ts'
 import { hashGenerated, hashPassword, verifyPassword } from '../core/password-hash.ts'
 import { standingOf } from '../api/auth/standing.ts'
 import { ldapDirectory } from '../drivers/ldap.ts'
@@ -35,7 +36,9 @@ export function controlProcess(parts: HouseParts<KeystoneConfig>): IdentityProce
     bus.fanout(REVOKED_TOPIC, REVOKED, { from: parts.owner }).catch((thrown: unknown) => log.warn('Failed to announce a revocation', { error: thrown }))
   }
   const house = keystoneHouse({ world, config, db, dataDir: parts.dataDir, publicUrl: parts.publicUrl, announce, openDirectory: ldapDirectory })
-  const routes = routesOf(house)
+  const routes = audited(world, parts.host, routesOf(house), (notification) => {
+    bus.fanout(NOTIFICATIONS_TOPIC, 'info', notification).catch((thrown: unknown) => log.warn('Failed to tell an audit event', { event_type: notification.event_type, error: thrown }))
+  })
   const corridorParts: CorridorParts = { world, dialect: plate.dialect, routes, tokens: parts.tokens, authorizer: parts.authorizer, identityUrl: (request) => `${request.origin}${request.mount ?? ''}/v3` }
   let serving: Serving | undefined
   let sweeper: Reconciler | undefined
