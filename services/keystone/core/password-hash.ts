@@ -4,7 +4,7 @@
  */
 import { argon2, createHmac, pbkdf2, scrypt, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
-import { compare as bcryptCompare } from 'bcryptjs'
+import { bcryptCompare } from '#base/bcrypt-thread.ts'
 
 export interface HashCost {
   algorithm: 'argon2id' | 'scrypt'
