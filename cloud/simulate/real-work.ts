@@ -18,9 +18,10 @@ async function track(): Promise<void> {
   const handle = await fs.promises.open('/dev/null')
   const prototype = Object.getPrototypeOf(handle) as Record<string, unknown>
   await handle.close()
-  for (const name of ['appendFile', 'chmod', 'close', 'datasync', 'read', 'readFile', 'readv', 'stat', 'sync', 'truncate', 'utimes', 'write', 'writeFile', 'writev']) wrap(prototype, name, promised)
+  for (const name of ['appendFile', 'chmod', 'datasync', 'read', 'readFile', 'readv', 'stat', 'sync', 'truncate', 'utimes', 'write', 'writeFile', 'writev']) wrap(prototype, name, promised)
   const promises = fs.promises as unknown as Record<string, unknown>
   for (const name of Object.keys(promises)) if (name !== 'watch') wrap(promises, name, promised)
+  wrap(promises, 'open', opened)
   const plain = fs as unknown as Record<string, unknown>
   for (const name of ['open', 'close', 'read', 'readv', 'write', 'writev', 'fstat', 'fsync', 'fdatasync']) wrap(plain, name, called)
   const hashes = crypto as unknown as Record<string, unknown>
@@ -43,6 +44,15 @@ function promised(original: AnyFunction): AnyFunction {
       result.then(ended, ended)
     }
     return result
+  }
+}
+
+/** A handle's `close` is its own and not its kind's. */
+function opened(original: AnyFunction): AnyFunction {
+  return async function (this: unknown, ...args) {
+    const handle = (await original.apply(this, args)) as Record<string, unknown>
+    wrap(handle, 'close', promised)
+    return handle
   }
 }
 
