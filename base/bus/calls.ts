@@ -67,7 +67,7 @@ export class Calls {
         limit()
         silence()
         signal?.removeEventListener('abort', onAbort)
-        given.abort(reason)
+        given.abort(reason ?? OVER)
         settle()
       }
       const end = (reason: unknown): void => finish(() => reject(reason), reason)
@@ -132,5 +132,8 @@ export class Calls {
     for (const { end } of this.#pending.values()) end(reason)
   }
 }
+
+/** An abort without a reason makes a DOMException each time. */
+const OVER = new Error('The call is over')
 
 const asReason = (signal: AbortSignal): Error => signal.reason as Error

@@ -95,7 +95,7 @@ async function live(options: SimulationOptions, clock: VirtualClock, random: Ran
       open.add(going)
     }
     deaths()
-    await clock.advance(random.below(3500))
+    await clock.advance(random.below(1500))
   }
   while (open.size > 0) await clock.advance(5000)
 }

@@ -3,7 +3,9 @@ import { defineFlow, type Flow } from '#base/flow/definition.ts'
 import { isFault } from '#base/fault.ts'
 import type { Nova } from '../house.ts'
 import { blockDeviceById } from '../store/block-devices.ts'
+import type { ServerPrivate } from '../store/tables.ts'
 import { callCompute } from './computes.ts'
+import { letGo as letAttachmentsGo } from './moving-volumes.ts'
 import { letGo, liveServer, type ServerWork, settle } from './state.ts'
 import { completeVolumes, connectVolumes, forgetVolume, volumeSpec } from './volumes.ts'
 
@@ -52,6 +54,9 @@ export const detachVolumeFlow = (nova: Nova): Flow<AttachVolume> =>
     await f.step('release', async () => {
       const device = await blockDeviceById(nova.db, p.device_id)
       if (device) await forgetVolume(nova, device)
+      // While a resize waits to be confirmed the volume is held for the other host as well.
+      const other = (JSON.parse((await liveServer(nova, p.server_id)).private) as ServerPrivate).old_attachments?.[p.device_id]
+      if (other !== undefined) await letAttachmentsGo(nova, { [p.device_id]: other })
     })
     await f.step('settle', async () => settle(nova, p, [], {}, (await liveServer(nova, p.server_id)).host))
   })

@@ -76,7 +76,7 @@ async function releaseAll(nova: Nova, serverId: string, signal: AbortSignal): Pr
   const moves = server.vm_state === 'resized' ? await migrationsOfServer(nova.db, serverId, { statuses: ['finished', 'confirming', 'reverting', 'error'] }) : []
   await Promise.all([
     persist(nova, signal, () => releasePorts(nova, serverId, JSON.parse(server.network_info) as NicInfo[])),
-    ...(devices.some(isVolume) ? [persist(nova, signal, () => releaseVolumes(nova, serverId, devices))] : []),
+    ...(devices.some(isVolume) || own.old_attachments !== undefined ? [persist(nova, signal, () => releaseVolumes(nova, serverId, devices))] : []),
     persist(nova, signal, () => release(nova, serverId)),
     ...moves.map((move) => persist(nova, signal, () => release(nova, move.uuid))),
     ...(own.shelved_image_id !== undefined && server.vm_state.startsWith('shelved') ? [persist(nova, signal, () => dropImage(nova, own.shelved_image_id!))] : []),
