@@ -65,7 +65,7 @@ if (!rabbit) {
 
   test('amqp: after a power cut of the broker, calls under way have gone on or failed, topics are served again, casts too', async () => {
     const [asking, serving] = [await open('asking'), await open('serving')]
-    const started = signal()
+    const started = counter<void>(2)
     const free = signal()
     const woken = counter<number>(1)
     let hung = 0
@@ -73,7 +73,7 @@ if (!rabbit) {
       echo: (body: unknown) => body,
       hang: async () => {
         hung++
-        started.resolve()
+        started.add()
         await free.promise
         return 'held out'
       },
@@ -82,7 +82,8 @@ if (!rabbit) {
     const hanging = asking.call('test.cut', 'hang', {}, { wait: 60_000 })
     const impatient = asking.call('test.cut', 'hang', { impatient: true }, { wait: 100 })
     impatient.catch(() => {})
-    await started.promise
+    // Both are under way, or the second would never have been.
+    await started.all
     await rabbit.kill()
     await assert.rejects(impatient, (thrown) => isFault(thrown, 'unavailable') && thrown.code === 'bus.disconnected')
     await rabbit.start()
