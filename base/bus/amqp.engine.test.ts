@@ -63,10 +63,17 @@ if (!rabbit) {
     way.cut()
   })
 
-  test('amqp: after a power cut of the broker, calls under way have gone on or failed, topics are served again, casts too', async () => {
+  test('amqp: after a power cut of the broker, calls under way have gone on or failed, topics are served again, casts too', async (t) => {
     const [asking, serving] = [await open('asking'), await open('serving')]
     const started = counter<void>(2)
     const free = signal()
+    let knock: NodeJS.Timeout | undefined
+    t.after(async () => {
+      clearInterval(knock)
+      free.resolve()
+      await asking.close()
+      await serving.close()
+    })
     const woken = counter<number>(1)
     let hung = 0
     await serving.serve('test.cut', {
@@ -89,14 +96,11 @@ if (!rabbit) {
     await rabbit.start()
     assert.deepEqual(await answered(() => asking.call('test.cut', 'echo', { again: true }, { timeout: 5_000 })), { again: true })
     // Killed so young, the broker has forgotten half of the queue of casts, and it never answers: it is made anew.
-    const knock = setInterval(() => void asking.cast('test.cut', 'wake', { n: 2 }).catch(() => {}), 500)
+    knock = setInterval(() => void asking.cast('test.cut', 'wake', { n: 2 }).catch(() => {}), 500)
     assert.deepEqual(await woken.all, [2])
-    clearInterval(knock)
     free.resolve()
     assert.equal(await hanging, 'held out')
     assert.equal(hung, 2, 'once for each call, however often it was asked')
-    await asking.close()
-    await serving.close()
   })
 
   test('amqp: a broker that is not there is unavailable, in the time given', async () => {
