@@ -56,7 +56,8 @@ export class VirtualClock implements Clock {
   }
 
   after(ms: number, run: () => void): () => void {
-    const timer: Timer = { at: this.#now + Math.max(0, ms), order: this.#order++, run }
+    // Whole milliseconds, as the real clock has them: instants go into integer columns.
+    const timer: Timer = { at: this.#now + Math.max(0, Math.round(ms)), order: this.#order++, run }
     this.#live++
     this.#push(timer)
     return () => {

@@ -23,7 +23,7 @@ test('vendor data is what stands in the configuration, and what the operator ans
   t.after(() => operator.close())
   t.after(() => operator.closeAllConnections())
   const at = `http://127.0.0.1:${(operator.address() as AddressInfo).port}`
-  const k = await novaKit({ config: { vendordata: { support: '555' }, vendordata_targets: { good: `${at}/facts?x=1`, broken: `${at}/broken`, slow: `${at}/slow` }, vendordata_timeout: 200 } })
+  const k = await novaKit({ config: { vendordata: { support: '555' }, vendordata_targets: { good: `${at}/facts?x=1`, broken: `${at}/broken`, slow: `${at}/slow` }, vendordata_timeout: 1_500 } })
   t.after(() => k.close())
   const id = await k.boot({ name: 'asker', metadata: { role: 'web' } })
   const ask = async (path: string) => (await k.request('GET', `/metadata/openstack/${path}`, { as: 'servant@service', headers: { 'x-instance-id': id, 'x-tenant-id': 'project-a' } }))
