@@ -6,11 +6,11 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { startMariadb } from '#base/sql/test/mariadb.ts'
 import { startPostgres } from '#base/sql/test/postgres.ts'
-import { type Counts, nodeTests } from './test-parts.ts'
+import { add, type Counts, nodeTests } from './test-parts.ts'
 
-/** The counts over both engines. `wanted` says which test files run. */
-export async function testEngines(wanted: (file: string) => boolean): Promise<Counts> {
-  const sum: Counts = { passed: 0, failed: 0, skipped: 0 }
+/** The counts over both engines. `wanted` says which test files run; of those `only` these. */
+export async function testEngines(wanted: (file: string) => boolean, only?: ReadonlySet<string>): Promise<Counts> {
+  let sum: Counts = { passed: 0, failed: 0, skipped: 0 }
   for (const start of [startPostgres, startMariadb]) {
     const server = await start()
     if (!server) {
@@ -20,10 +20,7 @@ export async function testEngines(wanted: (file: string) => boolean): Promise<Co
     console.log(`\nOn ${server.engine} (came up in ${server.startedIn} ms)`)
     try {
       process.env.ONDOL_TEST_DATABASE = await server.createDatabase()
-      const counts = await nodeTests((file) => wanted(file) && !/\.(real|engine|tempest|client|browser|machines)\.test\.ts$/.test(file))
-      sum.passed += counts.passed
-      sum.failed += counts.failed
-      sum.skipped += counts.skipped
+      sum = add(sum, await nodeTests((file) => wanted(file) && !/\.(real|engine|tempest|client|browser|machines)\.test\.ts$/.test(file), { only }))
     } finally {
       delete process.env.ONDOL_TEST_DATABASE
       await server.stop()

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { run as runTests } from 'node:test'
 import { spec } from 'node:test/reporters'
-import { join, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { buildConsole } from '#cloud/console-build.ts'
 import { DRIVER_PACKAGES, type HostPackage } from '#cloud/drivers.ts'
 import { HOST_PACKAGES } from '#cloud/guest-image/recipe.ts'
@@ -12,6 +12,20 @@ export interface Counts {
   passed: number
   failed: number
   skipped: number
+  failures?: Failure[]
+}
+
+/** What failed, told once more at the end of a run. */
+export interface Failure {
+  /** Path of the test file from the root; the name of the part where that is not known. */
+  file: string
+  test: string
+  /** First lines of the error. */
+  reason: string
+}
+
+export function add(one: Counts, other: Counts): Counts {
+  return { passed: one.passed + other.passed, failed: one.failed + other.failed, skipped: one.skipped + other.skipped, failures: [...(one.failures ?? []), ...(other.failures ?? [])] }
 }
 
 export interface TestPart {
@@ -19,11 +33,12 @@ export interface TestPart {
   what: string
   /** Runs only when asked for. */
   onlyByName?: boolean
-  /** Lives off processes, packets and hypervisors of a machine that others may load: a failure is tried once more, and said. */
+  /** Lives off processes, packets and hypervisors of a machine that others may load: the files that fail are tried once more, and that is said. */
   tryTwice?: boolean
   /** Debian packages that are installed before it runs. */
   packages?: readonly HostPackage[]
-  run(): Promise<Counts>
+  /** `only`: of its files, those that are tried once more. */
+  run(only?: ReadonlySet<string>): Promise<Counts>
 }
 
 const root = resolve(import.meta.dirname, '..')
@@ -74,38 +89,37 @@ const PLUGIN_PACKAGES: readonly HostPackage[] = PLUGINS.map((name) => name.split
 export const parts: readonly TestPart[] = [
   { name: 'types', what: 'the TypeScript compiler over the whole tree', run: () => command(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']) },
   { name: 'lint', what: 'oxlint over the whole tree', run: () => command('node_modules/.bin/oxlint', ['--quiet']) },
-  { name: 'unit', what: 'unit tests, flows broken at every step, and wire scenarios against the whole cloud with fake drivers', run: () => nodeTests((file) => !/\.(real|engine|client|browser|machines|sim)\.test\.ts$/.test(file)) },
-  { name: 'simulate', what: 'a minute of random operations, deaths and bad weather under a virtual clock, and the seeds that once failed', run: () => nodeTests((file) => file.endsWith('.sim.test.ts')) },
+  { name: 'unit', what: 'unit tests, flows broken at every step, and wire scenarios against the whole cloud with fake drivers', run: (only) => nodeTests((file) => !/\.(real|engine|client|browser|machines|sim)\.test\.ts$/.test(file), { only }) },
+  { name: 'simulate', what: 'a minute of random operations, deaths and bad weather under a virtual clock, and the seeds that once failed', run: (only) => nodeTests((file) => file.endsWith('.sim.test.ts'), { only }) },
   { name: 'browser', tryTwice: true, what: 'the dashboard in Chromium', packages: BROWSER_PACKAGES, run: browser },
   { name: 'engines', tryTwice: true, what: 'the same on PostgreSQL, MariaDB and RabbitMQ', packages: ENGINE_PACKAGES, run: engines },
   { name: 'engines-flows', onlyByName: true, what: 'flows broken at every step, on PostgreSQL and MariaDB', packages: ENGINE_PACKAGES, run: async () => (await import('./test-engines.ts')).testEngines((await import('./test-engines.ts')).breaksFlows) },
-  { name: 'real', tryTwice: true, what: 'the real drivers: packets, disks and guests', packages: REAL_PACKAGES, run: () => nodeTests((file) => file.endsWith('.real.test.ts'), 1) },
-  { name: 'machines', tryTwice: true, what: 'a cloud of three machines in network namespaces: real guests on their way, dead agents, a dead broker', packages: [...REAL_PACKAGES, ...CLIENT_PACKAGES, ...ENGINE_PACKAGES], run: () => nodeTests((file) => file.endsWith('.machines.test.ts'), 1) },
-  { name: 'client', tryTwice: true, what: 'a new user with the openstack command on real machines', packages: [...REAL_PACKAGES, ...CLIENT_PACKAGES, ...BROWSER_PACKAGES], run: () => nodeTests((file) => file.endsWith('.client.test.ts'), 1) },
+  { name: 'real', tryTwice: true, what: 'the real drivers: packets, disks and guests', packages: REAL_PACKAGES, run: (only) => nodeTests((file) => file.endsWith('.real.test.ts'), { only, concurrency: 1 }) },
+  { name: 'machines', tryTwice: true, what: 'a cloud of three machines in network namespaces: real guests on their way, dead agents, a dead broker', packages: [...REAL_PACKAGES, ...CLIENT_PACKAGES, ...ENGINE_PACKAGES], run: (only) => nodeTests((file) => file.endsWith('.machines.test.ts'), { only, concurrency: 1 }) },
+  { name: 'client', tryTwice: true, what: 'a new user with the openstack command on real machines', packages: [...REAL_PACKAGES, ...CLIENT_PACKAGES, ...BROWSER_PACKAGES], run: (only) => nodeTests((file) => file.endsWith('.client.test.ts'), { only, concurrency: 1 }) },
   { name: 'tempest', tryTwice: true, what: "OpenStack's Tempest, judged by a list of expected failures", packages: TEMPEST_PACKAGES, run: async () => (await import('../conformance/tempest/run.ts')).runTempest(TEMPEST) },
   { name: 'tempest-plugins', onlyByName: true, what: "Tempest's plugins for Neutron's API and for Cinder", packages: [...TEMPEST_PACKAGES, ...PLUGIN_PACKAGES], run: async () => (await import('../conformance/tempest/run.ts')).runTempest(['.'], { packages: PLUGINS }) },
 ]
 
 /** The engines' own tests, then the houses' tests on each engine. */
-async function engines(): Promise<Counts> {
-  const own = await nodeTests((file) => file.endsWith('.engine.test.ts'))
+async function engines(only?: ReadonlySet<string>): Promise<Counts> {
+  const own = await nodeTests((file) => file.endsWith('.engine.test.ts'), { only })
   const { breaksFlows, testEngines, touchesDatabase } = await import('./test-engines.ts')
-  const houses = await testEngines((file) => touchesDatabase(file) && !breaksFlows(file))
-  return { passed: own.passed + houses.passed, failed: own.failed + houses.failed, skipped: own.skipped + houses.skipped }
+  return add(own, await testEngines((file) => touchesDatabase(file) && !breaksFlows(file), only))
 }
 
 /** The dashboard is built when its sources have changed; then its types, which need its packages. */
-async function browser(): Promise<Counts> {
+async function browser(only?: ReadonlySet<string>): Promise<Counts> {
   await buildConsole({ env: process.env })
   const types = await command(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'console'])
-  const tests = await nodeTests((file) => file.endsWith('.browser.test.ts'), 1)
-  return { passed: types.passed + tests.passed, failed: types.failed + tests.failed, skipped: tests.skipped }
+  return add(types, await nodeTests((file) => file.endsWith('.browser.test.ts'), { only, concurrency: 1 }))
 }
 
 /** Runs the tests whose path the filter takes, one process a file. */
-export async function nodeTests(filter: (file: string) => boolean, concurrency = 2): Promise<Counts> {
-  const files = globSync('{base,stack,host,services,cloud,tools,conformance,console}/**/*.test.ts', { cwd: root, exclude: (name) => String(name).includes('node_modules') }).filter(filter).sort()
-  const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
+export async function nodeTests(filter: (file: string) => boolean, { only, concurrency = 2 }: { only?: ReadonlySet<string> | undefined; concurrency?: number } = {}): Promise<Counts> {
+  const files = globSync('{base,stack,host,services,cloud,tools,conformance,console}/**/*.test.ts', { cwd: root, exclude: (name) => String(name).includes('node_modules') }).filter((file) => filter(file) && (only === undefined || only.has(file))).sort()
+  const failures: Failure[] = []
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0, failures }
   if (files.length === 0) return counts
   const stream = runTests({ files: files.map((file) => join(root, file)), concurrency, timeout: 900_000 })
   // Files count as tests of their own around what they hold; only what they hold is counted.
@@ -116,7 +130,11 @@ export async function nodeTests(filter: (file: string) => boolean, concurrency =
     else counts.passed++
   })
   stream.on('test:fail', (event) => {
-    if (event.details.type !== 'suite') counts.failed++
+    if (event.details.type === 'suite') return
+    counts.failed++
+    const { error } = event.details
+    const cause = error.cause instanceof Error ? error.cause.message : String(error.cause ?? error.message)
+    failures.push({ file: relative(root, event.file ?? event.name), test: event.name, reason: cause.split('\n').filter((line) => line.trim() !== '').slice(0, 12).join('\n') })
   })
   await new Promise<void>((done) => {
     const shown = stream.compose(new spec())

@@ -1,6 +1,6 @@
 /** What a run of Tempest is worth, by the list of expected failures. */
 import { readFile } from 'node:fs/promises'
-import type { Counts } from '../../tools/test-parts.ts'
+import type { Counts, Failure } from '../../tools/test-parts.ts'
 
 /** One test, or a class that could not be set up or taken down. */
 export interface TempestResult {
@@ -21,7 +21,8 @@ export async function readExpected(): Promise<Map<string, string>> {
 
 /** Expected failures count as skipped; a listed test that passes is a failure of the list. */
 export function judge(results: readonly TempestResult[], expected: ReadonlyMap<string, string>): { counts: Counts; lines: string[] } {
-  const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
+  const failures: Failure[] = []
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0, failures }
   const lines: string[] = []
   const suites = new Map<string, { passed: number; failed: number; skipped: number; seconds: number }>()
   for (const { test, status, seconds, why } of results) {
@@ -34,7 +35,9 @@ export function judge(results: readonly TempestResult[], expected: ReadonlyMap<s
     else if (status === 'skip' || (status === 'fail' && expected.has(test))) counts.skipped++
     else {
       counts.failed++
-      lines.push(status === 'fail' ? `✖ ${test}\n    ${lastLines(why ?? '')}` : `✖ ${test} passes now: take it off ${LIST.pathname}`)
+      const reason = status === 'fail' ? lastLines(why ?? '') : `passes now: take it off ${LIST.pathname}`
+      failures.push({ file: 'tempest', test, reason })
+      lines.push(`✖ ${test}\n    ${reason}`)
     }
   }
   for (const [suite, { passed, failed, skipped, seconds }] of [...suites].sort()) {
