@@ -13,6 +13,7 @@
  *       })
  */
 import type { FaultData } from '../fault.ts'
+import type { Tx } from '../sql/database.ts'
 
 export interface FlowRun {
   readonly id: string
@@ -23,6 +24,11 @@ export interface FlowRun {
    * Names are for people and for the check that a replay meets the same steps: keep them when you change a flow.
    */
   step<T>(name: string, run: (signal: AbortSignal) => Promise<T> | T, undo?: (result: T) => Promise<unknown> | unknown): Promise<T>
+  /**
+   * Ends the flow well with the caller's transaction: what it writes (the resource free and in its new state) and the end of the flow are one.
+   * From its commit on nothing is undone and nothing runs again, whoever fails or dies. To be called in the last step.
+   */
+  conclude(tx: Pick<Tx<unknown>, 'as'>): Promise<void>
 }
 
 export interface FlowOptions<Params> {

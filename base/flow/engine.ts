@@ -212,7 +212,7 @@ export class FlowEngine {
     runner.finished = runInScope(parseScope(row), () => world.trace.span('flow', house, row.name, () => runner.run(), { flow: row.id, resource: row.resource_id }))
       .catch((thrown: unknown) => {
         // A played death: this engine must not go on renewing the lease of what died.
-        if (thrown instanceof Crash) return writeFlow(this.#db, row, { owner: `${row.owner}-died` }).then(() => {})
+        if (thrown instanceof Crash) return runner.concluded ? undefined : writeFlow(this.#db, row, { owner: `${row.owner}-died` }).then(() => {})
         world.log.module('flow').error('Gave up a flow', { flow: row.name, id: row.id, error: thrown })
       })
       .finally(() => {

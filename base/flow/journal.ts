@@ -101,9 +101,9 @@ export async function claimFlow(db: Database<FlowTables>, house: string, flowId:
   return taken.numUpdatedRows === 1n ? { ...row, owner, lease_until: now + lease, epoch: row.epoch + 1, attempts: row.attempts + 1, state } : undefined
 }
 
-/** Writes progress; false when the lease was lost. `patch.cancel` is never touched here. */
-export async function writeFlow(sql: Sql<FlowTables>, row: Pick<FlowRow, 'id' | 'owner' | 'epoch'>, patch: Partial<FlowRow>): Promise<boolean> {
-  const done = await sql.query.updateTable('flows').set(patch).where('id', '=', row.id).where('epoch', '=', row.epoch).executeTakeFirst()
+/** Writes progress; false when the lease was lost, or the flow has ended. `patch.cancel` is never touched here. */
+export async function writeFlow(sql: Sql<FlowTables>, row: Pick<FlowRow, 'id' | 'epoch'>, patch: Partial<FlowRow>, from: readonly FlowState[] = LIVE): Promise<boolean> {
+  const done = await sql.query.updateTable('flows').set(patch).where('id', '=', row.id).where('epoch', '=', row.epoch).where('state', 'in', from).executeTakeFirst()
   return done.numUpdatedRows === 1n
 }
 

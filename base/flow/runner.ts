@@ -1,6 +1,6 @@
 /** One run of one flow: replay, go on, undo, end. */
 import { Fault, type FaultData, faultFromData, faultToData, timedOut } from '../fault.ts'
-import type { Database } from '../sql/database.ts'
+import type { Database, Tx } from '../sql/database.ts'
 import type { World } from '../world.ts'
 import type { Flow, FlowRun, FlowState } from './definition.ts'
 import type { FlowFaults } from './engine.ts'
@@ -29,6 +29,7 @@ interface Undo {
 /** How long a step may take to notice that it was aborted. */
 const GRACE = 5_000
 const UNDO_ATTEMPTS = 5
+const ENDED_WELL: Partial<FlowRow> = { state: 'done', step: '', journal: '[]', owner: null }
 
 export class FlowRunner {
   readonly row: FlowRow
@@ -38,6 +39,7 @@ export class FlowRunner {
   readonly #undos: Undo[] = []
   readonly #abort = new AbortController()
   #abandoned = false
+  #concluded = false
   #position = 0
 
   constructor(parts: RunnerParts) {
@@ -58,16 +60,25 @@ export class FlowRunner {
     this.#abort.abort(new Abandoned())
   }
 
+  /** Whether the flow has ended with a transaction of its last step. */
+  get concluded(): boolean {
+    return this.#concluded
+  }
+
   async run(): Promise<void> {
     const { world, flow } = this.#parts
     const params = JSON.parse(this.row.params) as unknown
     const left = this.row.deadline_at - world.clock.now()
     const stop = this.row.state === 'running' ? world.clock.after(Math.max(0, left), () => this.#abort.abort(timedOut('The operation took longer than its deadline.', { code: 'flow.deadline' }))) : () => {}
     try {
-      const run: FlowRun = { id: this.row.id, signal: this.#abort.signal, step: (name, work, undo) => this.#step(name, work, undo as Undo['undo'] | undefined) }
+      const run: FlowRun = { id: this.row.id, signal: this.#abort.signal, step: (name, work, undo) => this.#step(name, work, undo as Undo['undo'] | undefined), conclude: (tx) => this.#conclude(tx) }
       await flow.body(run, params)
-      await this.#write({ state: 'done', step: '', journal: '[]', owner: null })
+      if (!this.#concluded) await this.#write(ENDED_WELL)
     } catch (thrown) {
+      if (this.#concluded && !(thrown instanceof Crash)) {
+        world.log.module(`${this.#parts.house}.flow`).warn('Failed after the end of an operation', { flow: flow.name, step: this.row.step, error: thrown })
+        return
+      }
       if (thrown instanceof Crash || thrown instanceof Abandoned || this.#abandoned) throw thrown
       await this.#unwind(params, thrown)
     } finally {
@@ -91,6 +102,7 @@ export class FlowRunner {
     await faults?.before?.(flow.name, name)
     const result = ((await world.trace.span('step', house, name, () => this.#bounded(work))) ?? null) as T
     await faults?.after?.(flow.name, name)
+    if (this.#concluded) return result
     this.#journal.push({ name, result })
     if (undo) this.#undos.push({ index, undo })
     await this.#write({ step: name, journal: JSON.stringify(this.#journal) })
@@ -156,6 +168,16 @@ export class FlowRunner {
         await world.clock.sleep(Math.min(30_000, 250 * 2 ** attempt))
       }
     }
+  }
+
+  async #conclude(within: Pick<Tx<unknown>, 'as'>): Promise<void> {
+    const tx = within.as<FlowTables>()
+    if (this.#abandoned) throw new Abandoned()
+    if (!(await writeFlow(tx, this.row, { ...ENDED_WELL, updated_at: this.#parts.world.clock.now() }, ['running']))) {
+      this.#abandoned = true
+      throw new Abandoned('the lease went to another owner')
+    }
+    tx.afterCommit(() => (this.#concluded = true))
   }
 
   async #write(patch: Partial<FlowRow>): Promise<void> {

@@ -65,7 +65,7 @@ export const actOnServerFlow = (nova: Nova): Flow<ActOnServer> =>
           ...(seen.power_state === null ? {} : { power_state: POWER_NUMBER[seen.power_state] }),
           ...(act.to === 'active' && server?.vm_state === 'error' ? { fault: null } : {}),
         }
-        await settle(nova, p, locksOf(act), patch, seen.host)
+        await settle(nova, f, p, locksOf(act), patch, seen.host)
       })
     },
   )

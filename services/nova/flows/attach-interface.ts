@@ -46,7 +46,7 @@ export const attachInterfaceFlow = (nova: Nova): Flow<AttachInterface> =>
       },
       () => takeFromGuest(nova, p.server_id, nic.port_id),
     )
-    await f.step('settle', () => settle(nova, p, [], {}, null, async (tx) => {
+    await f.step('settle', () => settle(nova, f, p, [], {}, null, async (tx) => {
       const server = await serverById(tx, p.server_id)
       if (!server) return
       const nics = JSON.parse(server.network_info) as NicInfo[]
@@ -62,7 +62,7 @@ export const detachInterfaceFlow = (nova: Nova): Flow<DetachInterface> =>
       const nic = (JSON.parse(server.network_info) as NicInfo[]).find((one) => one.port_id === p.port_id)
       await releasePort(nova, p.port_id, nic?.own ?? false)
     })
-    await f.step('settle', () => settle(nova, p, [], {}, null, async (tx) => {
+    await f.step('settle', () => settle(nova, f, p, [], {}, null, async (tx) => {
       const server = await serverById(tx, p.server_id)
       if (server) await patchServer(tx, server.id, { network_info: JSON.stringify((JSON.parse(server.network_info) as NicInfo[]).filter((one) => one.port_id !== p.port_id)) })
     }))

@@ -44,7 +44,7 @@ export const attachVolumeFlow = (nova: Nova): Flow<AttachVolume> =>
         // Also of a server on no host: the volume is in use, as it was before attachments had connections.
         if (device) await completeVolumes(nova, [device])
       })
-      await f.step('settle', async () => settle(nova, p, [], {}, (await liveServer(nova, p.server_id)).host))
+      await f.step('settle', async () => settle(nova, f, p, [], {}, (await liveServer(nova, p.server_id)).host))
     },
   )
 
@@ -58,7 +58,7 @@ export const detachVolumeFlow = (nova: Nova): Flow<AttachVolume> =>
       const other = (JSON.parse((await liveServer(nova, p.server_id)).private) as ServerPrivate).old_attachments?.[p.device_id]
       if (other !== undefined) await letAttachmentsGo(nova, { [p.device_id]: other })
     })
-    await f.step('settle', async () => settle(nova, p, [], {}, (await liveServer(nova, p.server_id)).host))
+    await f.step('settle', async () => settle(nova, f, p, [], {}, (await liveServer(nova, p.server_id)).host))
   })
 
 async function takeFromGuest(nova: Nova, p: AttachVolume, signal?: AbortSignal): Promise<void> {

@@ -2,7 +2,7 @@
  * create-server: claim a host → ports (+) → volumes → guest (+) → ACTIVE. A host that cannot build the guest is given up and the next one
  * tried. What fails for good leaves the server in ERROR with the reason; its deletion takes the rest away.
  */
-import { defineFlow, type Flow } from '#base/flow/definition.ts'
+import { defineFlow, type Flow, type FlowRun } from '#base/flow/definition.ts'
 import { type FaultData, faultFromData, faultToData, isFault } from '#base/fault.ts'
 import type { Allocations } from '#placement/contract/allocations.ts'
 import { POWER_NUMBER } from '../core/states.ts'
@@ -71,7 +71,7 @@ export const createServerFlow = (nova: Nova): Flow<CreateServer> =>
           before = built.fault
           continue
         }
-        await f.step('active', () => activate(nova, p, place))
+        await f.step('active', () => activate(nova, f, p, place))
         return
       }
     },
@@ -161,8 +161,8 @@ async function unbuild(nova: Nova, p: CreateServer, place: Place, { nics, fault 
   if (p.has_devices) await unholdVolumes(nova, p.server_id)
 }
 
-async function activate(nova: Nova, p: CreateServer, place: Place): Promise<void> {
+async function activate(nova: Nova, f: FlowRun, p: CreateServer, place: Place): Promise<void> {
   const patch: Partial<ServerRow> = { vm_state: 'active', power_state: POWER_NUMBER.running, launched_at: nova.world.clock.now(), progress: 0 }
-  await settle(nova, p, BUILD_LOCKS, patch, place.host)
+  await settle(nova, f, p, BUILD_LOCKS, patch, place.host)
   if (nova.wakes.wantsRefresh(p.server_id)) await refreshNetwork(nova, p.server_id)
 }

@@ -3,7 +3,7 @@
  * not answer does not hold it up: the deleted row is the tombstone by which its agent ends the guest later (S1, S15).
  */
 import { isFault } from '#base/fault.ts'
-import { defineFlow, type Flow } from '#base/flow/definition.ts'
+import { defineFlow, type Flow, type FlowRun } from '#base/flow/definition.ts'
 import { deleteImage } from '#glance/contract/images.ts'
 import type { Nova } from '../house.ts'
 import { blockDevicesOf, deleteBlockDevicesOf } from '../store/block-devices.ts'
@@ -32,7 +32,7 @@ export const deleteServerFlow = (nova: Nova): Flow<ServerWork> =>
       await f.step('quiet', (signal) => nova.engine.idle('server', p.server_id, f.id, signal))
       const buried = await f.step('guest', (signal) => endGuest(nova, p.server_id, signal))
       await f.step('release', (signal) => releaseAll(nova, p.server_id, signal))
-      await f.step('gone', () => gone(nova, p, buried))
+      await f.step('gone', () => gone(nova, f, p, buried))
     },
   )
 
@@ -102,7 +102,7 @@ export async function persist<T>(nova: Nova, signal: AbortSignal, work: () => Pr
   }
 }
 
-async function gone(nova: Nova, p: ServerWork, buried: boolean): Promise<void> {
+async function gone(nova: Nova, f: FlowRun, p: ServerWork, buried: boolean): Promise<void> {
   const now = nova.world.clock.now()
   const server = await serverById(nova.db, p.server_id)
   if (!server || server.deleted === 1) return
@@ -111,5 +111,5 @@ async function gone(nova: Nova, p: ServerWork, buried: boolean): Promise<void> {
     await dropConsoleTokens(tx, { server_id: p.server_id })
     for (const move of server.vm_state === 'resized' ? await migrationsOfServer(tx, p.server_id, { statuses: OPEN_MIGRATIONS }) : []) await patchMigration(tx, move.uuid, { status: 'confirmed', updated_at: now })
   })
-  await settle(nova, p, ['deleting', 'soft-deleting'], { vm_state: 'deleted', deleted: 1, buried: buried ? 1 : 0, terminated_at: now, power_state: 0 }, server.host)
+  await settle(nova, f, p, ['deleting', 'soft-deleting'], { vm_state: 'deleted', deleted: 1, buried: buried ? 1 : 0, terminated_at: now, power_state: 0 }, server.host)
 }

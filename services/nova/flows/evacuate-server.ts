@@ -65,7 +65,7 @@ export const evacuateServerFlow = (nova: Nova): Flow<EvacuateServer> =>
         const now = nova.world.clock.now()
         const running = built.power_state === 'running'
         await settle(
-          nova, p, LOCKS,
+          nova, f, p, LOCKS,
           { vm_state: running ? 'active' : 'stopped', power_state: POWER_NUMBER[built.power_state], host: place.host, node: place.node, host_id: place.host_id, availability_zone: place.zone, network_info: JSON.stringify(built.nics), launched_at: now, fault: null },
           place.host,
           (tx) => patchMigration(tx, p.migration, { status: 'done', updated_at: now }),

@@ -85,7 +85,7 @@ export const liveMigrateServerFlow = (nova: Nova): Flow<LiveMigrateServer> => {
           const port = ports.find((one) => one.id === nic.port_id)
           return port ? nicOf(port, nic, nic.own) : nic
         })
-        await settle(nova, p, LOCKS, { vm_state: power === 'paused' ? 'paused' : 'active', power_state: POWER_NUMBER[power], host: place.host, node: place.node, host_id: place.host_id, availability_zone: place.zone, network_info: JSON.stringify(nics), progress: 0 }, place.host, (tx) =>
+        await settle(nova, f, p, LOCKS, { vm_state: power === 'paused' ? 'paused' : 'active', power_state: POWER_NUMBER[power], host: place.host, node: place.node, host_id: place.host_id, availability_zone: place.zone, network_info: JSON.stringify(nics), progress: 0 }, place.host, (tx) =>
           patchMigration(tx, p.migration, { status: 'completed', updated_at: now }),
         )
       })

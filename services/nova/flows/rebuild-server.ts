@@ -41,7 +41,7 @@ export const rebuildServerFlow = (nova: Nova): Flow<RebuildServer> =>
     })
     await f.step('settle', async () => {
       const patch: Partial<ServerRow> = { vm_state: p.power === 'running' ? 'active' : 'stopped', power_state: POWER_NUMBER[done.power_state], fault: null, launched_at: nova.world.clock.now(), progress: 0 }
-      await settle(nova, p, LOCKS, patch, (await liveServer(nova, p.server_id)).host)
+      await settle(nova, f, p, LOCKS, patch, (await liveServer(nova, p.server_id)).host)
     })
   })
 

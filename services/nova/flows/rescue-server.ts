@@ -22,5 +22,5 @@ export const rescueServerFlow = (nova: Nova): Flow<RescueServer> =>
       const answer = await callCompute(nova, server.host_id!, 'rescue', { server_id: server.id, image_id: p.image_id, ...drive }, { signal })
       return { ...answer, host: server.host }
     })
-    await f.step('settle', () => settle(nova, p, ['rescuing'], { vm_state: 'rescued', power_state: POWER_NUMBER[power_state], launched_at: nova.world.clock.now() }, host))
+    await f.step('settle', () => settle(nova, f, p, ['rescuing'], { vm_state: 'rescued', power_state: POWER_NUMBER[power_state], launched_at: nova.world.clock.now() }, host))
   })

@@ -3,7 +3,7 @@
  * (held by the migration) until the user confirms or reverts.
  */
 import { isFault } from '#base/fault.ts'
-import { defineFlow, type Flow } from '#base/flow/definition.ts'
+import { defineFlow, type Flow, type FlowRun } from '#base/flow/definition.ts'
 import { POWER_NUMBER } from '../core/states.ts'
 import type { Nova } from '../house.ts'
 import { blockDevicesOf } from '../store/block-devices.ts'
@@ -60,7 +60,7 @@ export const resizeServerFlow = (nova: Nova): Flow<ResizeServer> =>
         (signal) => move(nova, p, place, same, signal),
         (result) => moveBack(nova, p, place, same, result),
       )
-      await f.step('finish', (signal) => finish(nova, p, place, moved, signal))
+      await f.step('finish', (signal) => finish(nova, f, p, place, moved, signal))
     },
   )
 
@@ -114,7 +114,7 @@ async function moveBack(nova: Nova, p: ResizeServer, place: Place, same: boolean
   if (p.was === 'active') await callCompute(nova, p.source.host_id, 'powerOn', about)
 }
 
-async function finish(nova: Nova, p: ResizeServer, place: Place, moved: Moved, signal: AbortSignal): Promise<void> {
+async function finish(nova: Nova, f: FlowRun, p: ResizeServer, place: Place, moved: Moved, signal: AbortSignal): Promise<void> {
   const server = await liveServer(nova, p.server_id)
   if (server.vm_state === 'resized') return
   await moveServer(nova, nova.db, server.id, { task_state: RESIZE_LOCKS }, { task_state: 'resize_finish' })
@@ -130,5 +130,5 @@ async function finish(nova: Nova, p: ResizeServer, place: Place, moved: Moved, s
     vm_state: 'resized', power_state: POWER_NUMBER[power_state], host: place.host, node: place.node, host_id: place.host_id, availability_zone: place.zone, network_info: JSON.stringify(moved.nics),
     flavor: JSON.stringify(p.flavor), flavor_id: p.flavor.flavorid, vcpus: p.flavor.vcpus, memory_mb: p.flavor.memory_mb, launched_at: now, progress: 100,
   }
-  await settle(nova, p, RESIZE_LOCKS, patch, place.host, (tx) => patchMigration(tx, p.migration, { status: 'finished', updated_at: now }))
+  await settle(nova, f, p, RESIZE_LOCKS, patch, place.host, (tx) => patchMigration(tx, p.migration, { status: 'finished', updated_at: now }))
 }

@@ -53,7 +53,7 @@ export const confirmResizeFlow = (nova: Nova): Flow<SettleResize> =>
         const server = await liveServer(nova, p.server_id)
         const now = nova.world.clock.now()
         const off = server.power_state === POWER_NUMBER.shutdown
-        await settle(nova, p, ['resize_confirming'], { vm_state: off ? 'stopped' : 'active', progress: 0, private: withoutMove(server.private) }, server.host, (tx) => patchMigration(tx, p.migration, { status: 'confirmed', updated_at: now }))
+        await settle(nova, f, p, ['resize_confirming'], { vm_state: off ? 'stopped' : 'active', progress: 0, private: withoutMove(server.private) }, server.host, (tx) => patchMigration(tx, p.migration, { status: 'confirmed', updated_at: now }))
       })
     },
   )
@@ -89,7 +89,7 @@ export const revertResizeFlow = (nova: Nova): Flow<SettleResize> =>
         const now = nova.world.clock.now()
         const source = await nova.hosts.byId(move.source_host_id)
         await settle(
-          nova, p, ['resize_reverting'],
+          nova, f, p, ['resize_reverting'],
           {
             vm_state: power === 'running' ? 'active' : 'stopped', power_state: POWER_NUMBER[power], host: move.source_compute, node: move.source_node, host_id: move.source_host_id, ...(source ? { availability_zone: source.zone } : {}),
             flavor: JSON.stringify(flavor), flavor_id: flavor.flavorid, vcpus: flavor.vcpus, memory_mb: flavor.memory_mb, progress: 0, private: withoutMove(server.private),

@@ -2,7 +2,7 @@
  * shelve-server: off → snapshot (+) → perhaps off its host. A shelved server costs no host, an offloaded one holds its addresses, volumes and
  * image only. offload-server is the second half alone.
  */
-import { defineFlow, type Flow } from '#base/flow/definition.ts'
+import { defineFlow, type Flow, type FlowRun } from '#base/flow/definition.ts'
 import { isFault } from '#base/fault.ts'
 import { updatePort } from '#neutron/contract/network.ts'
 import { POWER_NUMBER } from '../core/states.ts'
@@ -55,17 +55,17 @@ export const shelveServerFlow = (nova: Nova): Flow<ShelveServer> =>
         })
       }
       if (p.offload) await f.step('offload', (signal) => offload(nova, p, signal))
-      await f.step('settle', () => shelved(nova, p, p.offload, p.image_id))
+      await f.step('settle', () => shelved(nova, f, p, p.offload, p.image_id))
     },
   )
 
 export const offloadServerFlow = (nova: Nova): Flow<ServerWork> =>
   defineFlow<ServerWork>('offload-server', { deadline: nova.config.action_deadline, failed: (p, fault, cancelled) => letGo(nova, p, LOCKS, fault, cancelled) }, async (f, p) => {
     await f.step('offload', (signal) => offload(nova, p, signal))
-    await f.step('settle', () => shelved(nova, p, true, undefined))
+    await f.step('settle', () => shelved(nova, f, p, true, undefined))
   })
 
-async function shelved(nova: Nova, p: ServerWork, away: boolean, imageId: string | undefined): Promise<void> {
+async function shelved(nova: Nova, f: FlowRun, p: ServerWork, away: boolean, imageId: string | undefined): Promise<void> {
   const server = await liveServer(nova, p.server_id)
   const own = JSON.parse(server.private) as ServerPrivate
   const patch: Partial<ServerRow> = {
@@ -74,7 +74,7 @@ async function shelved(nova: Nova, p: ServerWork, away: boolean, imageId: string
     private: JSON.stringify({ ...own, shelved_at: own.shelved_at ?? nova.world.clock.now(), ...(imageId === undefined ? {} : { shelved_image_id: imageId }) }),
     ...(away ? { host: null, node: null, host_id: null, availability_zone: null } : {}),
   }
-  await settle(nova, p, LOCKS, patch, server.host)
+  await settle(nova, f, p, LOCKS, patch, server.host)
 }
 
 /** Guest, claim, bindings and connections are the host's no more; the volumes stay held for the server. */

@@ -32,7 +32,7 @@ export const snapshotServerFlow = (nova: Nova): Flow<SnapshotServer> =>
         await callCompute(nova, server.host_id!, 'snapshot', { server_id: server.id, image_id: p.image_id, format: p.format }, { signal, timeout: nova.config.action_deadline })
       })
       if (p.rotation) await f.step('rotate', () => rotate(nova, p.server_id, p.rotation!))
-      await f.step('settle', async () => settle(nova, p, LOCKS, {}, (await liveServer(nova, p.server_id)).host))
+      await f.step('settle', async () => settle(nova, f, p, LOCKS, {}, (await liveServer(nova, p.server_id)).host))
     },
   )
 

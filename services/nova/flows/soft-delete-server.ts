@@ -14,7 +14,7 @@ export const softDeleteServerFlow = (nova: Nova): Flow<ServerWork> =>
       const server = await liveServer(nova, p.server_id)
       if (server.host_id !== null) await callCompute(nova, server.host_id, 'powerOff', { server_id: server.id }, { signal })
     })
-    await f.step('settle', () => settle(nova, p, ['soft-deleting'], { vm_state: 'soft-delete', power_state: POWER_NUMBER.shutdown }))
+    await f.step('settle', () => settle(nova, f, p, ['soft-deleting'], { vm_state: 'soft-delete', power_state: POWER_NUMBER.shutdown }))
   })
 
 export const restoreServerFlow = (nova: Nova): Flow<ServerWork> =>
@@ -26,6 +26,6 @@ export const restoreServerFlow = (nova: Nova): Flow<ServerWork> =>
     await f.step('settle', async () => {
       const server = await serverById(nova.db, p.server_id)
       const { soft_deleted_at: _at, old_vm_state: _old, ...own } = JSON.parse(server?.private ?? '{}') as ServerPrivate
-      await settle(nova, p, ['restoring'], { vm_state: 'active', power_state: POWER_NUMBER.running, private: JSON.stringify(own) })
+      await settle(nova, f, p, ['restoring'], { vm_state: 'active', power_state: POWER_NUMBER.running, private: JSON.stringify(own) })
     })
   })

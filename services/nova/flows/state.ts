@@ -1,4 +1,5 @@
 /** The one place where a server changes its state: by compare-and-swap, with a log line and a mark in the trace. */
+import type { FlowRun } from '#base/flow/definition.ts'
 import { type FaultData, type FaultKind } from '#base/fault.ts'
 import { narrowScope } from '#base/scope.ts'
 import type { Tx } from '#base/sql/database.ts'
@@ -40,13 +41,14 @@ function fromText({ vm_state, task_state }: Expected): string {
   return `${vm_state ?? 'any'}/${task}`
 }
 
-/** The good end of a flow: the state it brought about, the lock let go, the action closed. Twice is once. Without locks it changes no state. */
-export async function settle(nova: Nova, work: ServerWork, locks: readonly string[], patch: StatePatch, host?: string | null, also?: (tx: Tx<NovaTables>) => Promise<unknown>): Promise<void> {
+/** The good end of a flow: the state it brought about, the lock let go, the action closed, the flow ended, all in one. Without locks it changes no state. */
+export async function settle(nova: Nova, f: FlowRun, work: ServerWork, locks: readonly string[], patch: StatePatch, host?: string | null, also?: (tx: Tx<NovaTables>) => Promise<unknown>): Promise<void> {
   await nova.db.transaction(async (tx) => {
     if (locks.length > 0) await moveServer(nova, tx, work.server_id, { task_state: locks }, { task_state: null, ...patch })
     await also?.(tx)
     const now = nova.world.clock.now()
     await finishAction(tx, work.action_id, [{ event: work.event, start: work.started_at, finish: now, result: 'Success', ...(host ? { host } : {}) }], null, now)
+    await f.conclude(tx)
   })
   nova.wakes.ended(work.action_id, work.server_id, 'well')
 }

@@ -1,6 +1,6 @@
 /** unshelve-server: back on where it still is, or claim (+) → build (+) on any host, from the image that shelving made. */
 import { isFault } from '#base/fault.ts'
-import { defineFlow, type Flow } from '#base/flow/definition.ts'
+import { defineFlow, type Flow, type FlowRun } from '#base/flow/definition.ts'
 import { POWER_NUMBER } from '../core/states.ts'
 import type { Nova } from '../house.ts'
 import { blockDevicesOf } from '../store/block-devices.ts'
@@ -48,7 +48,7 @@ export const unshelveServerFlow = (nova: Nova): Flow<UnshelveServer> =>
         await callCompute(nova, server.host_id!, 'powerOn', { server_id: server.id }, { signal })
       })
     }
-    await f.step('settle', () => back(nova, p, place, nics))
+    await f.step('settle', () => back(nova, f, p, place, nics))
     await f.step('image', async () => {
       const server = await liveServer(nova, p.server_id)
       const { shelved_image_id } = JSON.parse(server.private) as ServerPrivate
@@ -75,9 +75,9 @@ async function build(nova: Nova, p: UnshelveServer, place: Place, signal: AbortS
   }
 }
 
-async function back(nova: Nova, p: UnshelveServer, place: Place | undefined, nics: NicInfo[] | undefined): Promise<void> {
+async function back(nova: Nova, f: FlowRun, p: UnshelveServer, place: Place | undefined, nics: NicInfo[] | undefined): Promise<void> {
   const server = await liveServer(nova, p.server_id)
   const { shelved_at: _at, ...own } = JSON.parse(server.private) as ServerPrivate
   const there = place ? { host: place.host, node: place.node, host_id: place.host_id, availability_zone: place.zone } : {}
-  await settle(nova, p, LOCKS, { vm_state: 'active', power_state: POWER_NUMBER.running, private: JSON.stringify(own), ...there, ...(nics ? { network_info: JSON.stringify(nics), launched_at: nova.world.clock.now() } : {}) }, place?.host ?? server.host)
+  await settle(nova, f, p, LOCKS, { vm_state: 'active', power_state: POWER_NUMBER.running, private: JSON.stringify(own), ...there, ...(nics ? { network_info: JSON.stringify(nics), launched_at: nova.world.clock.now() } : {}) }, place?.host ?? server.host)
 }
