@@ -112,6 +112,19 @@ Commands:
   .action(async (command, options) => (await import('./keystone.ts')).keystone(command, options))
 
 program
+  .command('swift <verb>')
+  .description('where the bytes of objects lie (places), and moving them to another storage policy (move)')
+  .addOption(data())
+  .option('--config <file>', 'an ondol.yaml')
+  .option('--to <policy>', 'the policy that the containers are to have (move)')
+  .option('--container <account/name>', 'this container')
+  .option('--account <account>', 'all containers of this account')
+  .option('--all', 'all containers')
+  .option('--json', 'for programs')
+  .addHelpText('after', '\nA move goes on while the cloud runs. Ctrl-C stops it; the same command goes on where it was.\n\nExamples:\n  ./ondol swift places\n  ./ondol swift move --to gold --container AUTH_4f1c0a52c2a14a7d8a41e9d5b8c1f3aa/photos\n  ./ondol swift move --to gold --all\n')
+  .action(async (verb, options) => (await import('./swift.ts')).swift(verb, options))
+
+program
   .command('routes')
   .description('every operation this cloud answers')
   .option('--json', 'for programs')

@@ -1,15 +1,16 @@
 /** What `ondol.yaml` may say under `swift`. */
 import type { ConfigSchema } from '#base/config.ts'
 import { type Limits, limits } from './core/limits.ts'
+import type { DriverKind, PolicyConfig, S3Place } from './core/policies.ts'
 import type { Digest } from './core/signature.ts'
 
 export interface SwiftConfig {
   durability: 'safe' | 'fast'
-  driver: 'files' | 's3' | 'memory'
-  s3: { url: string; bucket: string; region: string; access_key: string; secret_key: string }
+  driver: DriverKind
+  s3: S3Place
   max_file_size: number
   limits: Limits
-  policies: { name: string }[]
+  policies: PolicyConfig[]
   reseller_prefix: string
   operator_roles: string[]
   reader_roles: string[]
@@ -44,11 +45,11 @@ export const swiftConfig: ConfigSchema = {
     s3: {
       type: 'object',
       description: 'The store behind the driver s3.',
-      properties: { url: text('', 'Its URL, e.g. http://192.0.2.20:7480.'), bucket: text('ondol-objects', 'Bucket of all bytes; made when it is not there.'), region: text('us-east-1', 'Region that signatures name.'), access_key: text('', 'Access key.'), secret_key: text('', 'Secret key.') },
+      properties: { url: text('', 'Its URL, e.g. http://192.0.2.20:7480.'), bucket: text('ondol-objects', 'Bucket of all bytes; made when it is not there.'), region: text('us-east-1', 'Region that signatures name.'), access_key: text('', 'Access key.'), secret_key: text('', 'Secret key.'), storage_class: text('', 'Storage class of what is written, e.g. an erasure-coded pool of Ceph; empty: the standard one of the bucket.'), placement: text('', 'Placement target in which the bucket is made; empty: the standard one.') },
     },
     max_file_size: whole(limits.max_file_size, 'Most bytes of one object.'),
     limits: { type: 'object', description: "Limits of names, metadata and listings, as Swift's.", properties: Object.fromEntries(Object.entries(limits).filter(([name]) => name !== 'max_file_size').map(([name, value]) => [name, whole(value, `As Swift's ${name}.`)])) },
-    policies: list('Storage policies; the first is the default.', [{ name: 'Policy-0' }], { type: 'object', properties: { name: { type: 'string' } }, required: ['name'] }),
+    policies: list('Storage policies: {name, aliases?, default?, deprecated?, driver?: files|s3|memory, path?, durability?, s3?: {url, bucket, region?, access_key, secret_key, storage_class?, placement?}}. One without a driver has its bytes where `driver` says; the others have a place of their own. A name never changes.', [{ name: 'Policy-0' }], { type: 'object' }),
     reseller_prefix: text('AUTH_', 'What stands before the id of a project in the name of its account.'),
     operator_roles: list('Roles that may do everything in the account of their project.', ['admin', 'member', 'swiftoperator']),
     reader_roles: list('Roles that may read everything in the account of their project.', ['reader']),

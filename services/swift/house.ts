@@ -2,13 +2,15 @@
 import type { Database } from '#base/sql/database.ts'
 import type { HouseParts } from '#stack/house.ts'
 import type { SwiftConfig } from './config.ts'
-import type { BytesDriver } from './drivers/interface.ts'
+import type { Policy } from './core/policies.ts'
+import type { Pools } from './drivers/interface.ts'
 import type { Commits } from './store/commits.ts'
 import type { SwiftTables } from './store/tables.ts'
 
 export interface Swift extends Pick<HouseParts<SwiftConfig>, 'world' | 'config'> {
   db: Database<SwiftTables>
-  bytes: BytesDriver
+  bytes: Pools
+  policies: readonly Policy[]
   commits: Commits
   /** Root secrets of encryption by id, and the one for new objects. */
   secret: { current: string; keys: ReadonlyMap<string, Buffer> } | undefined

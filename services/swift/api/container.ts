@@ -4,6 +4,7 @@ import { hexId } from '#base/ids.ts'
 import { cleanAcl } from '../core/acl.ts'
 import { listPage } from '../core/listing.ts'
 import { mergeMetadata, type Metadata, truthy } from '../core/metadata.ts'
+import { defaultPolicy, policyNamed } from '../core/policies.ts'
 import { pathOf, quote, unquote } from '../core/names.ts'
 import { type Swift, versionStamp, versionText } from '../house.ts'
 import { changeAccount, changeContainer, insertContainer, removeContainer } from '../store/accounts.ts'
@@ -85,8 +86,9 @@ async function change(house: Swift, ask: Ask, row: ContainerRow | undefined): Pr
   const { method, names, headers: given } = ask
   if (!row && method === 'POST') throw notFound('The resource could not be found.')
   const named = given['x-storage-policy']
-  const policy = named === undefined || named === '' || method === 'POST' ? undefined : house.config.policies.find((one) => one.name.toLowerCase() === named.toLowerCase())
+  const policy = named === undefined || named === '' || method === 'POST' ? undefined : policyNamed(house.policies, named)
   if (named !== undefined && named !== '' && method === 'PUT' && !policy) throw invalid(`Invalid X-Storage-Policy ${JSON.stringify(named)}`, { field: 'X-Storage-Policy' })
+  if (!row && policy?.deprecated) throw invalid(`Storage Policy ${JSON.stringify(policy.name)} is deprecated`, { field: 'X-Storage-Policy' })
   if (row && policy && policy.name !== row.policy) throw conflict('The container has another storage policy.')
   if (!row) await assertAccountLives(house, ask)
   const own = isOwner(house, ask.who, names.account) || ask.granted !== undefined || mayAdminister(house, ask, metadataOf(await accountSeen(house, ask, names.account))[ACCOUNT_ACL], names.account)
@@ -100,7 +102,7 @@ async function change(house: Swift, ask: Ask, row: ContainerRow | undefined): Pr
     return done(method === 'POST' ? 204 : 202)
   }
   if (!(await accountSeen(house, ask, names.account))) await changeAccount(house.db, names.account, now, (old) => old)
-  const made: ContainerRow = { id: hexId(house.world.random), account: names.account, name: names.container, metadata: JSON.stringify(next({})), policy: policy?.name ?? house.config.policies[0]!.name, object_count: 0, bytes_used: 0, created_at: now, changed_at: now }
+  const made: ContainerRow = { id: hexId(house.world.random), account: names.account, name: names.container, metadata: JSON.stringify(next({})), policy: (policy ?? defaultPolicy(house.policies)).name, object_count: 0, bytes_used: 0, created_at: now, changed_at: now }
   const first = await insertContainer(house.db, made)
   forget(ask)
   return first ? done(201) : done(202)

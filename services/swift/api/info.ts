@@ -1,10 +1,10 @@
 /** `/info`: what this store can do, in Swift's words. */
 import type { Swift } from '../house.ts'
 
-export function infoOf({ config }: Swift): Record<string, unknown> {
+export function infoOf({ config, policies }: Swift): Record<string, unknown> {
   return {
     swift: {
-      version: '2.30.1', strict_cors_mode: true, policies: config.policies.map((one, i) => ({ name: one.name, aliases: one.name, ...(i === 0 ? { default: true } : {}) })),
+      version: '2.30.1', strict_cors_mode: true, policies: policies.filter((one) => !one.deprecated).map((one) => ({ name: one.name, aliases: [one.name, ...one.aliases].join(', '), ...(one.default ? { default: true } : {}) })),
       allow_account_management: true, account_autocreate: true, allow_open_expired: false, valid_api_versions: ['v1', 'v1.0'], ...config.limits, max_file_size: config.max_file_size,
     },
     account_quotas: {},

@@ -2,15 +2,17 @@
 import { createCipheriv, createHmac } from 'node:crypto'
 import { Readable, Transform } from 'node:stream'
 import { createHash } from 'node:crypto'
-import { Fault } from '#base/fault.ts'
+import { Fault, unavailable } from '#base/fault.ts'
 import type { Swift } from '../house.ts'
 import type { Stored } from '../store/tables.ts'
 import { concatenated } from './deliver.ts'
 
 export interface Kept { bytes_id: string; size: number; etag: string; secret_id: string | null }
 
-/** Takes a stream whole; resolves when it is durable. `etag` is what the client says it is. `length`: what it announced. */
-export async function keepBytes(house: Swift, source: AsyncIterable<Uint8Array>, options: { etag?: string | undefined; limit?: number; length?: number | undefined }): Promise<Kept> {
+/** Takes a stream whole; resolves when it is durable, where the policy has its bytes. `etag` is what the client says it is. `length`: what it announced. */
+export async function keepBytes(house: Swift, policy: string, source: AsyncIterable<Uint8Array>, options: { etag?: string | undefined; limit?: number; length?: number | undefined }): Promise<Kept> {
+  const pool = house.policies.find((one) => one.name === policy)?.pool
+  if (pool === undefined) throw unavailable('The storage policy of this container is not configured.', { detail: `swift.policies does not name ${policy}` })
   const limit = Math.min(options.limit ?? Number.POSITIVE_INFINITY, house.config.max_file_size)
   const md5 = createHash('md5')
   let size = 0
@@ -34,7 +36,7 @@ export async function keepBytes(house: Swift, source: AsyncIterable<Uint8Array>,
     etag = md5.digest('hex')
     if (options.etag !== undefined && options.etag !== etag) throw new Fault('unprocessable', 'Unable to process the contained instructions')
   }
-  const bytes_id = await house.bytes.write(judged(), options.length)
+  const bytes_id = await house.bytes.write(pool, judged(), options.length)
   return { bytes_id, size, etag, secret_id: secret ? `${secret.current}.${salt}` : null }
 }
 

@@ -16,7 +16,7 @@ export const quotas: Layer = (house, inner) => async (ask) => {
     for (const name of set) {
       const bare = name.replace(/^x-remove-/, 'x-')
       const policy = POLICY.exec(bare)
-      if (policy && !house.config.policies.some((one) => one.name.toLowerCase() === policy[2])) throw invalid('Invalid storage policy in the name of a quota.', { field: name })
+      if (policy && !house.policies.some((one) => one.name.toLowerCase() === policy[2])) throw invalid('Invalid storage policy in the name of a quota.', { field: name })
       const value = name === bare ? headers[name]! : ''
       if (value !== '' && !/^\d+$/.test(value)) throw invalid(bare.includes('count') ? 'Invalid count quota.' : 'Invalid bytes quota.', { field: name })
       delete ask.headers[name]

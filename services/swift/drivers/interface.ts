@@ -25,3 +25,17 @@ export interface BytesDriver {
   compact?(live: (ids: string[]) => Promise<Set<string>>, moved: (from: string, to: string) => Promise<boolean>, before: number): Promise<void>
   close(): Promise<void>
 }
+
+/** The places that the storage policies name, as one (pools.ts). */
+export interface Pools {
+  readonly names: readonly string[]
+  /** As `BytesDriver.write`; `unavailable` when there is no place of this name. */
+  write(pool: string, source: AsyncIterable<Uint8Array>, length?: number): Promise<string>
+  read(id: string, start: number, end: number): Promise<Readable>
+  remove(ids: readonly string[]): Promise<void>
+  verify(id: string): Promise<Verdict>
+  quarantine(id: string): Promise<void>
+  /** One place alone, with its ids as they stand in rows; absent when nothing has this name. */
+  of(pool: string): Omit<BytesDriver, 'close'> | undefined
+  close(): Promise<void>
+}

@@ -1,8 +1,6 @@
 /** Swift's API, and what keeps the store in order: the sweeper (expired, replaced, accounts that were deleted), the auditor, the reconciler of bytes and rows. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { hexId } from '#base/ids.ts'
-import { invalid } from '#base/fault.ts'
 import { type Reconciler, startReconciler } from '#base/reconcile.ts'
 import type { World } from '#base/world.ts'
 import { corridor } from '#stack/corridor.ts'
@@ -11,20 +9,19 @@ import { layersOf } from '../api/layers.ts'
 import { s3Dialect, s3Routes } from '../api/s3/door.ts'
 import { identities } from '../api/s3/identity.ts'
 import type { SwiftConfig } from '../config.ts'
-import { memoryBytes } from '../drivers/fake/memory-bytes.ts'
-import { fileBytes } from '../drivers/files/file-bytes.ts'
 import type { BytesDriver } from '../drivers/interface.ts'
-import { s3Bytes } from '../drivers/s3/s3-bytes.ts'
 import { audit, reconcile, sweep } from '../flows/keep-order.ts'
 import type { Swift } from '../house.ts'
 import { plate, routesOf } from '../service.ts'
 import { commitsOf } from '../store/commits.ts'
 import type { SwiftTables } from '../store/tables.ts'
+import { bytesOf } from './bytes.ts'
 
 export interface SwiftProcess extends ControlProcess {
   readonly house: Swift
 }
 
+/** `bytes`: in the place of the driver that `swift.driver` names. */
 export function controlProcess(parts: HouseParts<SwiftConfig>, bytes?: BytesDriver): SwiftProcess {
   const { world, config } = parts
   const db = parts.db.as<SwiftTables>()
@@ -36,7 +33,7 @@ export function controlProcess(parts: HouseParts<SwiftConfig>, bytes?: BytesDriv
     world,
     config,
     db,
-    bytes: bytes ?? driverOf(parts),
+    ...bytesOf(parts, bytes),
     commits: commitsOf(db, () => world.clock.now()),
     secret: config.encryption.enabled ? secrets : undefined,
     tokenKey: world.random.bytes(32),
@@ -72,16 +69,6 @@ export function controlProcess(parts: HouseParts<SwiftConfig>, bytes?: BytesDriv
       await house.bytes.close()
     },
   }
-}
-
-function driverOf(parts: HouseParts<SwiftConfig>): BytesDriver {
-  const { config, world } = parts
-  if (config.driver === 'memory') return memoryBytes(() => world.clock.now())
-  if (config.driver === 's3') {
-    for (const key of ['url', 'access_key', 'secret_key'] as const) if (config.s3[key] === '') throw invalid(`swift.driver is s3, and swift.s3.${key} is not given`, { field: `swift.s3.${key}` })
-    return s3Bytes(config.s3, world.clock, () => hexId(world.random))
-  }
-  return fileBytes(join(parts.dataDir, 'bytes'), config.durability, () => hexId(world.random))
 }
 
 /** Root secrets by id (the last in the order of ids encrypts) and the key of tokens; made once, mode 0600. */

@@ -1,12 +1,14 @@
 /** What the rows say of bytes: which are held, which may go, which are bad. */
 import type { Database, Sql } from '#base/sql/database.ts'
 import { isDuplicate } from '#base/sql/engine-error.ts'
+import { poolOf } from '../core/policies.ts'
 import type { QuarantineRow, Stored, SwiftTables } from './tables.ts'
 
 type Db = Sql<SwiftTables>
 
-export async function dueBytes(db: Db, now: number): Promise<string[]> {
-  return (await db.query.selectFrom('swift_cleanup').select('bytes_id').where('due_at', '<=', now).limit(500).execute()).map((row) => row.bytes_id)
+/** In the order of ids, behind `after`. */
+export async function dueBytes(db: Db, now: number, after: string): Promise<string[]> {
+  return (await db.query.selectFrom('swift_cleanup').select('bytes_id').where('due_at', '<=', now).where('bytes_id', '>', after).orderBy('bytes_id').limit(500).execute()).map((row) => row.bytes_id)
 }
 
 export async function forgetBytes(db: Db, ids: readonly string[]): Promise<void> {
@@ -19,6 +21,21 @@ export async function heldBytes(db: Db, ids: readonly string[]): Promise<Set<str
   const held = new Set<string>()
   for (const table of ['swift_objects', 'swift_versions', 'swift_upload_parts', 'swift_cleanup'] as const) {
     for (const row of await db.query.selectFrom(table).select('bytes_id').where('bytes_id', 'in', ids).execute()) held.add(row.bytes_id)
+  }
+  return held
+}
+
+/** Places with a name in which rows have bytes; composite objects are not looked into. Jumps from one place to the next by the index. */
+export async function poolsHeld(db: Db): Promise<Set<string>> {
+  const held = new Set<string>()
+  for (const table of ['swift_objects', 'swift_versions', 'swift_upload_parts'] as const) {
+    for (let from = '@'; ; ) {
+      const row = await db.query.selectFrom(table).select('bytes_id').where('bytes_id', '>', from).where('bytes_id', '<', 'A').orderBy('bytes_id').limit(1).executeTakeFirst()
+      if (!row) break
+      held.add(poolOf(row.bytes_id))
+      // What follows the slash in the order of bytes.
+      from = `@${poolOf(row.bytes_id)}0`
+    }
   }
   return held
 }
@@ -45,7 +62,7 @@ export async function objectsAfter(db: Db, after: { container_id: string; name: 
 export async function relocateBytes(db: Database<SwiftTables>, from: string, to: string): Promise<boolean> {
   return db.transaction(async (tx) => {
     let moved = 0n
-    for (const table of ['swift_objects', 'swift_versions'] as const) moved += (await tx.query.updateTable(table).set({ bytes_id: to }).where('bytes_id', '=', from).executeTakeFirst()).numUpdatedRows
+    for (const table of ['swift_objects', 'swift_versions', 'swift_upload_parts'] as const) moved += (await tx.query.updateTable(table).set({ bytes_id: to }).where('bytes_id', '=', from).executeTakeFirst()).numUpdatedRows
     return moved > 0n
   })
 }

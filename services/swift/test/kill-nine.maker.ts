@@ -19,10 +19,10 @@ export interface Store {
   close(): Promise<void>
 }
 
-export async function openStore(dir: string): Promise<Store> {
+export async function openStore(dir: string, settings: Record<string, unknown> = {}): Promise<Store> {
   const here = world({ random: systemRandom })
   const db = await openDatabase({ url: `sqlite:${join(dir, 'ondol.db')}`, durability: 'safe' })
-  const config = withDefaults(swiftConfig, { durability: 'safe' }) as SwiftConfig
+  const config = withDefaults(swiftConfig, { durability: 'safe', ...settings }) as SwiftConfig
   const parts = { world: here, config, db, dataDir: dir, tokens: { facts: async () => personaFacts('member'), forget: () => {} }, authorizer: { check: () => true }, identityUrl: () => '', publicUrl: () => '' } as unknown as HouseParts<SwiftConfig>
   const house = controlProcess(parts)
   await migrate(db, [house.plate.migrations], 0)

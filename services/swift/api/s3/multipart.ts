@@ -53,7 +53,7 @@ export async function uploadPart(at: S3Request): Promise<Answer> {
   if (length === undefined && headers['transfer-encoding'] === undefined) throw s3Fault('MissingContentLength')
   if ((length ?? 0) > MOST) throw s3Fault('EntityTooLarge', undefined, { MaxSizeAllowed: String(MOST) })
   if (!copying) at.rq.http.sendContinue?.()
-  const kept = await keepBytes(house, source, { length, limit: MOST, ...(copying ? {} : { etag: md5Header(headers) }) }).catch((thrown: unknown) => {
+  const kept = await keepBytes(house, (await bucketRow(at)).policy, source, { length, limit: MOST, ...(copying ? {} : { etag: md5Header(headers) }) }).catch((thrown: unknown) => {
     throw (thrown as { kind?: string }).kind === 'unprocessable' ? s3Fault('BadDigest') : thrown
   })
   const now = house.world.clock.now()

@@ -7,7 +7,7 @@ import { remoteHandler } from '#base/http/client.ts'
 import { type HttpResponse, isStream, readBody } from '#base/http/message.ts'
 import { percent, signingKey } from '../../core/s3/signature.ts'
 
-export interface S3Options { url: string; bucket: string; region: string; access_key: string; secret_key: string }
+export interface S3Options { url: string; bucket: string; region: string; access_key: string; secret_key: string; storage_class?: string; placement?: string }
 
 export interface S3Answer { status: number; headers: Record<string, string>; body: Buffer }
 

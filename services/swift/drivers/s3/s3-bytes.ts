@@ -32,7 +32,7 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
     ready ??= (async () => {
       const head = await s3.ask('HEAD', '')
       if (head.status !== 404) return
-      const made = await s3.ask('PUT', '')
+      const made = await s3.ask('PUT', '', {}, options.placement ? Buffer.from(`<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>:${options.placement}</LocationConstraint></CreateBucketConfiguration>`) : undefined)
       if (made.status >= 300 && made.status !== 409) throw unavailable('The bucket of the store cannot be made.', { detail: made.body.toString().slice(0, 200) })
     })().catch((thrown: unknown) => {
       ready = undefined
@@ -42,8 +42,9 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
   }
   const wrong = (what: string, answer: { status: number; body: Buffer }): Fault =>
     answer.status === 507 || /QuotaExceeded/.test(answer.body.toString()) ? new Fault('insufficient_storage', 'There is no room left for this object.') : unavailable('The store of the bytes refused them.', { detail: `${what}: ${answer.status} ${answer.body.toString().slice(0, 200)}`, data: { retry_after: 5 } })
+  const chosen: Record<string, string> = options.storage_class ? { 'x-amz-storage-class': options.storage_class } : {}
   const put = async (key: string, query: Record<string, string>, bytes: Buffer): Promise<string> => {
-    const answer = await s3.ask('PUT', key, query, bytes)
+    const answer = await s3.ask('PUT', key, query, bytes, 'uploadId' in query ? {} : chosen)
     if (answer.status !== 200) throw wrong('put', answer)
     const etag = String(answer.headers.etag ?? '').replaceAll('"', '')
     // A store that encrypts gives other etags; one that gives an MD5 must give the right one.
@@ -73,7 +74,7 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
       let size = 0
       const part = async (bytes: Buffer): Promise<void> => {
         if (upload === undefined) {
-          const begun = await s3.ask('POST', key, { uploads: '' })
+          const begun = await s3.ask('POST', key, { uploads: '' }, undefined, chosen)
           if (begun.status !== 200) throw wrong('begin', begun)
           upload = textOf(parseXml(begun.body, 'InitiateMultipartUploadResult'), 'UploadId')
         }

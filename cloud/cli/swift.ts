@@ -1,0 +1,98 @@
+/** `ondol swift`: where the bytes of objects lie, and moving them to another storage policy. Works on the data of a cloud, running or not. */
+import { hostname } from 'node:os'
+import { join, resolve } from 'node:path'
+import { loadConfig } from '#base/config.ts'
+import { invalid } from '#base/fault.ts'
+import { openDatabase } from '#base/sql/open.ts'
+import { migrate } from '#base/sql/table.ts'
+import { world } from '#base/world.ts'
+import { remoteHandler } from '#base/http/client.ts'
+import { readBody } from '#base/http/message.ts'
+import type { SwiftConfig } from '#swift/config.ts'
+import { type SwiftManage, swiftManage } from '#swift/processes/manage.ts'
+import { type CloudConfig, configSchema } from '../config.ts'
+import { houses } from '../houses.ts'
+import { ask, type Place, placeOf, runningPid } from './place.ts'
+import { table } from './table.ts'
+
+export interface SwiftOptions {
+  data?: string
+  config?: string
+  to?: string
+  container?: string
+  account?: string
+  all?: boolean
+  json?: boolean
+}
+
+export async function swift(verb: string, options: SwiftOptions): Promise<void> {
+  if (verb !== 'places' && verb !== 'move') throw invalid(`Unknown command '${verb}': places, or move --to POLICY with --container ACCOUNT/NAME, --account ACCOUNT or --all.`)
+  const place = placeOf(options.data)
+  const config = (await loadConfig(configSchema(houses), { ...(options.config ? { file: resolve(options.config) } : {}), host: hostname(), env: process.env })) as unknown as CloudConfig & { swift: SwiftConfig }
+  const here = world({})
+  const db = await openDatabase({ url: config.database.url || `sqlite:${join(place.dir, 'ondol.db')}`, durability: config.database.durability })
+  try {
+    await migrate(db, houses.filter((house) => house.plate.name === 'swift').map((house) => house.plate.migrations), here.clock.now())
+    const manage = swiftManage({ world: here, config: config.swift, db, dataDir: join(config.shared_dir || place.dir, 'swift') })
+    try {
+      if (verb === 'places') await places(manage, options)
+      else await move(manage, place, options)
+    } finally {
+      await manage.close()
+    }
+  } finally {
+    await db.close()
+  }
+}
+
+async function places(manage: SwiftManage, options: SwiftOptions): Promise<void> {
+  const found = await manage.places()
+  if (options.json) process.stdout.write(`${JSON.stringify(found, null, 1)}\n`)
+  else process.stdout.write(table(['POLICY', 'DRIVER', 'CONTAINERS', 'OBJECTS', 'BYTES', 'LYING THERE'], found.map((one) => [`${one.policy}${one.default ? ' (default)' : ''}${one.deprecated ? ' (deprecated)' : ''}`, one.driver, one.containers, one.objects, one.bytes, one.lying])))
+}
+
+async function move(manage: SwiftManage, place: Place, options: SwiftOptions): Promise<void> {
+  if (!options.to) throw invalid('Say where to: --to POLICY')
+  const wishes = [options.container, options.account, options.all].filter((one) => one !== undefined && one !== false)
+  if (wishes.length !== 1) throw invalid('Say what, with one of --container ACCOUNT/NAME, --account ACCOUNT, --all.')
+  const [, account, name] = options.container === undefined ? [] : (/^([^/]+)\/([^/]+)$/.exec(options.container) ?? [])
+  if (options.container !== undefined && name === undefined) throw invalid('--container wants ACCOUNT/NAME, e.g. AUTH_4f1c…/photos')
+  await assertKnown(place, options.to)
+  const stop = new AbortController()
+  const onSignal = (): void => stop.abort()
+  process.once('SIGINT', onSignal)
+  process.once('SIGTERM', onSignal)
+  let told = performance.now()
+  const moved = await manage.move(options.to, options.container === undefined ? { account: options.account } : { account, container: name }, {
+    signal: stop.signal,
+    report: ({ objects, bytes }) => {
+      if (options.json || performance.now() - told < 2000) return
+      told = performance.now()
+      process.stdout.write(`${objects} objects, ${(bytes / 2 ** 20).toFixed(0)} MiB\n`)
+    },
+  })
+  process.off('SIGINT', onSignal)
+  process.off('SIGTERM', onSignal)
+  const stopped = stop.signal.aborted
+  if (moved.failed.length > 0 || stopped) process.exitCode = 1
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify({ ...moved, stopped }, null, 1)}\n`)
+    return
+  }
+  for (const one of moved.failed) process.stdout.write(`${one.container}/${one.object} stays where it is: ${one.reason}\n`)
+  process.stdout.write(`Moved ${moved.objects} objects, ${(moved.bytes / 2 ** 20).toFixed(1)} MiB, of ${moved.containers} containers to ${options.to}.${stopped ? ' Stopped; the same command goes on from here.' : ''}\n`)
+}
+
+/** What runs must know the policy before containers have it, or it could not take uploads into them. */
+async function assertKnown(place: Place, policy: string): Promise<void> {
+  if (!(await runningPid(place))) return
+  const { url } = (await ask(place, 'GET', '/status')) as { url: string }
+  const handler = remoteHandler(url)
+  try {
+    const answer = await handler({ method: 'GET', path: '/info', query: '', headers: {}, body: undefined, origin: url, remote: '' })
+    const { swift: info } = JSON.parse((await readBody(answer.body, 2 ** 20))!.toString()) as { swift: { policies: { aliases: string }[] } }
+    if (!info.policies.some((one) => one.aliases.toLowerCase().split(', ').includes(policy.toLowerCase()))) throw invalid(`The cloud that runs does not know the policy ${policy}: name it in its ondol.yaml and start it again first.`)
+  } finally {
+    handler.close()
+  }
+}
