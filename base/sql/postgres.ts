@@ -20,7 +20,8 @@ export function openPostgres<Schema>(options: OpenOptions): Database<Schema> {
     idle_in_transaction_session_timeout: 60_000,
     application_name: 'ondol',
     // A scan of a whole table makes a serializable transaction collide with every writer of that table: an index, where there is one, with a few.
-    options: `-c enable_seqscan=off${options.durability === 'fast' ? ' -c synchronous_commit=off' : ''}`,
+    // The price put on such a scan is beyond any bound, so that a table of ten rows without an index would be worth compiling: 30 ms each time.
+    options: `-c enable_seqscan=off -c jit=off${options.durability === 'fast' ? ' -c synchronous_commit=off' : ''}`,
     types: {
       getTypeParser: ((oid: number, format?: 'text' | 'binary') => (NUMBERS.has(oid) ? Number : pg.types.getTypeParser(oid, format as 'text'))) as typeof pg.types.getTypeParser,
     },

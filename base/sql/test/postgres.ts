@@ -16,7 +16,8 @@ function programs(): string[] {
   }
 }
 
-export async function startPostgres(): Promise<SqlServer | undefined> {
+/** `more`: further settings of the server, `name=value`. */
+export async function startPostgres(more: readonly string[] = []): Promise<SqlServer | undefined> {
   const [tool, initdb] = ['postgres', 'initdb'].map((name) => findTool(name, programs()))
   if (!tool || !initdb) return undefined
   const began = performance.now()
@@ -36,7 +37,7 @@ export async function startPostgres(): Promise<SqlServer | undefined> {
   }
   try {
     await runOnce(initdb, ['-D', data, '-U', 'ondol', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync', '--no-instructions'], user)
-    const settings = ['listen_addresses=127.0.0.1', `port=${port}`, `unix_socket_directories=${dir}`, 'fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'max_connections=200', 'shared_buffers=32MB']
+    const settings = ['listen_addresses=127.0.0.1', `port=${port}`, `unix_socket_directories=${dir}`, 'fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'max_connections=200', 'shared_buffers=32MB', ...more]
     const daemon = await startDaemon({ tool, args: ['-D', data, ...settings.flatMap((one) => ['-c', one])], user, dir, ready: () => admin('select 1'), stopSignal: 'SIGINT' })
     let serial = 0
     return {
