@@ -32,7 +32,8 @@ export function isBrokenReference(engine: Engine, thrown: unknown): boolean {
 export function isRetryable(engine: Engine, thrown: unknown): boolean {
   const error = thrown as EngineError
   if (engine === 'sqlite') return error?.errcode !== undefined && (error.errcode & 0xff) === SQLITE_BUSY
-  if (engine === 'postgres') return error?.code === '40001' || error?.code === '40P01'
+  // 0A000, 26000: a plan kept by the connection no longer fits, or is lost; the connection goes (postgres-driver.ts), and another makes its own.
+  if (engine === 'postgres') return error?.code === '40001' || error?.code === '40P01' || error?.code === '26000' || (error?.code === '0A000' && /cached plan/.test(error.message ?? ''))
   return error?.errno === 1213 || error?.errno === 1205
 }
 
