@@ -95,6 +95,7 @@ program
   .option('--from <url>', 'database of the other Keystone: mysql://…, postgres://… or sqlite:… (import)')
   .option('--fernet-keys <dir>', 'folder of its keys of tokens (import)')
   .option('--credential-keys <dir>', 'folder of its keys of credentials (import)')
+  .option('--force', 'make a new pair although there is one (create_jws_keypair)')
   .option('--domain <id>', 'only users of this domain (mapping purge)')
   .option('--password <word>', 'the password to set (password reset, bootstrap)')
   .option('--json', 'for programs')
@@ -104,6 +105,7 @@ Commands:
   fernet setup|rotate           keys of tokens
   credential setup|rotate|migrate   keys of credentials
   receipt setup|rotate          keys of auth receipts
+  create_jws_keypair            keys of tokens of the provider jws
   doctor                        what is not well
   mapping purge                 remove users that came by federation
   trust flush                   remove what is over

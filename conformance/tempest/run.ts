@@ -42,7 +42,7 @@ export async function runTempest(patterns: readonly string[], options: TempestOp
   const log = createLog({ level: 'warn', sinks: [{ form: 'person', sink: { write: (line) => void troubles.push(line) } }] })
   const cloud = await startCloud({ config: testedCloud(new URL(images.url).host), world: world({ log }) })
   try {
-    await makeWorkspace(dir, cloud, { httpImage: images.url, log: options.keep !== undefined })
+    await makeWorkspace(dir, cloud, { httpImage: images.url, log: options.keep !== undefined, enforceScope: options.packages?.includes('keystone_tempest_plugin') === true })
     const began = performance.now()
     const results = await runWorkers(dir, options.workers ?? 3, options.packages ?? PACKAGES, patterns)
     await writeFile(join(dir, 'results.json'), JSON.stringify(results, null, 1))

@@ -5,8 +5,9 @@ import type { Cloud } from '#cloud/start-cloud.ts'
 
 type Sections = Record<string, Record<string, string | number | boolean>>
 
-/** `httpImage` is a URL from which images may be imported; without `log` Tempest writes only errors down. */
-export async function makeWorkspace(dir: string, cloud: Cloud, { httpImage, log = false }: { httpImage?: string; log?: boolean } = {}): Promise<void> {
+/** `httpImage` is a URL from which images may be imported; without `log` Tempest writes only errors down. With `enforceScope` Keystone's plugin
+ * runs its personas: readers, members and admins of system, domains and projects. */
+export async function makeWorkspace(dir: string, cloud: Cloud, { httpImage, log = false, enforceScope = false }: { httpImage?: string; log?: boolean; enforceScope?: boolean } = {}): Promise<void> {
   for (const folder of ['etc', 'logs', 'lock']) await mkdir(join(dir, folder), { recursive: true })
   const admin = await login(cloud)
   const has = (service: string): boolean => cloud.controls.has(service)
@@ -34,7 +35,7 @@ export async function makeWorkspace(dir: string, cloud: Cloud, { httpImage, log 
       create_isolated_networks: has('neutron'),
     },
     identity: { uri_v3: identity, uri: identity, auth_version: 'v3', region, v3_endpoint_type: 'publicURL', default_domain_id: 'default', admin_role: 'admin', user_lockout_failure_attempts: 3, user_lockout_duration: 1, user_unique_last_password_count: 2 },
-    'identity-feature-enabled': { api_v2: false, api_v2_admin: false, api_v3: true, trust: true, project_tags: true, application_credentials: true, access_rules: true, security_compliance: true },
+    'identity-feature-enabled': { api_v2: false, api_v2_admin: false, api_v3: true, trust: true, project_tags: true, application_credentials: true, access_rules: true, security_compliance: true, enforce_scope: enforceScope },
     service_available: { nova: has('nova'), glance: true, neutron: has('neutron'), cinder: volume, swift: has('swift'), horizon: false },
     image: { region, disk_formats: 'raw', container_formats: 'bare,ovf,ova', image_caching_enabled: true, ...(httpImage ? { http_image: httpImage } : {}), build_timeout: 60, build_interval: 1 },
     'image-feature-enabled': { api_v2: true, api_v1: false, import_image: true, os_glance_reserved: true },

@@ -4,6 +4,7 @@ import type { HashCost } from './core/password-hash.ts'
 
 export interface KeystoneConfig {
   token: {
+    provider: 'fernet' | 'jws'
     /** Seconds a token lives. */
     expiration: number
     /** Seconds after its end during which a token still passes with `allow_expired`. */
@@ -12,6 +13,7 @@ export interface KeystoneConfig {
     max_active_keys: number
     key_repository: string
   }
+  jwt_tokens: { jws_private_key_repository: string; jws_public_key_repository: string }
   password_hashing: HashCost
   security_compliance: {
     lockout_failure_attempts: number | null
@@ -51,11 +53,16 @@ export const configSchema: ConfigSchema = {
   type: 'object',
   properties: {
     token: group('Tokens', {
+      provider: { type: 'string', enum: ['fernet', 'jws'], default: 'fernet', description: 'fernet: sealed, at most 255 bytes. jws: signed with ES256, so that others who have the public key can read them; longer. Only tokens of the one that is chosen are valid' },
       expiration: int(3600, 'Seconds a token lives'),
       allow_expired_window: int(172_800, 'Seconds after its end during which services may still fetch an expired token'),
       allow_rescope_scoped_token: bool(true, 'A scoped token may be exchanged for one of another scope'),
       max_active_keys: int(3, 'Fernet keys kept after a rotation'),
       key_repository: { type: 'string', default: '', description: 'Folder of the Fernet keys, the same on every machine of the control plane. Empty: fernet-keys in the data folder.' },
+    }),
+    jwt_tokens: group('Keys of JWS tokens', {
+      jws_private_key_repository: { type: 'string', default: '', description: 'Folder of private.pem, which signs. Empty: jws-keys/private in the data folder.' },
+      jws_public_key_repository: { type: 'string', default: '', description: 'Folder of the public keys that are believed, of every API machine. Empty: jws-keys/public in the data folder.' },
     }),
     password_hashing: group('How new passwords are hashed', {
       algorithm: { type: 'string', enum: ['argon2id', 'scrypt'], default: 'argon2id', description: 'For new passwords; old ones are verified as they are and hashed anew at the next login' },

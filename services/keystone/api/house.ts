@@ -4,12 +4,14 @@ import { unavailable } from '#base/fault.ts'
 import type { World } from '#base/world.ts'
 import type { KeystoneConfig } from '../config.ts'
 import { type EpochName, raiseEpoch } from '../store/epochs.ts'
+import { type JwsKeys, jwsKeys } from '../store/jws-keys.ts'
 import { type KeyRepository, keyRepository } from '../store/key-repository.ts'
 import { type LoadTables, memoryTables } from '../store/memory-tables.ts'
 import type { KeystoneTables } from '../store/tables.ts'
 import type { OpenDirectory } from '../core/directory.ts'
 import { type Directories, directories } from './directories.ts'
 import { type TokenOffice, tokenOffice } from './auth/token-office.ts'
+import { fernetSeal, jwsSeal } from './auth/token-seal.ts'
 
 export interface Keystone {
   world: World
@@ -18,6 +20,7 @@ export interface Keystone {
   tokens: TokenOffice
   loadTables: LoadTables
   tokenKeys: KeyRepository
+  jwsKeys: JwsKeys
   credentialKeys: KeyRepository
   receiptKeys: KeyRepository
   publicUrl(): string
@@ -48,13 +51,16 @@ export function keystoneHouse(parts: KeystoneParts): Keystone {
   const { world, config, db, dataDir } = parts
   const loadTables = memoryTables(db)
   const tokenKeys = keyRepository(world, config.token.key_repository || `${dataDir}/fernet-keys`, config.token.max_active_keys)
+  const { jws_private_key_repository, jws_public_key_repository } = config.jwt_tokens
+  const jws = jwsKeys(world, jws_private_key_repository || `${dataDir}/jws-keys/private`, jws_public_key_repository || `${dataDir}/jws-keys/public`)
   const house: Keystone = {
     world,
     config,
     db,
     loadTables,
     tokenKeys,
-    tokens: tokenOffice({ world, config, db, loadTables, keys: tokenKeys, publicUrl: parts.publicUrl }),
+    jwsKeys: jws,
+    tokens: tokenOffice({ world, config, db, loadTables, seal: config.token.provider === 'jws' ? jwsSeal(jws) : fernetSeal(tokenKeys), publicUrl: parts.publicUrl }),
     credentialKeys: keyRepository(world, config.credential.key_repository || `${dataDir}/credential-keys`, config.credential.max_active_keys),
     receiptKeys: keyRepository(world, `${dataDir}/receipt-keys`, 3),
     publicUrl: parts.publicUrl,

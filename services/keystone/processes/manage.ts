@@ -44,6 +44,8 @@ export interface KeystoneManage {
   /** Makes what is missing of the two folders of keys. */
   setupKeys(kind: KeyKind): Promise<number[]>
   rotateReceiptKeys(): Promise<void>
+  /** A new pair of keys for JWS tokens; answers the path of the public one. `conflict` when there is one, unless `replace`. */
+  createJwsKeys(replace: boolean): Promise<string>
   /** Takes over what another Keystone has. */
   import(wish: ImportWish): Promise<Imported>
   /** Removes users that came from outside (federation) of one domain, or of all: they come anew with their next login. Answers how many. */
@@ -99,6 +101,7 @@ export function keystoneManage(parts: ManageParts): KeystoneManage {
     },
     setupKeys: (kind) => ({ fernet: house.tokenKeys, credential: house.credentialKeys, receipt: house.receiptKeys })[kind].numbers(),
     rotateReceiptKeys: () => house.receiptKeys.rotate(),
+    createJwsKeys: (replace) => house.jwsKeys.create(replace),
     import: (wish) => importKeystone(house, wish),
     async purgeMapped(domain) {
       const rows = await findRows(db, 'keystone_users', { federated: 1, ...(domain === undefined ? {} : { domain_id: domain }) })
@@ -119,6 +122,7 @@ export function keystoneManage(parts: ManageParts): KeystoneManage {
         const { mode } = await stat(`${dataDir}/${kind}`)
         if ((mode & 0o077) !== 0) sick(`${kind}.mode`, `${dataDir}/${kind} can be read by others: chmod 0700.`)
       }
+      if (config.token.provider === 'jws' && (await house.jwsKeys.names()).length === 0) sick('jws-keys', 'No public key can be read: every token is refused.')
       if (config.token.max_active_keys < 2) sick('token.max_active_keys', 'With fewer than two active keys a rotation ends every token at once.')
       if (config.password_hashing.algorithm === 'argon2id' && config.password_hashing.memory_kib * config.password_hashing.passes < 19_456) sick('password_hashing', 'Passwords are hashed more cheaply than is safe outside of tests.')
       const compliance = config.security_compliance

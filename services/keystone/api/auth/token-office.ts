@@ -5,15 +5,15 @@ import { isFault, unauthenticated } from '#base/fault.ts'
 import { LRUCache } from 'lru-cache'
 import type { KeystoneConfig } from '../../config.ts'
 import { toSecond } from '../../core/instant.ts'
-import { packToken, type TokenRecord, unpackToken } from '../../core/token-payload.ts'
+import type { TokenRecord } from '../../core/token-payload.ts'
 import { readEpochs } from '../../store/epochs.ts'
-import type { KeyRepository } from '../../store/key-repository.ts'
 import type { LoadTables, MemoryTables } from '../../store/memory-tables.ts'
 import type { Db } from '../../store/rows.ts'
 import { findRow } from '../../store/rows.ts'
 import { judge, type Judged } from './judgement.ts'
 import { catalogFor, tokenBody } from './token-body.ts'
 import { tokenFacts } from './token-facts.ts'
+import type { TokenSeal } from './token-seal.ts'
 
 /** What a new token is to say; times and audit ids are the office's. */
 export type TokenWish = Omit<TokenRecord, 'issued_at' | 'expires_at' | 'audit_ids'> & {
@@ -44,7 +44,7 @@ export interface TokenOfficeParts {
   config: KeystoneConfig
   db: Db
   loadTables: LoadTables
-  keys: KeyRepository
+  seal: TokenSeal
   publicUrl(): string
 }
 
@@ -52,7 +52,7 @@ const KEPT = 10_000
 const KEPT_BODIES = 1_000
 
 export function tokenOffice(parts: TokenOfficeParts): TokenOffice {
-  const { world, config, db, loadTables, keys } = parts
+  const { world, config, db, loadTables, seal } = parts
   const cache = new LRUCache<string, KnownToken>({ max: KEPT })
   const withBody = new LRUCache<KnownToken, true>({ max: KEPT_BODIES, dispose: (_, known) => void (delete known.body, delete known.bareBody) })
   const federation_ttl = config.federation.default_authorization_ttl * 60_000
@@ -79,7 +79,7 @@ export function tokenOffice(parts: TokenOfficeParts): TokenOffice {
       for (const ground of [known.trust, known.application_credential, known.oauth]) if (ground?.expires_at != null) record.expires_at = Math.min(record.expires_at, toSecond(ground.expires_at))
       known.facts.expires_at = record.expires_at
       if (record.expires_at <= now) throw unauthenticated('The request you have made requires authentication.', { detail: 'What the token would stand on ends within this second' })
-      const token = await keys.encrypt(packToken(record), record.issued_at / 1000)
+      const token = await seal.seal(record)
       cache.set(token, known)
       return { token, known }
     },
@@ -87,8 +87,7 @@ export function tokenOffice(parts: TokenOfficeParts): TokenOffice {
       const epochs = await readEpochs(db)
       const known = cache.get(token)
       if (known && known.epochs === epochs && known.record.expires_at + grace > world.clock.now() && !isTimed(known)) return known
-      const content = await keys.decrypt(token)
-      const record = content && unpackToken(content.data, content.seconds * 1000)
+      const record = await seal.open(token)
       if (!record) return undefined
       try {
         const fresh = await judged(record, epochs, grace)
