@@ -39,7 +39,16 @@ export interface KeystoneConfig {
   receipt_expiration: number
   domain_configurations_from_database: boolean
   domains: Readonly<Record<string, { identity?: object; ldap?: object }>>
-  federation: { trusted_dashboard: readonly string[]; remote_id_attribute: string | null; default_authorization_ttl: number; federated_domain_name: string; assertion_prefix: string; trust_headers_from: readonly string[] }
+  federation: {
+    trusted_dashboard: readonly string[]
+    remote_id_attribute: string | null
+    default_authorization_ttl: number
+    federated_domain_name: string
+    assertion_prefix: string
+    trust_headers_from: readonly string[]
+    key_repository: string
+    openid: Readonly<Record<string, object>>
+  }
 }
 
 type Fact = ConfigNode
@@ -105,6 +114,11 @@ export const configSchema: ConfigSchema = {
       federated_domain_name: { type: 'string', default: 'Federated', description: 'Name of the domain of ephemeral users' },
       assertion_prefix: { type: 'string', default: '', description: 'Prefix of the attributes of an assertion' },
       trust_headers_from: { type: 'array', default: [], description: 'Peers whose headers are taken as assertions; from all others they are ignored' },
+      key_repository: { type: 'string', default: '', description: 'Folder of the keys of logins under way, the same on every machine of the control plane. Empty: federation-keys in the data folder.' },
+      openid: {
+        type: 'object', default: {}, additionalProperties: { type: 'object' },
+        description: 'Providers of OpenID Connect that Keystone asks itself, by identity provider: issuer, client_id, client_secret or client_secret_file; also protocol (openid), token_endpoint_auth_method, scopes, audiences (whom access tokens are meant for: the client), algorithms, bearer (auto, jwt, introspection, off), userinfo, and endpoints where there is no discovery',
+      } as unknown as Fact,
     }),
   },
 }

@@ -4,6 +4,7 @@ import type { ServicePlate } from '#stack/service.ts'
 import { federatedLoginRoutes } from './api/auth/federated-login.ts'
 import { scopeRoutes } from './api/auth/scopes.ts'
 import { tokenRoutes } from './api/auth/tokens.ts'
+import { webssoRoutes } from './api/auth/websso.ts'
 import { applicationCredentialRoutes } from './api/application-credentials.ts'
 import { catalogRoutes } from './api/catalog.ts'
 import { credentialRoutes } from './api/credentials.ts'
@@ -67,6 +68,7 @@ export function routesOf(house: Keystone): Route[] {
     ...oauth2Routes(house),
     ...federationRoutes(house),
     ...federatedLoginRoutes(house),
+    ...webssoRoutes(house),
   ]
   return routes
 }

@@ -10,6 +10,9 @@ import { type LoadTables, memoryTables } from '../store/memory-tables.ts'
 import type { KeystoneTables } from '../store/tables.ts'
 import type { OpenDirectory } from '../core/directory.ts'
 import { type Directories, directories } from './directories.ts'
+import { type RelyingParty, relyingParty } from './auth/relying-party.ts'
+import { openidProviders } from '../core/openid/settings.ts'
+import type { AskProvider } from '../core/openid/provider-door.ts'
 import { type TokenOffice, tokenOffice } from './auth/token-office.ts'
 import { fernetSeal, jwsSeal } from './auth/token-seal.ts'
 
@@ -23,6 +26,10 @@ export interface Keystone {
   jwsKeys: JwsKeys
   credentialKeys: KeyRepository
   receiptKeys: KeyRepository
+  /** Of what a browser carries during a login by an identity provider. */
+  federationKeys: KeyRepository
+  /** Providers of OpenID Connect that are asked from here, by identity provider. */
+  relyingParties: ReadonlyMap<string, RelyingParty>
   publicUrl(): string
   directories: Directories
   /** Inside the transaction of a change after which a token says less than before: no judgement made before it holds. */
@@ -41,6 +48,8 @@ export interface KeystoneParts {
   announce(): void
   /** Opens the directory of a domain (LDAP). Absent: every domain is in our tables. */
   openDirectory?: OpenDirectory
+  /** The way to identity providers, and to files that hold secrets. Absent: this process speaks with none. */
+  federation?: { ask: AskProvider; readFile(path: string): string }
 }
 
 function noDirectory(): never {
@@ -53,6 +62,7 @@ export function keystoneHouse(parts: KeystoneParts): Keystone {
   const tokenKeys = keyRepository(world, config.token.key_repository || `${dataDir}/fernet-keys`, config.token.max_active_keys)
   const { jws_private_key_repository, jws_public_key_repository } = config.jwt_tokens
   const jws = jwsKeys(world, jws_private_key_repository || `${dataDir}/jws-keys/private`, jws_public_key_repository || `${dataDir}/jws-keys/public`)
+  const outside = parts.federation
   const house: Keystone = {
     world,
     config,
@@ -63,6 +73,8 @@ export function keystoneHouse(parts: KeystoneParts): Keystone {
     tokens: tokenOffice({ world, config, db, loadTables, seal: config.token.provider === 'jws' ? jwsSeal(jws) : fernetSeal(tokenKeys), publicUrl: parts.publicUrl }),
     credentialKeys: keyRepository(world, config.credential.key_repository || `${dataDir}/credential-keys`, config.credential.max_active_keys),
     receiptKeys: keyRepository(world, `${dataDir}/receipt-keys`, 3),
+    federationKeys: keyRepository(world, config.federation.key_repository || `${dataDir}/federation-keys`, 3),
+    relyingParties: new Map(outside ? [...openidProviders(config.federation.openid, outside.readFile)].map(([idp_id, provider]) => [idp_id, relyingParty(world, outside.ask, provider)]) : []),
     publicUrl: parts.publicUrl,
     async revoke(tx, name = 'judgement') {
       await raiseEpoch(tx, name)

@@ -78,13 +78,23 @@ function pattern(text: string): RegExp {
 
 function fill(local: unknown, direct: readonly string[][]): unknown {
   if (Array.isArray(local)) return local.map((one) => fill(one, direct))
-  if (typeof local === 'object' && local !== null) return Object.fromEntries(Object.entries(local).map(([key, value]) => [key, fill(value, direct)]))
+  if (typeof local === 'object' && local !== null) return Object.fromEntries(Object.entries(local).map(([key, value]) => [key, key === 'groups' || key === 'group_ids' ? fillList(value, direct) : fill(value, direct)]))
   if (typeof local !== 'string') return local
   for (const [, index] of local.matchAll(/\{(\d+)\}/g)) if (!direct[Number(index)]) refused(`The mapping refers to {${index}}, which no requirement of its rule gives`)
   const whole = /^\{(\d+)\}$/.exec(local)
   const values = whole && direct[Number(whole[1])]
   if (values && values.length !== 1) return values
   return local.replaceAll(/\{(\d+)\}/g, (_, index: string) => (direct[Number(index)] ?? []).join(';'))
+}
+
+/** Where a text is a list: what came as one value stays one, whatever is written in it. */
+function fillList(local: unknown, direct: readonly string[][]): unknown {
+  const filled = fill(local, direct)
+  if (typeof local !== 'string' || typeof filled !== 'string') return filled
+  const used = [...local.matchAll(/\{(\d+)\}/g)].flatMap(([, index]) => direct[Number(index)] ?? [])
+  if (/^\{\d+\}$/.test(local)) return used
+  if (used.some((value) => value.includes(';'))) refused('A value that is to name groups has a ; in it')
+  return filled
 }
 
 const list = (value: unknown): string[] => (Array.isArray(value) ? (value as string[]) : String(value).split(';').map((one) => one.trim())).filter(Boolean)

@@ -1,4 +1,5 @@
 /** Wires Keystone together: the API, and the judge of tokens for this process. It has no worker: all its work is transactions. */
+import { readFileSync } from 'node:fs'
 import type { Serving } from '#base/bus/interface.ts'
 import { notFound } from '#base/fault.ts'
 import { hexId } from '#base/ids.ts'
@@ -14,6 +15,7 @@ import { NOTIFICATIONS_TOPIC, REVOKED, REVOKED_TOPIC } from '../contract/topics.
 import { hashGenerated, hashPassword, verifyPassword } from '../core/password-hash.ts'
 import { standingOf } from '../api/auth/standing.ts'
 import { ldapDirectory } from '../drivers/ldap.ts'
+import { askProvider } from '../drivers/provider-http.ts'
 import { plate, routesOf } from '../service.ts'
 import { bootstrap } from '../store/bootstrap.ts'
 import { currentPassword } from '../store/users.ts'
@@ -35,7 +37,7 @@ export function controlProcess(parts: HouseParts<KeystoneConfig>): IdentityProce
     tell()
     bus.fanout(REVOKED_TOPIC, REVOKED, { from: parts.owner }).catch((thrown: unknown) => log.warn('Failed to announce a revocation', { error: thrown }))
   }
-  const house = keystoneHouse({ world, config, db, dataDir: parts.dataDir, publicUrl: parts.publicUrl, announce, openDirectory: ldapDirectory })
+  const house = keystoneHouse({ world, config, db, dataDir: parts.dataDir, publicUrl: parts.publicUrl, announce, openDirectory: ldapDirectory, federation: { ask: askProvider, readFile: (path) => readFileSync(path, 'utf8') } })
   const routes = audited(world, parts.host, routesOf(house), (notification) => {
     bus.fanout(NOTIFICATIONS_TOPIC, 'info', notification).catch((thrown: unknown) => log.warn('Failed to tell an audit event', { event_type: notification.event_type, error: thrown }))
   })

@@ -307,4 +307,5 @@ export interface KeystoneTables {
   keystone_service_providers: ServiceProviderRow
   keystone_federated_users: FederatedUserRow
   keystone_expiring_memberships: ExpiringMembershipRow
+  keystone_used_once: { id: string; forget_at: number }
 }

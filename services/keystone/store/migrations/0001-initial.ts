@@ -83,5 +83,6 @@ export const initial: Migration = {
     await m.createTable('keystone_service_providers', { id: id(), auth_url: string(), sp_url: string(), description: nullable(text()), enabled: flag(), relay_state_prefix: string() }, { primary: ['id'] })
     await m.createTable('keystone_federated_users', { user_id: id(), idp_id: id(), protocol_id: id(), unique_id: string(), display_name: string() }, { primary: ['user_id', 'idp_id', 'protocol_id'], unique: [['idp_id', 'protocol_id', 'unique_id']] })
     await m.createTable('keystone_expiring_memberships', { user_id: id(), group_id: id(), idp_id: id(), verified_at: big() }, { primary: ['user_id', 'group_id', 'idp_id'] })
+    await m.createTable('keystone_used_once', { id: id(), forget_at: big() }, { primary: ['id'], index: [['forget_at']] })
   },
 }

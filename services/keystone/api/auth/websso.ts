@@ -1,0 +1,82 @@
+/** Web single sign-on: a dashboard sends its user here, the identity provider says who it is, and a form posts the token back to the dashboard. */
+import { invalid, unauthenticated } from '#base/fault.ts'
+import type { Reply, Route, Rq } from '#stack/route.ts'
+import { oneValue } from '../../core/attributes.ts'
+import { findRow } from '../../store/rows.ts'
+import type { Keystone } from '../house.ts'
+import { at } from '../steps.ts'
+import { federatedWish, headersOfPeer, logged, openDoor, wishOf } from './federated-login.ts'
+import { beginOpenid, finishOpenid, openidOf } from './openid.ts'
+import { UNCACHED } from './sealed.ts'
+import type { TokenWish } from './token-office.ts'
+
+const refused = (detail: string): never => {
+  throw unauthenticated('The request you have made requires authentication.', { detail })
+}
+
+/** Tokens go to dashboards that the operator has named, letter by letter, and to nobody else. */
+function assertTrusted(house: Keystone, origin: string): void {
+  if (!house.config.federation.trusted_dashboard.includes(origin)) throw unauthenticated(`${origin} is not a trusted dashboard host`)
+}
+
+export async function postToDashboard(house: Keystone, wish: TokenWish, origin: string, setCookie?: string): Promise<Reply> {
+  assertTrusted(house, origin)
+  const { token } = await house.tokens.issue(wish)
+  return { status: 200, headers: { ...UNCACHED, 'content-type': 'text/html; charset=utf-8', 'x-frame-options': 'DENY', ...(setCookie ? { 'set-cookie': setCookie } : {}) }, body: postBack(origin, token) }
+}
+
+export function webssoRoutes(house: Keystone): Route[] {
+  const begun = async (rq: Rq): Promise<Reply> => {
+    const origin = rq.query.get('origin') ?? ''
+    if (origin === '') throw invalid('Request must have an origin query parameter', { field: 'origin' })
+    assertTrusted(house, origin)
+    const protocol_id = rq.params.protocol_id!
+    const idp_id = rq.params.idp_id ?? (await idpOf(house, rq, protocol_id))
+    const party = openidOf(house, idp_id, protocol_id)
+    if (party) {
+      await openDoor(house, idp_id, protocol_id)
+      return beginOpenid(house, party, origin)
+    }
+    return postToDashboard(house, await federatedWish(house, idp_id, protocol_id, rq.http.headers, rq.http.remote), origin)
+  }
+  const finished = async (rq: Rq): Promise<Reply> => {
+    const { attributes, origin, setCookie } = await finishOpenid(house, rq)
+    return postToDashboard(house, await wishOf(house, rq.params.idp_id!, rq.params.protocol_id!, attributes), origin, setCookie)
+  }
+  const begin = (rq: Rq): Promise<Reply> => logged(house, begun(rq))
+  const finish = (rq: Rq): Promise<Reply> => logged(house, finished(rq))
+  const named = '/v3/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}'
+  const starts = ['/v3/auth/OS-FEDERATION/websso/{protocol_id}', `${named}/websso`]
+  return [
+    ...starts.flatMap((path) => (['GET', 'POST'] as const).map((method) => at(method, path, 'federation.websso', 200, begin, { access: 'public', bodyKind: 'none' }))),
+    at('GET', `${named}/callback`, 'federation.callback', 200, finish, { access: 'public', bodyKind: 'none' }),
+  ]
+}
+
+/** Whom a browser means that names a protocol only: the one provider that is asked here by it, else the one whose remote id the web server passes on. */
+async function idpOf(house: Keystone, rq: Rq, protocol_id: string): Promise<string> {
+  const own = [...house.relyingParties.values()].filter((one) => one.provider.protocol_id === protocol_id).map((one) => one.provider.idp_id)
+  if (own.length === 1) return own[0]!
+  if (own.length > 1) throw invalid(`Several identity providers speak ${protocol_id}: name one, by /v3/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/${protocol_id}/websso`, { field: 'protocol_id' })
+  const headers = headersOfPeer(house, rq.http.headers, rq.http.remote)
+  const name = house.config.federation.remote_id_attribute
+  const value = name === null ? undefined : oneValue(headers, name)
+  const row = value === undefined ? undefined : await findRow(house.db, 'keystone_idp_remote_ids', { remote_id: value })
+  return row?.idp_id ?? refused('No identity provider has this remote id')
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+const escape = (text: string): string => text.replaceAll(/[&<>"']/g, (letter) => ENTITIES[letter]!)
+
+/** A page that hands the token to the dashboard. */
+function postBack(origin: string, token: string): string {
+  return `<!DOCTYPE html>
+<html><head><meta charset="utf-8"><title>Keystone WebSSO redirect</title></head>
+<body><form id="sso" name="sso" action="${escape(origin)}" method="post">
+<p>Please wait…</p>
+<input type="hidden" name="token" id="token" value="${escape(token)}">
+<noscript><input type="submit" name="submit_no_javascript" id="submit_no_javascript" value="If your JavaScript is disabled, please click to continue"></noscript>
+</form><script>window.onload = function () { document.forms['sso'].submit() }</script></body></html>
+`
+}
+
