@@ -127,6 +127,16 @@ program
   .action(async (verb, options) => (await import('./swift.ts')).swift(verb, options))
 
 program
+  .command('data <verb>')
+  .description('the database: move --to URL takes all of it into another one, while the cloud is stopped')
+  .addOption(data())
+  .option('--config <file>', 'an ondol.yaml')
+  .option('--to <url>', 'a fresh database: postgres://user:secret@host/db, mysql://… or sqlite:/path')
+  .option('--json', 'for programs')
+  .addHelpText('after', '\nCtrl-C stops a move; the same command goes on where it was. The cloud must not run meanwhile. Bytes of objects and images,\nkeys and secrets stay in the data folder; ./ondol swift move takes objects elsewhere while the cloud runs.\n\nExample:\n  ./ondol down\n  ./ondol data move --to postgres://ondol:secret@192.0.2.10/ondol\n  ./ondol up --config ondol.yaml          with database.url in it\n')
+  .action(async (verb, options) => (await import('./data.ts')).data(verb, options))
+
+program
   .command('routes')
   .description('every operation this cloud answers')
   .option('--json', 'for programs')

@@ -24,6 +24,7 @@ import { HOST_PACKAGES } from '../guest-image/recipe.ts'
 import { type Machine, startCompute } from '../start-compute.ts'
 import { startCloud } from '../start-cloud.ts'
 import { traceFile } from '../trace-file.ts'
+import { assertNotMoved } from './data.ts'
 import { ask, type Place, placeOf, runningPid } from './place.ts'
 import { bold, paint } from './table.ts'
 
@@ -54,6 +55,7 @@ async function foreground(place: Place, options: UpOptions): Promise<void> {
   const configFile = options.config ? { configFile: resolve(options.config) } : {}
   const flags = options.role ? { role: options.role } : {}
   const config = (await loadConfig(configSchema(houses), { file: configFile.configFile, host, env: process.env, flags })) as unknown as CloudConfig
+  await assertNotMoved(place, config.database.url)
   const drivers = await chooseDrivers(options.drivers ?? config.drivers, { install: options.install, say, host })
   const file = fileSink(place.logFile)
   const level = (process.env.ONDOL_LOG__LEVEL ?? 'info') as Level
