@@ -20,10 +20,16 @@ export interface FlowRun {
   /** Aborts at the deadline, on cancel, and when the lease is lost. */
   readonly signal: AbortSignal
   /**
-   * Runs once and keeps its result, which must be JSON (undefined becomes null). `undo` gets the result when a later step fails.
+   * Runs once and keeps its result, which must be JSON (undefined becomes null). `undo` gets the result when a later step fails; it gets undefined
+   * when an owner died in this step and it was not finished since: then whatever may have been begun is to be found and undone.
    * Names are for people and for the check that a replay meets the same steps: keep them when you change a flow.
    */
-  step<T>(name: string, run: (signal: AbortSignal) => Promise<T> | T, undo?: (result: T) => Promise<unknown> | unknown): Promise<T>
+  step<T>(name: string, run: (signal: AbortSignal) => Promise<T> | T, undo?: (result: T | undefined) => Promise<unknown> | unknown): Promise<T>
+  /**
+   * A step past the point of no return: tried until it succeeds, also beyond the deadline. Only a cancel ends it, or the loss of the lease.
+   * What cannot be undone must be followed by such steps alone.
+   */
+  must<T>(name: string, run: (signal: AbortSignal) => Promise<T> | T): Promise<T>
   /**
    * Ends the flow well with the caller's transaction: what it writes (the resource free and in its new state) and the end of the flow are one.
    * From its commit on nothing is undone and nothing runs again, whoever fails or dies. To be called in the last step.

@@ -8,7 +8,7 @@ import { world } from '../world.ts'
 import { defineFlow, type Flow } from './definition.ts'
 import { FlowEngine, type FlowFaults } from './engine.ts'
 import { flowMigrations, listFlows, type FlowTables } from './journal.ts'
-import { eachCrash, eachFailure, type Trial } from './kit.ts'
+import { eachCrash, eachFailure, eachRelapse, type Trial } from './kit.ts'
 
 let place: TestDatabase
 let db: Database
@@ -80,6 +80,39 @@ test('a flow whose process dies at any step is taken over and finished', () =>
     assert.equal(view?.state, 'done')
     assert.equal(view?.attempts, 2)
   }))
+
+test('a flow that fails where an earlier owner died is undone whole', () =>
+  eachRelapse(building, async (trial) => {
+    const { made, failed } = trial as Building
+    assert.deepEqual([...made], [])
+    assert.equal(failed.length, 1)
+  }))
+
+test('past the point of no return a flow goes on until it is done, and what concluded is never undone', async () => {
+  const clock = new VirtualClock()
+  const seen: string[] = []
+  const flow = defineFlow<{ id: string }>('leap', { deadline: 5_000, failed: async () => void seen.push('failed') }, async (f) => {
+    await f.step('leap', () => void seen.push('leap'), () => void seen.push('undone'))
+    await f.must('land', () => {
+      seen.push('land')
+      if (seen.length < 8) throw new Error('not yet')
+    })
+    await f.must('end', async () => {
+      await db.transaction(async (tx) => f.conclude(tx))
+      throw new Error('after the end')
+    })
+  })
+  const id = `leap-${serial++}`
+  const engine = new FlowEngine({ house: `h${serial++}`, db, world: world({ clock }), owner: 'one' }, [flow as Flow<never>])
+  engine.open()
+  await db.transaction((tx) => engine.start(tx as never, flow, { id }, { resource_kind: 'house', resource_id: id }))
+  for (let i = 0; i < 200 && (await live(id)) > 0; i++) await clock.advance(1000)
+  assert.deepEqual(seen, ['leap', ...Array(7).fill('land')])
+  const [view] = await listFlows(db.as<FlowTables>(), { resource_id: id, limit: 1 })
+  assert.equal(view?.state, 'done')
+  assert.ok(clock.now() > view.deadline_at, 'beyond its deadline')
+  await engine.close()
+})
 
 test('a step that never ends is cut at the deadline, and a cancelled flow is undone', async () => {
   for (const how of ['deadline', 'cancel'] as const) {

@@ -4,6 +4,8 @@
  * - `eachFailure`: once for every step, that step throws; the flow must end `failed` and `undone` must find nothing left.
  * - `eachCrash`: once for every step, the process dies after the step ran and before it was recorded; another engine takes over,
  *   the step runs twice, and `finished` must find the whole result.
+ * - `eachRelapse`: once for every step that can still be undone, the process dies after the step ran and before it was recorded, and the owner that
+ *   takes over fails there; `undone` must find nothing left of what the dead one did.
  */
 import type { FlowFaults } from './engine.ts'
 import { Crash } from './runner.ts'
@@ -45,5 +47,27 @@ export async function eachCrash(make: () => Promise<Trial>, finished: (trial: Tr
       },
     })
     await finished(trial, step)
+  }
+}
+
+export async function eachRelapse(make: () => Promise<Trial>, undone: (trial: Trial, step: string) => Promise<void>): Promise<void> {
+  for (const step of await stepsOf(make)) {
+    const trial = await make()
+    let died = false
+    let relapsed = false
+    await trial.run({
+      before(_flow, at) {
+        if (at !== step || !died || relapsed) return
+        relapsed = true
+        throw new Error(`broken at ${step}`)
+      },
+      after(_flow, at) {
+        if (at !== step || died) return
+        died = true
+        throw new Crash()
+      },
+    })
+    // A last step that concluded is not run again.
+    if (relapsed) await undone(trial, step)
   }
 }

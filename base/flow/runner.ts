@@ -23,6 +23,7 @@ interface RunnerParts {
 
 interface Undo {
   index: number
+  name: string
   undo: (result: unknown) => Promise<unknown> | unknown
 }
 
@@ -37,7 +38,9 @@ export class FlowRunner {
   readonly #parts: RunnerParts
   readonly #journal: StepRecord[]
   readonly #undos: Undo[] = []
-  readonly #abort = new AbortController()
+  #abort = new AbortController()
+  /** Where a dead owner stood: what it began there may be half done. */
+  readonly #halfDone: number
   #abandoned = false
   #concluded = false
   #position = 0
@@ -46,6 +49,7 @@ export class FlowRunner {
     this.#parts = parts
     this.row = parts.row
     this.#journal = JSON.parse(parts.row.journal) as StepRecord[]
+    this.#halfDone = parts.row.attempts > 1 ? this.#journal.length : -1
     if (parts.row.cancel === 1) this.cancel()
   }
 
@@ -71,7 +75,7 @@ export class FlowRunner {
     const left = this.row.deadline_at - world.clock.now()
     const stop = this.row.state === 'running' ? world.clock.after(Math.max(0, left), () => this.#abort.abort(timedOut('The operation took longer than its deadline.', { code: 'flow.deadline' }))) : () => {}
     try {
-      const run: FlowRun = { id: this.row.id, signal: this.#abort.signal, step: (name, work, undo) => this.#step(name, work, undo as Undo['undo'] | undefined), conclude: (tx) => this.#conclude(tx) }
+      const run: FlowRun = { id: this.row.id, signal: this.#abort.signal, step: (name, work, undo) => this.#step(name, work, undo as Undo['undo'] | undefined), must: (name, work) => this.#step(name, work, undefined, true), conclude: (tx) => this.#conclude(tx) }
       await flow.body(run, params)
       if (!this.#concluded) await this.#write(ENDED_WELL)
     } catch (thrown) {
@@ -86,27 +90,48 @@ export class FlowRunner {
     }
   }
 
-  async #step<T>(name: string, work: (signal: AbortSignal) => Promise<T> | T, undo: Undo['undo'] | undefined): Promise<T> {
+  async #step<T>(name: string, work: (signal: AbortSignal) => Promise<T> | T, undo?: Undo['undo'], must = false): Promise<T> {
     const index = this.#position++
     const known = this.#journal[index]
     if (known) {
       if (known.name !== name) throw new Fault('internal', 'The operation cannot go on after an upgrade.', { detail: `step ${index} was ${known.name} and is now ${name}` })
-      if (undo && !known.undone) this.#undos.push({ index, undo })
+      if (undo && !known.undone) this.#undos.push({ index, name, undo })
       return known.result as T
     }
+    const begun = index === this.#halfDone
+    if (undo && begun) this.#undos.push({ index, name, undo })
     // An unwinding flow replays only to gather its undoings.
     if (this.row.state === 'unwinding') throw faultFromData(JSON.parse(this.row.error!) as FaultData)
-    const { world, house, faults, flow } = this.#parts
-    this.#abort.signal.throwIfAborted()
     this.row.step = name
-    await faults?.before?.(flow.name, name)
-    const result = ((await world.trace.span('step', house, name, () => this.#bounded(work))) ?? null) as T
-    await faults?.after?.(flow.name, name)
+    const result = must ? await this.#untilDone(name, work) : await this.#once(name, work)
+    await this.#parts.faults?.after?.(this.#parts.flow.name, name)
     if (this.#concluded) return result
     this.#journal.push({ name, result })
-    if (undo) this.#undos.push({ index, undo })
+    if (undo && !begun) this.#undos.push({ index, name, undo })
     await this.#write({ step: name, journal: JSON.stringify(this.#journal) })
     return result
+  }
+
+  async #once<T>(name: string, work: (signal: AbortSignal) => Promise<T> | T): Promise<T> {
+    const { world, house, faults, flow } = this.#parts
+    this.#abort.signal.throwIfAborted()
+    await faults?.before?.(flow.name, name)
+    return ((await world.trace.span('step', house, name, () => this.#bounded(work))) ?? null) as T
+  }
+
+  async #untilDone<T>(name: string, work: (signal: AbortSignal) => Promise<T> | T): Promise<T> {
+    const { world, house, flow } = this.#parts
+    for (let wait = 250; ; wait = Math.min(30_000, 2 * wait)) {
+      // Past its deadline it goes on all the same: there is no way back.
+      if (this.#abort.signal.aborted && !this.#abandoned && this.row.cancel === 0) this.#abort = new AbortController()
+      try {
+        return await this.#once(name, work)
+      } catch (thrown) {
+        if (thrown instanceof Crash || thrown instanceof Abandoned || this.#abandoned || this.#concluded || this.row.cancel === 1) throw thrown
+        world.log.module(`${house}.flow`).warn('Failed in a step that has to be done, and tries again', { flow: flow.name, step: name, wait, error: thrown })
+      }
+      await world.clock.sleep(wait, this.#abort.signal).catch(() => {})
+    }
   }
 
   /** The step's own end, or the abort and then at most GRACE for the step to notice. */
@@ -141,11 +166,11 @@ export class FlowRunner {
       this.row.error = JSON.stringify(fault)
       await this.#write({ state: 'unwinding', error: this.row.error })
     }
-    for (const { index, undo } of this.#undos.reverse()) {
-      const record = this.#journal[index]!
-      await this.#persist(`undo ${record.name}`, () => undo(record.result))
-      record.undone = true
-      await this.#write({ step: `undo ${record.name}`, journal: JSON.stringify(this.#journal) })
+    for (const { index, name, undo } of this.#undos.reverse()) {
+      const record = this.#journal[index]
+      await this.#persist(`undo ${name}`, () => undo(record?.result))
+      if (record) record.undone = true
+      await this.#write({ step: `undo ${name}`, journal: JSON.stringify(this.#journal) })
     }
     if (flow.options.failed) await this.#persist('failed', () => flow.options.failed!(params, fault, cancelled), Infinity)
     const state: FlowState = cancelled ? 'cancelled' : 'failed'

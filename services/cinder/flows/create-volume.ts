@@ -36,7 +36,7 @@ export const createVolume = (house: Cinder): Flow<CreateVolume> =>
         await setVolume(house.db, p.volume_id, { host: found[0]!, ...downloading })
         return found
       })
-      const host = await f.step('create', (signal) => createOnOne(house, p, hosts, signal), (at) => undo(house, p.volume_id, at))
+      const host = await f.step('create', (signal) => createOnOne(house, p, hosts, signal), (at) => undo(house, p.volume_id, at ? [at] : hosts))
       await f.step('publish', async () => {
         const now = house.world.clock.now()
         const done = await moveVolume(house.db, p.volume_id, ['creating', 'downloading', 'restoring-backup'], { status: 'available', host, launched_at: now, updated_at: now })
@@ -50,8 +50,9 @@ export async function isPublished(house: Cinder, volumeId: string): Promise<bool
   return ((await volumeById(house.db, volumeId))?.launched_at ?? null) !== null
 }
 
-async function undo(house: Cinder, volume_id: string, host: string): Promise<void> {
-  if (!(await isPublished(house, volume_id))) await house.agentAt(host).deleteVolume({ volume_id })
+async function undo(house: Cinder, volume_id: string, hosts: readonly string[]): Promise<void> {
+  if (await isPublished(house, volume_id)) return
+  for (const host of hosts) await house.agentAt(host).deleteVolume({ volume_id })
 }
 
 /** A backend that cannot is passed over for the next one; what the wish itself lacks is not asked of another. */

@@ -1,6 +1,7 @@
 /** attach-interface: port (+) → guest (+) → known. detach-interface is the way back. */
 import { isFault } from '#base/fault.ts'
 import { defineFlow, type Flow } from '#base/flow/definition.ts'
+import { listPorts } from '#neutron/contract/network.ts'
 import type { Nova } from '../house.ts'
 import { patchServer, serverById } from '../store/servers.ts'
 import type { NicInfo, ServerPrivate } from '../store/tables.ts'
@@ -35,7 +36,7 @@ export const attachInterfaceFlow = (nova: Nova): Flow<AttachInterface> =>
         })
         return nics[0]!
       },
-      (made) => releasePort(nova, made.port_id, made.own),
+      (made) => (made ? releasePort(nova, made.port_id, made.own) : releaseBegun(nova, p)),
     )
     await f.step(
       'guest',
@@ -53,6 +54,15 @@ export const attachInterfaceFlow = (nova: Nova): Flow<AttachInterface> =>
       if (!nics.some((one) => one.port_id === nic.port_id)) await patchServer(tx, server.id, { network_info: JSON.stringify([...nics, nic]) })
     }))
   })
+
+/** The port that a process that died may have made or taken. */
+async function releaseBegun(nova: Nova, p: AttachInterface): Promise<void> {
+  const { ports } = await nova.client.call(await nova.service(), 'neutron', listPorts, { query: { device_id: p.server_id } })
+  for (const port of ports) {
+    const begun = p.wish.port_id === undefined ? port.network_id === p.wish.network_id && !p.had.includes(port.id) : port.id === p.wish.port_id
+    if (begun) await releasePort(nova, port.id, p.wish.port_id === undefined)
+  }
+}
 
 export const detachInterfaceFlow = (nova: Nova): Flow<DetachInterface> =>
   defineFlow<DetachInterface>('detach-interface', { deadline: nova.config.action_deadline, failed: (p, fault, cancelled) => letGo(nova, p, [], fault, cancelled) }, async (f, p) => {

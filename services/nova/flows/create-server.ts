@@ -155,9 +155,9 @@ function isHostsFault(thrown: unknown): boolean {
   return ['internal', 'unavailable', 'timeout', 'insufficient_storage', 'not_implemented'].includes(thrown.kind) || thrown.code === 'nova.binding_failed'
 }
 
-async function unbuild(nova: Nova, p: CreateServer, place: Place, { nics, fault }: Built): Promise<void> {
-  if (!fault) await callCompute(nova, place.host_id, 'ensureNoGuest', { server_id: p.server_id, host_id: place.host_id })
-  await releasePorts(nova, p.server_id, nics)
+async function unbuild(nova: Nova, p: CreateServer, place: Place, built: Built | undefined): Promise<void> {
+  if (!built?.fault) await callCompute(nova, place.host_id, 'ensureNoGuest', { server_id: p.server_id, host_id: place.host_id })
+  await releasePorts(nova, p.server_id, built?.nics ?? p.nics.flatMap(({ port_id }) => (port_id === undefined ? [] : [{ port_id, own: false }])))
   if (p.has_devices) await unholdVolumes(nova, p.server_id)
 }
 

@@ -7,6 +7,7 @@ import { attachInterfaceFlow, detachInterfaceFlow } from './attach-interface.ts'
 import { attachVolumeFlow, detachVolumeFlow } from './attach-volume.ts'
 import { createServerFlow } from './create-server.ts'
 import { deleteServerFlow } from './delete-server.ts'
+import { dropImageFlow } from './drop-image.ts'
 import { evacuateServerFlow } from './evacuate-server.ts'
 import { liveMigrateServerFlow } from './live-migrate-server.ts'
 import { rebuildServerFlow } from './rebuild-server.ts'
@@ -32,6 +33,7 @@ export const makeFlows = (nova: Nova) => ({
   revertResize: revertResizeFlow(nova),
   liveMigrateServer: liveMigrateServerFlow(nova),
   evacuateServer: evacuateServerFlow(nova),
+  dropImage: dropImageFlow(nova),
   snapshotServer: snapshotServerFlow(nova),
   shelveServer: shelveServerFlow(nova),
   offloadServer: offloadServerFlow(nova),

@@ -13,9 +13,8 @@ import { migrationByUuid, patchMigration } from '../store/server-migrations.ts'
 import type { BlockDeviceRow, FlavorSnapshot, MigrationRow, NicInfo } from '../store/tables.ts'
 import { moveClaim, type Owner, release, returnClaim } from './claims.ts'
 import { callCompute } from './computes.ts'
-import { persist } from './delete-server.ts'
 import { guestWish } from './guest.ts'
-import { adoptAttachments, attachmentsOf, connectElsewhere, letGo as letAttachmentsGo } from './moving-volumes.ts'
+import { adoptAttachments, connectElsewhere, letStraysGo } from './moving-volumes.ts'
 import { nicOf } from './ports.ts'
 import { type Place, placeServer } from './scheduling.ts'
 import { letGo, liveServer, type ServerWork, settle } from './state.ts'
@@ -67,7 +66,7 @@ export const liveMigrateServerFlow = (nova: Nova): Flow<LiveMigrateServer> => {
       const prepared = await f.step(
         'prepare',
         (signal) => prepare(nova, p, place, signal),
-        (result) => unprepare(nova, p, place, result),
+        () => unprepare(nova, p, place),
       )
       await f.step('migrate', async (signal) => {
         await mark(p, 'running')
@@ -75,9 +74,9 @@ export const liveMigrateServerFlow = (nova: Nova): Flow<LiveMigrateServer> => {
         await callCompute(nova, p.source.host_id, 'migrateOut', { server_id: p.server_id, target: prepared.target }, { signal, timeout: nova.config.action_deadline })
         await mark(p, 'post-migrating')
       })
-      const power = await f.step('arrive', (signal) => persist(nova, signal, () => arrive(nova, p, place, prepared)))
-      await f.step('clean', (signal) => persist(nova, signal, () => clean(nova, p)))
-      await f.step('settle', async () => {
+      const power = await f.must('arrive', () => arrive(nova, p, place, prepared))
+      await f.must('clean', () => clean(nova, p))
+      await f.must('settle', async () => {
         const now = nova.world.clock.now()
         const server = await liveServer(nova, p.server_id)
         const ports = (await nova.client.call(await nova.service(), 'neutron', listPorts, { query: { device_id: server.id } })).ports
@@ -114,7 +113,7 @@ async function prepare(nova: Nova, p: LiveMigrateServer, place: Place, signal: A
     const layout = await callCompute(nova, server.host_id!, 'layout', { server_id: server.id }, { signal })
     return { target: await whenWired(nova, signal, () => callCompute(nova, place.host_id, 'prepareIncoming', { guest, layout }, { signal })), devices }
   } catch (thrown) {
-    await unprepare(nova, p, place, { devices }).catch((again: unknown) => nova.world.log.module('nova.migrate').warn('Failed to undo a preparation', { server: p.server_id, error: again }))
+    await unprepare(nova, p, place).catch((again: unknown) => nova.world.log.module('nova.migrate').warn('Failed to undo a preparation', { server: p.server_id, error: again }))
     throw thrown
   }
 }
@@ -133,7 +132,7 @@ async function whenWired<T>(nova: Nova, signal: AbortSignal, ask: () => Promise<
   }
 }
 
-async function unprepare(nova: Nova, p: LiveMigrateServer, place: Place, { devices }: Pick<Prepared, 'devices'>): Promise<void> {
+async function unprepare(nova: Nova, p: LiveMigrateServer, place: Place): Promise<void> {
   // Once the guest runs at the destination nothing may end it there.
   if ((await migrationByUuid(nova.db, p.migration))?.status === 'post-migrating') return
   await callCompute(nova, place.host_id, 'ensureNoGuest', { server_id: p.server_id, host_id: place.host_id })
@@ -144,8 +143,7 @@ async function unprepare(nova: Nova, p: LiveMigrateServer, place: Place, { devic
       if (!isFault(thrown, 'not_found')) throw thrown
     })
   }
-  const now = attachmentsOf(await blockDevicesOf(nova.db, server.id))
-  await letAttachmentsGo(nova, Object.fromEntries(Object.entries(attachmentsOf(devices)).filter(([device, attachment]) => now[device] !== attachment)))
+  await letStraysGo(nova, server.id, await blockDevicesOf(nova.db, server.id))
 }
 
 async function arrive(nova: Nova, p: LiveMigrateServer, place: Place, prepared: Prepared) {
@@ -156,11 +154,9 @@ async function arrive(nova: Nova, p: LiveMigrateServer, place: Place, prepared: 
       if (!isFault(thrown) || thrown.code !== 'PortBindingAlreadyActive') throw thrown
     })
   }
-  const old = attachmentsOf(await blockDevicesOf(nova.db, server.id))
   const { power_state } = await callCompute(nova, place.host_id, 'finishIncoming', { server_id: server.id, paused: p.was === 'paused' })
   await adoptAttachments(nova, prepared.devices)
-  const fresh = attachmentsOf(prepared.devices)
-  await letAttachmentsGo(nova, Object.fromEntries(Object.entries(old).filter(([device, attachment]) => fresh[device] !== attachment)))
+  await letStraysGo(nova, server.id, prepared.devices)
   return power_state
 }
 

@@ -1,6 +1,6 @@
 /** A server's volumes while it moves: connected to both hosts, until the move is settled and one side is let go. */
 import { isFault } from '#base/fault.ts'
-import { createAttachment, deleteAttachment, updateAttachment } from '#cinder/contract/attachments.ts'
+import { createAttachment, deleteAttachment, listAttachments, updateAttachment } from '#cinder/contract/attachments.ts'
 import type { Nova } from '../house.ts'
 import { patchBlockDevice } from '../store/block-devices.ts'
 import type { BlockDeviceRow } from '../store/tables.ts'
@@ -11,9 +11,25 @@ export type Attachments = Record<string, string>
 
 export const attachmentsOf = (devices: readonly BlockDeviceRow[]): Attachments => Object.fromEntries(devices.flatMap((device) => (isVolume(device) && device.attachment_id !== null ? [[device.id, device.attachment_id]] : [])))
 
-/** Second attachments, connected to the destination; nothing of the rows changes yet. What was made is taken away when one fails. */
+/** Ids of attachments of the server that no row of it names: those of a move that is under way, or was. */
+async function strayAttachments(nova: Nova, serverId: string, devices: readonly BlockDeviceRow[]): Promise<{ id: string; volume_id: string }[]> {
+  const named = new Set(Object.values(attachmentsOf(devices)))
+  const { attachments } = await nova.client.call(await nova.service(), 'cinder', listAttachments, { query: { instance_id: serverId, all_tenants: true } })
+  return attachments.filter(({ id }) => !named.has(id))
+}
+
+/** Ends the attachments that a move made and the rows do not name. */
+export async function letStraysGo(nova: Nova, serverId: string, devices: readonly BlockDeviceRow[]): Promise<void> {
+  if (devices.some(isVolume)) await letGo(nova, Object.fromEntries((await strayAttachments(nova, serverId, devices)).map(({ id }) => [id, id])))
+}
+
+/**
+ * Second attachments, connected to the destination; nothing of the rows changes yet. What was made is taken away when one fails; what a dead
+ * process made before goes first.
+ */
 export async function connectElsewhere(nova: Nova, serverId: string, devices: readonly BlockDeviceRow[], place: { host: string; host_ip: string }): Promise<BlockDeviceRow[]> {
   const caller = await nova.service()
+  await letStraysGo(nova, serverId, devices)
   const made: BlockDeviceRow[] = []
   const moved: BlockDeviceRow[] = []
   try {

@@ -103,7 +103,7 @@ export async function awaitWires(nova: Nova, serverId: string, ports: readonly P
 }
 
 /** Deletes the ports that Nova made and lets go of the others. Ports that are gone are no error. */
-export async function releasePorts(nova: Nova, serverId: string, nics: readonly NicInfo[]): Promise<void> {
+export async function releasePorts(nova: Nova, serverId: string, nics: readonly Pick<NicInfo, 'port_id' | 'own'>[]): Promise<void> {
   const caller = await nova.service()
   const { ports } = await nova.client.call(caller, 'neutron', listPorts, { query: { device_id: serverId } })
   const kept = new Set(nics.filter((nic) => !nic.own).map((nic) => nic.port_id))

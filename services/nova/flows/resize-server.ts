@@ -13,7 +13,7 @@ import type { BlockDeviceRow, FlavorSnapshot, NicInfo, ServerPrivate, ServerRow 
 import { moveClaim, type Owner, returnClaim } from './claims.ts'
 import { callCompute } from './computes.ts'
 import { guestWish } from './guest.ts'
-import { adoptAttachments, attachmentsOf, connectElsewhere, letGo as letAttachmentsGo } from './moving-volumes.ts'
+import { adoptAttachments, attachmentsOf, connectElsewhere, letStraysGo, returnTo } from './moving-volumes.ts'
 import { awaitWires, rebindPorts } from './ports.ts'
 import { type Place, placeServer } from './scheduling.ts'
 import { letGo, liveServer, moveServer, type ServerWork, settle } from './state.ts'
@@ -58,7 +58,7 @@ export const resizeServerFlow = (nova: Nova): Flow<ResizeServer> =>
       const moved = await f.step(
         'move',
         (signal) => move(nova, p, place, same, signal),
-        (result) => moveBack(nova, p, place, same, result),
+        () => moveBack(nova, p, place, same),
       )
       await f.step('finish', (signal) => finish(nova, f, p, place, moved, signal))
     },
@@ -94,20 +94,23 @@ async function move(nova: Nova, p: ResizeServer, place: Place, same: boolean, si
     return moved
   } catch (thrown) {
     // When this process ends, the next owner goes on from what is there.
-    if (!signal.aborted || isFault(signal.reason)) await moveBack(nova, p, place, same, moved).catch((again: unknown) => nova.world.log.module('nova.resize').warn('Failed to bring a server back', { server: p.server_id, error: again }))
+    if (!signal.aborted || isFault(signal.reason)) await moveBack(nova, p, place, same).catch((again: unknown) => nova.world.log.module('nova.resize').warn('Failed to bring a server back', { server: p.server_id, error: again }))
     throw thrown
   }
 }
 
-async function moveBack(nova: Nova, p: ResizeServer, place: Place, same: boolean, moved: Moved): Promise<void> {
+async function moveBack(nova: Nova, p: ResizeServer, place: Place, same: boolean): Promise<void> {
   const about = { server_id: p.server_id }
   if (same) await callCompute(nova, place.host_id, 'revertResize', about)
   else {
     await callCompute(nova, place.host_id, 'ensureNoGuest', { ...about, host_id: place.host_id })
     const server = await liveServer(nova, p.server_id)
-    const now = attachmentsOf(await blockDevicesOf(nova.db, server.id))
-    const extra = Object.fromEntries(Object.entries(attachmentsOf(moved.devices)).filter(([device, attachment]) => now[device] !== attachment))
-    await letAttachmentsGo(nova, extra)
+    const { old_attachments: old, old_vm_state: _was, ...own } = JSON.parse(server.private) as ServerPrivate
+    if (old !== undefined) {
+      await returnTo(nova, await blockDevicesOf(nova.db, server.id), old, { host: p.source.host, host_ip: (await nova.hosts.byId(p.source.host_id))?.host_ip ?? '' })
+      await patchServer(nova.db, server.id, { private: JSON.stringify(own) })
+    }
+    await letStraysGo(nova, server.id, await blockDevicesOf(nova.db, server.id))
     const { nics } = await rebindPorts(nova, server, p.source.host)
     await patchServer(nova.db, server.id, { network_info: JSON.stringify(nics) })
   }

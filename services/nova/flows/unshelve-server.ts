@@ -10,7 +10,6 @@ import { callCompute } from './computes.ts'
 import { guestWish } from './guest.ts'
 import { awaitWires, rebindPorts } from './ports.ts'
 import { type Place, placeServer } from './scheduling.ts'
-import { dropImage } from './snapshot-server.ts'
 import { letGo, liveServer, moveServer, type ServerWork, settle } from './state.ts'
 import { completeVolumes, connectVolumes, isOnVolume } from './volumes.ts'
 
@@ -49,11 +48,6 @@ export const unshelveServerFlow = (nova: Nova): Flow<UnshelveServer> =>
       })
     }
     await f.step('settle', () => back(nova, f, p, place, nics))
-    await f.step('image', async () => {
-      const server = await liveServer(nova, p.server_id)
-      const { shelved_image_id } = JSON.parse(server.private) as ServerPrivate
-      if (shelved_image_id !== undefined) await dropImage(nova, shelved_image_id).catch((thrown: unknown) => nova.world.log.module('nova.shelve').warn('Left the image of a shelved server', { image_id: shelved_image_id, error: thrown }))
-    })
   })
 
 async function build(nova: Nova, p: UnshelveServer, place: Place, signal: AbortSignal): Promise<NicInfo[]> {
@@ -77,7 +71,10 @@ async function build(nova: Nova, p: UnshelveServer, place: Place, signal: AbortS
 
 async function back(nova: Nova, f: FlowRun, p: UnshelveServer, place: Place | undefined, nics: NicInfo[] | undefined): Promise<void> {
   const server = await liveServer(nova, p.server_id)
-  const { shelved_at: _at, ...own } = JSON.parse(server.private) as ServerPrivate
+  const { shelved_at: _at, shelved_image_id: image_id, ...own } = JSON.parse(server.private) as ServerPrivate
   const there = place ? { host: place.host, node: place.node, host_id: place.host_id, availability_zone: place.zone } : {}
-  await settle(nova, f, p, LOCKS, { vm_state: 'active', power_state: POWER_NUMBER.running, private: JSON.stringify(own), ...there, ...(nics ? { network_info: JSON.stringify(nics), launched_at: nova.world.clock.now() } : {}) }, place?.host ?? server.host)
+  const cards = nics ? { network_info: JSON.stringify(nics), launched_at: nova.world.clock.now() } : {}
+  await settle(nova, f, p, LOCKS, { vm_state: 'active', power_state: POWER_NUMBER.running, private: JSON.stringify(own), ...there, ...cards }, place?.host ?? server.host, async (tx) => {
+    if (image_id !== undefined) await nova.engine.start(tx.as(), nova.flows.dropImage, { image_id }, { resource_kind: 'image', resource_id: image_id, project_id: server.project_id })
+  })
 }
