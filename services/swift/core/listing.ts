@@ -60,7 +60,8 @@ export async function listPage<Row extends { name: string }>(asked: Asked, read:
         if (out.length >= limit) break
         continue
       }
-      if (path === undefined && folder !== marker) out.push({ subdir: folder })
+      // As in Swift: the lower bound itself is no folder of the page, whichever way it is read.
+      if (path === undefined && folder !== asked[reverse ? 'end_marker' : 'marker']) out.push({ subdir: folder })
       const beyond = past(folder)
       if (reverse) high = { name: folder, also: false }
       else if (beyond === undefined) return out
