@@ -48,6 +48,7 @@ export interface KeystoneConfig {
     trust_headers_from: readonly string[]
     key_repository: string
     openid: Readonly<Record<string, object>>
+    saml: Readonly<Record<string, unknown>>
   }
 }
 
@@ -118,6 +119,10 @@ export const configSchema: ConfigSchema = {
       openid: {
         type: 'object', default: {}, additionalProperties: { type: 'object' },
         description: 'Providers of OpenID Connect that Keystone asks itself, by identity provider: issuer, client_id, client_secret or client_secret_file; also protocol (openid), token_endpoint_auth_method, scopes, audiences (whom access tokens are meant for: the client), algorithms, bearer (auto, jwt, introspection, off), userinfo, and endpoints where there is no discovery',
+      } as unknown as Fact,
+      saml: {
+        type: 'object', default: {}, additionalProperties: true,
+        description: 'SAML2, which Keystone speaks itself: entity_id of this Keystone (an address of its own), key_file and certificate_file for signed requests, and providers by identity provider: metadata_file, or entity_id, sso_url and certificate_files; also protocol (saml2), sign_requests, keystone (it is a Keystone, whose users come with an assertion for this one)',
       } as unknown as Fact,
     }),
   },

@@ -1,6 +1,6 @@
 /** What every verb of Keystone is given. */
 import type { Database, Tx } from '#base/sql/database.ts'
-import { unavailable } from '#base/fault.ts'
+import { invalid, unavailable } from '#base/fault.ts'
 import type { World } from '#base/world.ts'
 import type { KeystoneConfig } from '../config.ts'
 import { type EpochName, raiseEpoch } from '../store/epochs.ts'
@@ -12,6 +12,7 @@ import type { OpenDirectory } from '../core/directory.ts'
 import { type Directories, directories } from './directories.ts'
 import { type RelyingParty, relyingParty } from './auth/relying-party.ts'
 import { openidProviders } from '../core/openid/settings.ts'
+import { type SamlService, samlService } from '../core/saml/settings.ts'
 import type { AskProvider } from '../core/openid/provider-door.ts'
 import { type TokenOffice, tokenOffice } from './auth/token-office.ts'
 import { fernetSeal, jwsSeal } from './auth/token-seal.ts'
@@ -30,6 +31,8 @@ export interface Keystone {
   federationKeys: KeyRepository
   /** Providers of OpenID Connect that are asked from here, by identity provider. */
   relyingParties: ReadonlyMap<string, RelyingParty>
+  /** This Keystone as a service provider of SAML2. */
+  saml: SamlService
   publicUrl(): string
   directories: Directories
   /** Inside the transaction of a change after which a token says less than before: no judgement made before it holds. */
@@ -63,6 +66,8 @@ export function keystoneHouse(parts: KeystoneParts): Keystone {
   const { jws_private_key_repository, jws_public_key_repository } = config.jwt_tokens
   const jws = jwsKeys(world, jws_private_key_repository || `${dataDir}/jws-keys/private`, jws_public_key_repository || `${dataDir}/jws-keys/public`)
   const outside = parts.federation
+  const saml = samlService(outside ? config.federation.saml : {}, (path) => outside!.readFile(path))
+  for (const id of saml.providers.keys()) if (id in config.federation.openid) throw invalid(`keystone.federation: ${id} is either a provider of OpenID Connect or of SAML, not both`, { field: `keystone.federation.saml.providers.${id}` })
   const house: Keystone = {
     world,
     config,
@@ -75,6 +80,7 @@ export function keystoneHouse(parts: KeystoneParts): Keystone {
     receiptKeys: keyRepository(world, `${dataDir}/receipt-keys`, 3),
     federationKeys: keyRepository(world, config.federation.key_repository || `${dataDir}/federation-keys`, 3),
     relyingParties: new Map(outside ? [...openidProviders(config.federation.openid, outside.readFile)].map(([idp_id, provider]) => [idp_id, relyingParty(world, outside.ask, provider)]) : []),
+    saml,
     publicUrl: parts.publicUrl,
     async revoke(tx, name = 'judgement') {
       await raiseEpoch(tx, name)

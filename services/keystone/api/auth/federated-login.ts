@@ -1,5 +1,5 @@
 /**
- * A login by an identity provider. Either this Keystone asks the provider itself (`openid.ts`), or the web server in front has checked the assertion
+ * A login by an identity provider. Either this Keystone asks the provider itself (`openid.ts`, `saml.ts`), or the web server in front has checked the assertion
  * and passes it on as headers; those are believed from the peers of `federation.trust_headers_from` only (A10), and never for a provider that is
  * asked here. The mapping makes a user, groups and projects of what the provider says.
  */
@@ -16,6 +16,7 @@ import { projectViews } from '../projects.ts'
 import { at, enforce, listReply, own } from '../steps.ts'
 import { groupsOf, keepMemberships, localUser, provision, shadow } from './federated-user.ts'
 import { bearerAttributes, openidOf } from './openid.ts'
+import { acceptEnvelope, paosReply, samlMetadata, samlOf, sessionReply, sessionWish } from './saml.ts'
 import { domainsOfUser, projectsOfUser } from './scopes.ts'
 import type { TokenWish } from './token-office.ts'
 import { tokenReply } from './tokens.ts'
@@ -43,10 +44,10 @@ function withNamesOf(rules: readonly MappingRule[], found: Attributes): Assertio
 
 /** A login without a browser: what the request itself shows. */
 export async function federatedWish(house: Keystone, idp_id: string, protocol_id: string, headers: Readonly<Record<string, string>>, remote: string): Promise<TokenWish> {
-  const party = openidOf(house, idp_id, protocol_id)
-  if (!party) return wishOf(house, idp_id, protocol_id, headersOfPeer(house, headers, remote))
+  const [party, saml] = [openidOf(house, idp_id, protocol_id), samlOf(house, idp_id, protocol_id)]
+  if (!party && !saml) return wishOf(house, idp_id, protocol_id, headersOfPeer(house, headers, remote))
   await openDoor(house, idp_id, protocol_id)
-  return wishOf(house, idp_id, protocol_id, await bearerAttributes(party, headers))
+  return saml ? sessionWish(house, saml, headers) : wishOf(house, idp_id, protocol_id, await bearerAttributes(party!, headers))
 }
 
 /** The identity provider and protocol that somebody comes by, which must be there and enabled. */
@@ -95,11 +96,25 @@ export async function logged<T>(house: Keystone, work: Promise<T>): Promise<T> {
 }
 
 export function federatedLoginRoutes(house: Keystone): Route[] {
-  const login = async (rq: Rq): Promise<Reply> => tokenReply(house, await logged(house, federatedWish(house, rq.params.idp_id!, rq.params.protocol_id!, rq.http.headers, rq.http.remote)), false)
+  const login = async (rq: Rq): Promise<Reply> => (await logged(house, begunByCarrier(rq))) ?? tokenReply(house, await logged(house, federatedWish(house, rq.params.idp_id!, rq.params.protocol_id!, rq.http.headers, rq.http.remote)), false)
+  const begunByCarrier = async (rq: Rq): Promise<Reply | undefined> => {
+    const reply = await paosReply(house, rq)
+    if (reply) await openDoor(house, rq.params.idp_id!, rq.params.protocol_id!)
+    return reply
+  }
+  /** Somebody brings an assertion in an envelope, and is sent on to fetch the token. */
+  const carried = async (rq: Rq): Promise<Reply> => {
+    const { idp_id, protocol_id } = rq.params
+    await openDoor(house, idp_id!, protocol_id!)
+    return sessionReply(house, rq, await wishOf(house, idp_id!, protocol_id!, await acceptEnvelope(house, rq)))
+  }
   const auth = '/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/auth'
+  const named = '/v3/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}'
   return [
     at('GET', auth, 'federation.login', 201, login, { access: 'public', bodyKind: 'none' }),
     at('POST', auth, 'federation.login', 201, login, { access: 'public', bodyKind: 'none' }),
+    at('POST', `${named}/ecp`, 'federation.ecp', 303, (rq) => logged(house, carried(rq)), { access: 'public', bodyKind: 'raw' }),
+    at('GET', `${named}/metadata`, 'federation.metadata', 200, (rq) => samlMetadata(house, rq), { access: 'public', bodyKind: 'none' }),
     at('GET', '/v3/OS-FEDERATION/projects', 'federation.projects', 200, async (rq) => {
       enforce(rq, 'get_auth_projects')
       const rows = (await projectsOfUser(house, own(rq).user_id!, own(rq).group_ids)).filter((row) => row.enabled === 1 && row.is_domain === 0)

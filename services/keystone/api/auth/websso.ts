@@ -7,6 +7,7 @@ import type { Keystone } from '../house.ts'
 import { at } from '../steps.ts'
 import { federatedWish, headersOfPeer, logged, openDoor, wishOf } from './federated-login.ts'
 import { beginOpenid, finishOpenid, openidOf } from './openid.ts'
+import { beginSaml, finishSaml, samlOf } from './saml.ts'
 import { UNCACHED } from './sealed.ts'
 import type { TokenWish } from './token-office.ts'
 
@@ -33,29 +34,32 @@ export function webssoRoutes(house: Keystone): Route[] {
     const protocol_id = rq.params.protocol_id!
     const idp_id = rq.params.idp_id ?? (await idpOf(house, rq, protocol_id))
     const party = openidOf(house, idp_id, protocol_id)
-    if (party) {
+    const saml = samlOf(house, idp_id, protocol_id)
+    if (party || saml) {
       await openDoor(house, idp_id, protocol_id)
-      return beginOpenid(house, party, origin)
+      return party ? beginOpenid(house, party, origin) : beginSaml(house, saml!, origin)
     }
     return postToDashboard(house, await federatedWish(house, idp_id, protocol_id, rq.http.headers, rq.http.remote), origin)
   }
-  const finished = async (rq: Rq): Promise<Reply> => {
-    const { attributes, origin, setCookie } = await finishOpenid(house, rq)
+  const finished = async (rq: Rq, way: typeof finishOpenid): Promise<Reply> => {
+    const { attributes, origin, setCookie } = await way(house, rq)
     return postToDashboard(house, await wishOf(house, rq.params.idp_id!, rq.params.protocol_id!, attributes), origin, setCookie)
   }
   const begin = (rq: Rq): Promise<Reply> => logged(house, begun(rq))
-  const finish = (rq: Rq): Promise<Reply> => logged(house, finished(rq))
+  const finish = (way: typeof finishOpenid) => (rq: Rq): Promise<Reply> => logged(house, finished(rq, way))
   const named = '/v3/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}'
   const starts = ['/v3/auth/OS-FEDERATION/websso/{protocol_id}', `${named}/websso`]
   return [
     ...starts.flatMap((path) => (['GET', 'POST'] as const).map((method) => at(method, path, 'federation.websso', 200, begin, { access: 'public', bodyKind: 'none' }))),
-    at('GET', `${named}/callback`, 'federation.callback', 200, finish, { access: 'public', bodyKind: 'none' }),
+    at('GET', `${named}/callback`, 'federation.callback', 200, finish(finishOpenid), { access: 'public', bodyKind: 'none' }),
+    at('POST', `${named}/acs`, 'federation.acs', 200, finish(finishSaml), { access: 'public', bodyKind: 'raw' }),
   ]
 }
 
 /** Whom a browser means that names a protocol only: the one provider that is asked here by it, else the one whose remote id the web server passes on. */
 async function idpOf(house: Keystone, rq: Rq, protocol_id: string): Promise<string> {
-  const own = [...house.relyingParties.values()].filter((one) => one.provider.protocol_id === protocol_id).map((one) => one.provider.idp_id)
+  const asked = [...[...house.relyingParties.values()].map((one) => one.provider), ...house.saml.providers.values()]
+  const own = asked.filter((one) => one.protocol_id === protocol_id).map((one) => one.idp_id)
   if (own.length === 1) return own[0]!
   if (own.length > 1) throw invalid(`Several identity providers speak ${protocol_id}: name one, by /v3/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/${protocol_id}/websso`, { field: 'protocol_id' })
   const headers = headersOfPeer(house, rq.http.headers, rq.http.remote)

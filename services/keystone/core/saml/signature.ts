@@ -1,0 +1,107 @@
+/**
+ * Signatures of assertions. xml-crypto does the arithmetic; what it is let loose on is looked at first, and what it says was signed is all that
+ * is read afterwards. A document in which something else could be taken for the assertion is refused as a whole.
+ */
+import { DOMParser } from '@xmldom/xmldom'
+import { SignedXml } from 'xml-crypto'
+import { childrenOf, everything, isA, NS, only, readXml, refuse, type XmlElement } from './xml.ts'
+
+const C14N = 'http://www.w3.org/2001/10/xml-exc-c14n#'
+const ENVELOPED = 'http://www.w3.org/2000/09/xmldsig#enveloped-signature'
+const RSA_SHA256 = 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256'
+const SHA256 = 'http://www.w3.org/2001/04/xmlenc#sha256'
+/** No SHA-1, and nothing with a shared key. */
+const SIGNATURES = [RSA_SHA256, 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha512', 'http://www.w3.org/2007/05/xmldsig-more#sha256-rsa-MGF1']
+const DIGESTS = [SHA256, 'http://www.w3.org/2001/04/xmlenc#sha512']
+const ID_NAMES = ['ID', 'Id', 'id', '{http://www.w3.org/XML/1998/namespace}id']
+
+export interface SignedResponse {
+  /** Not signed itself: says less than the assertion in it. */
+  response: XmlElement
+  /** Read from the very bytes that were signed. */
+  assertion: XmlElement
+  /** Root of the document: the response, or the envelope around it. */
+  root: XmlElement
+}
+
+/** The one assertion of a response (bare, or in the body of a SOAP envelope), signed by one of the certificates or public keys (PEM). */
+export function signedAssertion(xml: string, certificates: readonly string[]): SignedResponse {
+  const text = xml.replaceAll(/\r\n?/g, '\n')
+  const root = readXml(text)
+  const response = isA(root, 'soap', 'Envelope') ? only(only(root, 'soap', 'Body'), 'protocol', 'Response') : root
+  if (!isA(response, 'protocol', 'Response')) return refuse('This is no response of SAML')
+  const claimed = only(response, 'assertion', 'Assertion')
+  assertPlain(root, response, claimed)
+  const id = claimed.attributes.get('ID') ?? refuse('The assertion has no ID')
+  assertSignature(only(claimed, 'signature', 'Signature'), id)
+
+  const assertion = readXml(verified(text, certificates) ?? refuse('The signature of the assertion is not of this provider'))
+  if (!isA(assertion, 'assertion', 'Assertion') || assertion.attributes.get('ID') !== id) return refuse('What was signed is not the assertion')
+  return { response, assertion, root }
+}
+
+/** One assertion, nothing encrypted, no name twice, signatures only where they belong. */
+function assertPlain(root: XmlElement, response: XmlElement, assertion: XmlElement): void {
+  const ids = new Set<string>()
+  const signatures = new Set([...childrenOf(response, 'signature', 'Signature'), ...childrenOf(assertion, 'signature', 'Signature')])
+  for (const one of everything(root)) {
+    if (one.local === 'Assertion' && one !== assertion) refuse('There is more than one assertion')
+    if (one.local === 'Response' && one !== response && one.uri === NS.protocol) refuse('There is more than one response')
+    if (one.local.startsWith('Encrypted')) refuse('Encrypted assertions are not read')
+    if (one.local === 'Signature' && !signatures.has(one)) refuse('There is a signature in a strange place')
+    if (one.uri === NS.signature && ['Object', 'RetrievalMethod', 'XPath'].includes(one.local)) refuse(`A signature has a ${one.local}`)
+    for (const name of ID_NAMES) {
+      const id = one.attributes.get(name)
+      if (id === undefined) continue
+      if (ids.has(id)) refuse('A name is given twice')
+      ids.add(id)
+    }
+  }
+}
+
+/** Over exactly the assertion, by ways of signing that are strong. */
+function assertSignature(signature: XmlElement, id: string): void {
+  const info = only(signature, 'signature', 'SignedInfo')
+  const way = (element: XmlElement, local: string, allowed: readonly string[]): void => {
+    const name = only(element, 'signature', local).attributes.get('Algorithm') ?? ''
+    if (!allowed.includes(name)) refuse(`${local} ${name} is not taken`)
+  }
+  way(info, 'CanonicalizationMethod', [C14N])
+  way(info, 'SignatureMethod', SIGNATURES)
+  const reference = only(info, 'signature', 'Reference')
+  if (reference.attributes.get('URI') !== `#${id}`) refuse('The signature is over something else')
+  way(reference, 'DigestMethod', DIGESTS)
+  const transforms = childrenOf(only(reference, 'signature', 'Transforms'), 'signature', 'Transform').map((one) => one.attributes.get('Algorithm') ?? '')
+  if (transforms.length !== 2 || transforms[0] !== ENVELOPED || transforms[1] !== C14N) refuse('The transforms of the signature are not the usual ones')
+}
+
+/** The canonical bytes of what was signed, or undefined. */
+function verified(text: string, certificates: readonly string[]): string | undefined {
+  const found = new DOMParser().parseFromString(text, 'text/xml').getElementsByTagNameNS(NS.assertion, 'Assertion')
+  const assertion = found.item(0)
+  if (!assertion || found.length !== 1) return undefined
+  const signatures = Array.from(assertion.childNodes).filter((node) => (node as Element).localName === 'Signature' && (node as Element).namespaceURI === NS.signature)
+  if (signatures.length !== 1) return undefined
+  for (const certificate of certificates) {
+    const judge = new SignedXml({ publicCert: certificate, getCertFromKeyInfo: () => null })
+    judge.loadSignature(signatures[0]!)
+    try {
+      if (!judge.checkSignature(text)) continue
+    } catch {
+      // It throws where the signature is of another key.
+      continue
+    }
+    const signed = judge.getSignedReferences()
+    return signed.length === 1 ? signed[0] : undefined
+  }
+  return undefined
+}
+
+/** The document with its element of this ID signed, the signature standing behind the Issuer in it. */
+export function signElement(xml: string, id: string, key: string, certificate: string): string {
+  const element = `//*[@ID='${id}']`
+  const signer = new SignedXml({ privateKey: key, publicCert: certificate, signatureAlgorithm: RSA_SHA256, canonicalizationAlgorithm: C14N })
+  signer.addReference({ xpath: element, transforms: [ENVELOPED, C14N], digestAlgorithm: SHA256 })
+  signer.computeSignature(xml, { prefix: 'ds', location: { reference: `${element}/*[local-name(.)='Issuer']`, action: 'after' } })
+  return signer.getSignedXml()
+}
