@@ -10,7 +10,7 @@ export interface CloudConfig {
   shared_dir: string
   service: { password: string; password_file: string }
   agents: { network: 'auto' | 'node' | 'ports' | 'none'; volume: 'auto' | 'run' | 'none'; compute: 'auto' | 'run' | 'none' }
-  http: { host: string; port: number; public_url: string }
+  http: { host: string; port: number; public_url: string; client_certificates: { trust_from: readonly string[]; header: string } }
   database: { url: string; durability: 'safe' | 'fast'; connections: number }
   bus: { url: string }
   log: { level: 'debug' | 'info' | 'warn' | 'error' }
@@ -47,6 +47,13 @@ const own: ConfigSchema['properties'] = {
       host: { type: 'string', default: '127.0.0.1', description: 'Address to listen on.' },
       port: { type: 'integer', default: 5000, description: 'Port of the front door; 0 takes a free one.' },
       public_url: { type: 'string', default: '', description: 'URL under which clients reach the front door, for the catalog. Empty: made of host and port.' },
+      client_certificates: {
+        type: 'object',
+        properties: {
+          trust_from: { type: 'array', default: [], description: 'Addresses of TLS fronts that check the certificates of clients and pass them on; from all others the header is dropped.' },
+          header: { type: 'string', default: 'client-cert', description: 'Name of the header: RFC 9440, PEM (percent-encoded or not), or base64.' },
+        },
+      },
     },
   },
   database: {

@@ -24,6 +24,7 @@ import { type World, world } from '#base/world.ts'
 import { type Client, client } from '#stack/client.ts'
 import type { AgentProcess, ControlProcess, DriverStorm } from '#stack/house.ts'
 import type { Enforcer } from '#stack/policy/interface.ts'
+import { clientCertificates } from '#stack/client-certificate.ts'
 import { tokenDoor } from '#stack/token-door.ts'
 import { type CloudConfig, configSchema } from './config.ts'
 import { consoleDist } from './console-build.ts'
@@ -173,7 +174,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     const keystone = controls.get('keystone')
     if (keystone) mounts.push({ path: '/v3', handler: keystone.handler, keepPath: true }, { path: '', handler: keystone.handler, keepPath: true })
     mounts.push({ path: '/console', handler: consoleSite({ dist: consoleDist, state: options.console ?? (() => ({ kind: 'absent' })) }) })
-    const inside = frontDoor(mounts)
+    const inside = clientCertificates(frontDoor(mounts), config.http.client_certificates)
     const seen = config.http.public_url.replace(/\/$/, '')
     // Behind a proxy the links in answers name the proxy.
     const handler: HttpHandler = seen === '' ? inside : (request) => inside({ ...request, origin: seen })

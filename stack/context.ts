@@ -40,6 +40,8 @@ export interface TokenFacts {
   application_credential_id?: string
   /** Rules of a restricted application credential: `{service, method, path}`. */
   access_rules?: readonly { id: string; service: string; method: string; path: string }[]
+  /** `x5t#S256` of the certificate without which the token is worth nothing (RFC 8705). */
+  thumbprint?: string
   /** Milliseconds since the epoch. */
   expires_at: number
   issued_at: number

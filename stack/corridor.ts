@@ -13,11 +13,12 @@ import { runInScope, type Scope } from '#base/scope.ts'
 import { Secret } from '#base/secret.ts'
 import type { World } from '#base/world.ts'
 import { type Authorizer, ownTarget, refuse } from './authorize.ts'
+import { assertHolder } from './client-certificate.ts'
 import { anonymous, type Context } from './context.ts'
 import { type Dialect, JSON_HEADERS, statusOf, unauthorizedBody } from './dialect.ts'
 import type { PolicyTarget, Reply, Route, Rq } from './route.ts'
 import { schemaAssert } from './schema.ts'
-import type { TokenDoor } from './token-door.ts'
+import { tokenIn, type TokenDoor } from './token-door.ts'
 import { type ApiVersion, atVersion, formatVersion, negotiate } from './version.ts'
 
 export interface CorridorParts {
@@ -123,7 +124,7 @@ export function corridor(parts: CorridorParts): HttpHandler {
 }
 
 async function authenticate(parts: CorridorParts, request: HttpRequest, journey: Journey, required: boolean): Promise<void> {
-  const token = request.headers['x-auth-token'] ?? request.headers['x-storage-token']
+  const token = tokenIn(request.headers)
   const facts = token === undefined ? undefined : await parts.tokens.facts(token, journey.request_id)
   if (!facts) {
     if (required) throw unauthenticated('The request you have made requires authentication.', { code: 'token' })
@@ -131,6 +132,7 @@ async function authenticate(parts: CorridorParts, request: HttpRequest, journey:
   }
   const service = request.headers['x-service-token']
   const serviceFacts = service === undefined ? undefined : await parts.tokens.facts(service, journey.request_id)
+  if (request.remote !== 'local' && !serviceFacts?.roles.includes('service')) assertHolder(facts, request) // Houses acting for users have no key of theirs.
   const { global_request_id } = journey.context
   journey.context = {
     ...facts,

@@ -16,6 +16,12 @@ export interface TokenDoor {
   forget(): void
 }
 
+/** The token that a request carries; an OAuth 2.0 access token is one. */
+export function tokenIn(headers: Readonly<Record<string, string>>): string | undefined {
+  const { authorization } = headers
+  return headers['x-auth-token'] ?? headers['x-storage-token'] ?? (authorization === undefined ? undefined : /^Bearer ([\w.~+/=-]+)$/i.exec(authorization)?.[1])
+}
+
 const MAX_TOKEN = 8192
 
 export function tokenDoor(validate: ValidateToken, clock: Clock, freshFor = 1_000): TokenDoor {

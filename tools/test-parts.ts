@@ -79,12 +79,14 @@ const TEMPEST = [String.raw`^tempest\.api\.(identity|image|network|compute|volum
 
 /** Of the plugins, what judges an API; they are run by name: `./ondol test tempest-plugins`. */
 const PLUGINS = ['neutron_tempest_plugin.api', 'cinder_tempest_plugin']
-const PLUGIN_PACKAGES: readonly HostPackage[] = PLUGINS.map((name) => name.split('.')[0]!).map((name) => ({
+const PERSONAS = 'keystone_tempest_plugin.tests.rbac'
+const pluginPackage = (name: string): HostPackage => ({
   package: name.replaceAll('_', '-'),
   // It brings no command; its folder tells that it is there.
   tools: [`../lib/python3/dist-packages/${name}`],
   why: 'a plugin of Tempest',
-}))
+})
+const PLUGIN_PACKAGES: readonly HostPackage[] = PLUGINS.map((name) => pluginPackage(name.split('.')[0]!))
 
 export const parts: readonly TestPart[] = [
   { name: 'types', what: 'the TypeScript compiler over the whole tree', run: () => command(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']) },
@@ -99,7 +101,15 @@ export const parts: readonly TestPart[] = [
   { name: 'client', tryTwice: true, what: 'a new user with the openstack command on real machines', packages: [...REAL_PACKAGES, ...CLIENT_PACKAGES, ...BROWSER_PACKAGES], run: (only) => nodeTests((file) => file.endsWith('.client.test.ts'), { only, concurrency: 1 }) },
   { name: 'tempest', tryTwice: true, what: "OpenStack's Tempest, judged by a list of expected failures", packages: TEMPEST_PACKAGES, run: async () => (await import('../conformance/tempest/run.ts')).runTempest(TEMPEST) },
   { name: 'tempest-plugins', onlyByName: true, what: "Tempest's plugins for Neutron's API and for Cinder", packages: [...TEMPEST_PACKAGES, ...PLUGIN_PACKAGES], run: async () => (await import('../conformance/tempest/run.ts')).runTempest(['.'], { packages: PLUGINS }) },
+  { name: 'tempest-personas', onlyByName: true, what: "Tempest's plugin for Keystone: its API, and who may do what as reader, member and admin of system, domains and projects", packages: [...TEMPEST_PACKAGES, pluginPackage('keystone_tempest_plugin')], run: async () => personas() },
 ]
+
+/** The plugin's own API tests want an admin of a project, its personas an admin of the system. */
+async function personas(): Promise<Counts> {
+  const { runTempest } = await import('../conformance/tempest/run.ts')
+  const api = await runTempest(['.'], { packages: ['keystone_tempest_plugin.tests.api', 'keystone_tempest_plugin.tests.scenario'] })
+  return add(api, await runTempest(['.'], { packages: [PERSONAS], personas: true }))
+}
 
 /** The engines' own tests, then the houses' tests on each engine. */
 async function engines(only?: ReadonlySet<string>): Promise<Counts> {

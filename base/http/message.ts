@@ -25,6 +25,8 @@ export interface HttpRequest {
   signal?: AbortSignal
   /** Sends `100 Continue` if the client waits for it. */
   sendContinue?: () => void
+  /** DER of the certificate by which the client has shown itself to a TLS front that is believed. Never from a header that a client can send. */
+  certificate?: Uint8Array
   /** The part of the path that a front door has taken off, for links: `/compute`. */
   mount?: string
 }

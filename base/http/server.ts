@@ -99,6 +99,7 @@ class SocketRequest implements HttpRequest {
   remote: string
   sendContinue?: () => void
   mount?: string
+  certificate?: Uint8Array
   readonly #res: ServerResponse | undefined
   #signal: AbortSignal | undefined
 

@@ -2,10 +2,10 @@
  * Runs part of Tempest (Debian's package) against a cloud that it starts itself, and judges the result by a list of expected failures
  * that may only shrink: a failure that is not on the list is one, and so is a listed test that passes. An answer of 500 is a failure too.
  *
- *     node conformance/tempest/run.ts 'tempest\.api\.identity' ['smoke' …]   --packages a.b,c   --keep DIR   --workers N
+ *     node conformance/tempest/run.ts 'tempest\.api\.identity' ['smoke' …]   --packages a.b,c   --keep DIR   --workers N   --personas
  */
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -27,6 +27,8 @@ export interface TempestOptions {
   keep?: string
   /** Python packages in which to look for tests. */
   packages?: readonly string[]
+  /** Lets Keystone's personas run: with the stricter rules that they were written for, and users made by an admin of the system. */
+  personas?: boolean
 }
 
 /** What the log says of every answer of 500. */
@@ -40,9 +42,10 @@ export async function runTempest(patterns: readonly string[], options: TempestOp
   const images = await serveImage()
   const troubles: string[] = []
   const log = createLog({ level: 'warn', sinks: [{ form: 'person', sink: { write: (line) => void troubles.push(line) } }] })
-  const cloud = await startCloud({ config: testedCloud(new URL(images.url).host), world: world({ log }) })
+  const personas = options.personas === true
+  const cloud = await startCloud({ config: { ...testedCloud(new URL(images.url).host), ...(personas ? { 'policy.dir': await stricterPolicy(dir) } : {}) }, world: world({ log }) })
   try {
-    await makeWorkspace(dir, cloud, { httpImage: images.url, log: options.keep !== undefined, enforceScope: options.packages?.includes('keystone_tempest_plugin') === true })
+    await makeWorkspace(dir, cloud, { httpImage: images.url, log: options.keep !== undefined, enforceScope: personas })
     const began = performance.now()
     const results = await runWorkers(dir, options.workers ?? 3, options.packages ?? PACKAGES, patterns)
     await writeFile(join(dir, 'results.json'), JSON.stringify(results, null, 1))
@@ -80,6 +83,14 @@ function testedCloud(imageHost: string): Record<string, unknown> {
     'nova.agent.fake.slow': { snapshot: 300 },
     'glance.stores': [{ id: 'file' }, { id: 'second' }],
   }
+}
+
+/** A folder of rules for a cloud whose personas are those of Keystone's plugin. */
+async function stricterPolicy(dir: string): Promise<string> {
+  const folder = join(dir, 'policy')
+  await mkdir(join(folder, 'keystone'), { recursive: true })
+  await cp(join(import.meta.dirname, 'personas-policy.yaml'), join(folder, 'keystone', 'policy.yaml'))
+  return folder
 }
 
 /** A small image on the web. */
@@ -133,9 +144,10 @@ if (import.meta.main) {
     return at < 0 ? undefined : args.splice(at, 2)[1]
   }
   const keep = value('--keep')
+  const personas = args.includes('--personas') && args.splice(args.indexOf('--personas'), 1).length > 0
   const workers = value('--workers')
   const packages = value('--packages')
-  const counts = await runTempest(args, { ...(keep ? { keep } : {}), ...(workers ? { workers: Number(workers) } : {}), ...(packages ? { packages: packages.split(',') } : {}) })
+  const counts = await runTempest(args, { personas, ...(keep ? { keep } : {}), ...(workers ? { workers: Number(workers) } : {}), ...(packages ? { packages: packages.split(',') } : {}) })
   process.stdout.write(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`)
   process.exitCode = counts.failed > 0 ? 1 : 0
 }

@@ -27,10 +27,11 @@ export async function makeWorkspace(dir: string, cloud: Cloud, { httpImage, log 
       tempest_roles: 'member',
       admin_username: who.username,
       admin_password: who.password.reveal(),
-      admin_project_name: who.project_name,
+      // Users and projects are made by an admin of the system where no other may.
+      ...(enforceScope ? { admin_system: 'all', admin_project_name: '' } : { admin_project_name: who.project_name }),
       admin_domain_name: 'Default',
       admin_user_domain_name: 'Default',
-      admin_project_domain_name: 'Default',
+      ...(enforceScope ? {} : { admin_project_domain_name: 'Default' }),
       default_credentials_domain_name: 'Default',
       create_isolated_networks: has('neutron'),
     },

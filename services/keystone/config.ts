@@ -34,6 +34,7 @@ export interface KeystoneConfig {
   application_credential: { user_limit: number }
   trust: { allow_redelegation: boolean; max_redelegation_count: number }
   oauth1: { request_token_duration: number; access_token_duration: number }
+  oauth2: { oauth2_authn_methods: readonly string[]; oauth2_cert_dn_mapping_id: string }
   unified_limit: { enforcement_model: 'flat' | 'strict_two_level' }
   endpoint_filter: { return_all_endpoints_if_no_filter: boolean }
   receipt_expiration: number
@@ -103,6 +104,10 @@ export const configSchema: ConfigSchema = {
     application_credential: group('Application credentials', { user_limit: int(-1, 'Application credentials of one user; -1 for no limit') }),
     trust: group('Trusts', { allow_redelegation: bool(false, 'A trustee may pass a trust on'), max_redelegation_count: int(3, 'How many times') }),
     oauth1: group('OAuth 1.0a', { request_token_duration: int(28_800, 'Seconds'), access_token_duration: int(86_400, 'Seconds; 0 for ever') }),
+    oauth2: group('OAuth 2.0', {
+      oauth2_authn_methods: { type: 'array', default: ['tls_client_auth', 'client_secret_basic'], description: 'How clients may show who they are: by a certificate, or by an application credential' },
+      oauth2_cert_dn_mapping_id: { type: 'string', default: 'oauth2_mapping', description: 'The mapping that says which user the names of a certificate (SSL_CLIENT_SUBJECT_DN_CN, SSL_CLIENT_ISSUER_DN_O …) stand for' },
+    }),
     unified_limit: group('Unified limits', { enforcement_model: { type: 'string', enum: ['flat', 'strict_two_level'], default: 'flat', description: 'How limits of a tree of projects bind each other' } }),
     endpoint_filter: group('OS-EP-FILTER', { return_all_endpoints_if_no_filter: bool(true, 'A project without filters sees every endpoint') }),
     domain_configurations_from_database: bool(false, 'Domains may name a directory of their own by the API of domain configuration; otherwise it is stored and shown, and nothing reads it'),

@@ -29,7 +29,7 @@ export function roleAssignmentRoutes(house: Keystone): Route[] {
     if (subtree) {
       if (!asked.project) throw invalid('scope.project.id must be specified if include_subtree is also specified', { field: 'include_subtree' })
       const project = await getProject(house.db, asked.project)
-      enforce(rq, 'list_role_assignments_for_tree', { domain_id: project?.domain_id || null })
+      enforce(rq, 'list_role_assignments_for_tree', { domain_id: project?.domain_id || null, ...(project ? { project: { id: project.id, domain_id: project.domain_id || null } } : {}) })
       there(project, 'project', asked.project)
     } else enforce(rq, 'list_role_assignments', { domain_id: rq.context.domain_id ?? null })
     let lines = await (asked.effective ? effectiveLines(house, asked, subtree) : plainLines(house, asked, subtree))

@@ -17,6 +17,7 @@ export function factsOfBody(token: TokenBody): TokenFacts {
     role_ids: (token.roles ?? []).map((role) => role.id),
     ...(trust ? { trust_id: trust.id, trustor_id: trust.trustor_user.id, trustee_id: trust.trustee_user.id } : {}),
     ...(credential ? { application_credential_id: credential.id, ...(credential.access_rules ? { access_rules: credential.access_rules } : {}) } : {}),
+    ...(token.oauth2_credential ? { thumbprint: token.oauth2_credential['x5t#S256'] } : {}),
     expires_at: Date.parse(token.expires_at),
     issued_at: Date.parse(token.issued_at),
     methods: token.methods,

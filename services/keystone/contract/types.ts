@@ -84,6 +84,7 @@ export interface TokenBody {
   catalog?: readonly CatalogService[]
   service_providers?: readonly { id: string; auth_url: string; sp_url: string }[]
   'OS-TRUST:trust'?: { id: string; impersonation: boolean; trustor_user: { id: string }; trustee_user: { id: string } }
+  oauth2_credential?: { 'x5t#S256': string }
   'OS-OAUTH1'?: { access_token_id: string; consumer_id: string }
   application_credential?: { id: string; name: string; restricted: boolean; access_rules?: { id: string; service: string; method: string; path: string }[] }
 }

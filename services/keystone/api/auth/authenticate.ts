@@ -57,6 +57,8 @@ export interface AuthRequest {
   headers: Readonly<Record<string, string>>
   /** Address of the peer, for what is only believed from some. */
   remote: string
+  /** DER of what the client has shown to a TLS front that is believed. */
+  certificate?: Uint8Array | undefined
   method: string
   url: string
   query: string

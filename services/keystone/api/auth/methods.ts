@@ -1,6 +1,7 @@
 /** The ways to show who one is. Each answers with the user, or throws 401. */
 import { forbidden, invalid, notFound, unauthenticated } from '#base/fault.ts'
 import type { Row } from '#stack/resource/resource.ts'
+import { thumbprintOf } from '#stack/client-certificate.ts'
 import { verifyPassword } from '../../core/password-hash.ts'
 import { totpHolds } from '../../core/totp.ts'
 import { findRow, findRows } from '../../store/rows.ts'
@@ -80,7 +81,7 @@ const password: MethodPlugin = {
 
 /** A token in exchange for another: same methods, same end, same chain. What was delegated cannot grow. */
 const token: MethodPlugin = {
-  async run(house, payload, _request, scope) {
+  async run(house, payload, request, scope) {
     const known = await house.tokens.validate((payload as { id: string }).id)
     if (!known) throw notFound('Failed to validate token')
     const { record } = known
@@ -92,6 +93,10 @@ const token: MethodPlugin = {
     if (isScoped && !house.config.token.allow_rescope_scoped_token) throw forbidden('You are not authorized to perform the requested action: rescope a scoped token.')
     const answer: MethodAnswer = { user_id: record.user_id, methods: record.methods, wish: { expires_at: record.expires_at, chain: record.audit_ids[1] ?? record.audit_ids[0]! } }
     if (record.application_credential_id !== undefined) answer.bound = { project_id: record.project_id!, application_credential_id: record.application_credential_id }
+    if (record.thumbprint !== undefined) {
+      if (thumbprintOf(request.certificate) !== record.thumbprint) return refused('The token is bound to a certificate that was not shown')
+      answer.bound = { project_id: record.project_id!, thumbprint: record.thumbprint }
+    }
     if (record.identity_provider_id !== undefined) Object.assign(answer.wish!, { identity_provider_id: record.identity_provider_id, protocol_id: record.protocol_id, group_ids: record.group_ids })
     return answer
   },

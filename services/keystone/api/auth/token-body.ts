@@ -31,6 +31,7 @@ export function tokenBody(judged: Judged, catalog: readonly CatalogService[] | u
   if (record.system !== undefined) body.system = { all: true }
   if (judged.roles.length > 0) body.roles = judged.roles.map(named)
   if (trust) body['OS-TRUST:trust'] = { id: trust.id, impersonation: trust.impersonation === 1, trustor_user: { id: trust.trustor_user_id }, trustee_user: { id: trust.trustee_user_id } }
+  if (record.thumbprint !== undefined) body.oauth2_credential = { 'x5t#S256': record.thumbprint }
   if (oauth) body['OS-OAUTH1'] = { access_token_id: oauth.id, consumer_id: oauth.consumer_id }
   if (credential) {
     body.application_credential = { id: credential.id, name: credential.name, restricted: credential.unrestricted !== 1 }

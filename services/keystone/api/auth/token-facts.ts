@@ -46,6 +46,7 @@ export function tokenFacts(judged: Judged): OwnFacts {
     if (application_credential.unrestricted !== 1) facts.restricted = true
     if (judged.access_rules) facts.access_rules = judged.access_rules.map(({ id, service, method, path }) => ({ id, service, method, path }))
   }
+  if (record.thumbprint !== undefined) facts.thumbprint = record.thumbprint
   if (judged.oauth) facts.access_token_id = judged.oauth.id
   if (record.identity_provider_id !== undefined) Object.assign(facts, { federated: true, group_ids: record.group_ids ?? [] })
   return facts

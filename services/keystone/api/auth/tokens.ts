@@ -31,7 +31,7 @@ const unknown = (): Fault => notFound('Could not find token: the token is not va
 export function tokenRoutes(house: Keystone): Route[] {
   const issue = async (rq: Rq): Promise<Reply> => {
     try {
-      const wish = await authenticate(house, { body: rq.body, headers: rq.http.headers, remote: rq.http.remote, method: rq.http.method, url: `${rq.base}${rq.http.path}`, query: rq.http.query })
+      const wish = await authenticate(house, { body: rq.body, headers: rq.http.headers, remote: rq.http.remote, certificate: rq.http.certificate, method: rq.http.method, url: `${rq.base}${rq.http.path}`, query: rq.http.query })
       return await tokenReply(house, wish, !rq.query.has('nocatalog'))
     } catch (thrown) {
       if (!(thrown instanceof Fault) || thrown.kind !== 'unauthenticated') throw thrown
