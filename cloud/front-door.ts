@@ -1,5 +1,5 @@
 /** One address for every house: `/compute`, `/networking` … Each house sees its own path and knows the mount for its links. */
-import type { HttpHandler, HttpResponse } from '#base/http/message.ts'
+import type { HttpHandler, HttpRequest, HttpResponse } from '#base/http/message.ts'
 
 export interface Mount {
   /** Without slash at the end; the empty mount takes what no other takes. */
@@ -7,12 +7,17 @@ export interface Mount {
   handler: HttpHandler
   /** The handler wants the whole path; the mount then is no part of its links. */
   keepPath?: boolean
+  /** Takes these whatever their path. */
+  claims?: (request: HttpRequest) => boolean
 }
 
 export function frontDoor(mounts: readonly Mount[]): HttpHandler {
   const byFirst = new Map(mounts.map((mount) => [mount.path, mount]))
   const fallback = byFirst.get('')
+  const claimers = mounts.filter(({ claims }) => claims !== undefined)
   return (request) => {
+    const claimer = claimers.find(({ claims }) => claims!(request))
+    if (claimer) return claimer.handler(request)
     const end = request.path.indexOf('/', 1)
     const first = end < 0 ? request.path : request.path.slice(0, end)
     const mount = byFirst.get(first) ?? fallback

@@ -161,7 +161,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
       const { name, mount } = house.plate
       const control = house.control(houseParts(house, shared))
       controls.set(name, control)
-      mounts.push({ path: mount, handler: control.handler })
+      mounts.push({ path: mount, handler: control.handler, ...(control.claims ? { claims: control.claims } : {}) })
       for (const path of house.plate.rootPaths ?? []) mounts.push({ path, handler: control.handler, keepPath: true })
       handlers.set(name, (request) => control.handler({ ...request, mount, origin: publicUrl() }))
       const agent = agentOf(house, shared, drivers)

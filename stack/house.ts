@@ -48,6 +48,8 @@ export interface ControlProcess {
   plate: ServicePlate
   routes: readonly Route[]
   handler: HttpHandler
+  /** Requests that are this house's wherever their path leads: by the name of the host, or by how they are signed. */
+  claims?: (request: HttpRequest) => boolean
   /** WebSockets below the mount, e.g. consoles. */
   onUpgrade?: (request: HttpRequest, socket: Duplex, head: Buffer, raw: IncomingMessage) => void
   start(): Promise<void>

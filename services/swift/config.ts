@@ -24,6 +24,7 @@ export interface SwiftConfig {
   quote_etags: boolean
   s3_region: string
   s3_domains: string[]
+  s3_website_domains: string[]
   read_only: boolean
   storage_domain: string
   cross_domain_policy: string
@@ -65,7 +66,8 @@ export const swiftConfig: ConfigSchema = {
     cors_allow_origin: list('Origins whose pages may read every answer.', []),
     quote_etags: yes(false, 'ETags in quotes unless account or container say otherwise.'),
     s3_region: text('us-east-1', 'Region that the S3 door calls itself.'),
-    s3_domains: list('Names below which each name is a bucket of the S3 door, e.g. s3.example.org.', []),
+    s3_domains: list('Names of hosts at whose root the S3 door stands, and below which each name is a bucket, e.g. s3.example.org.', []),
+    s3_website_domains: list('Names below which each name is a bucket as a web site, e.g. web.example.org.', []),
     read_only: yes(false, 'Nothing may be written.'),
     storage_domain: text('', 'Domain remap: <container>.<account>.<this domain> is the container. Empty: off.'),
     cross_domain_policy: text('<allow-access-from domain="*" secure="false" />', 'Inside of /crossdomain.xml. Empty: 404.'),

@@ -11,9 +11,10 @@ import { namesOf, pathOf } from './core/names.ts'
 import type { Swift } from './house.ts'
 import { initial } from './store/migrations/0001-initial.ts'
 import { uploads } from './store/migrations/0002-uploads.ts'
+import { buckets } from './store/migrations/0003-buckets.ts'
 
 export const plate: ServicePlate = {
-  name: 'swift', type: 'object-store', mount: '/object-store', catalogPath: '/v1/AUTH_{project_id}', dialect, migrations: { house: 'swift', migrations: [initial, uploads] },
+  name: 'swift', type: 'object-store', mount: '/object-store', catalogPath: '/v1/AUTH_{project_id}', dialect, migrations: { house: 'swift', migrations: [initial, uploads, buckets] },
   // Clients look for `/info` at the root, and some take the second part of a storage URL for the account.
   catalogAtRoot: true, rootPaths: ['/v1', '/s3', '/info', '/healthcheck', '/auth', '/crossdomain.xml', '/endpoints'], roles: ['ResellerAdmin', 'swiftoperator'],
 }

@@ -46,6 +46,8 @@ export interface Ask {
   sendContinue?: (() => void) | undefined
   /** Who holds a signature, or a feature that acts by itself, is allowed this without asking an ACL. */
   granted?: ((names: Names, right: Right) => boolean) | undefined
+  /** Metadata of an upload that is known once its bytes have come. */
+  late?: (() => Record<string, string>) | undefined
   /** What this request has read of accounts and containers. */
   seen: Map<string, Promise<unknown>>
   /** Name of the feature on whose behalf this is asked, e.g. `SLO`. */

@@ -3,6 +3,7 @@ import { conflict, Fault, invalid, notFound } from '#base/fault.ts'
 import { hexId } from '#base/ids.ts'
 import { cleanAcl } from '../core/acl.ts'
 import { listPage } from '../core/listing.ts'
+import { BUCKET_LOCK } from '../core/s3/lock.ts'
 import { mergeMetadata, type Metadata, truthy } from '../core/metadata.ts'
 import { defaultPolicy, policyNamed } from '../core/policies.ts'
 import { pathOf, quote, unquote } from '../core/names.ts'
@@ -136,6 +137,7 @@ function versioned(old: Metadata, headers: Record<string, string>): Metadata {
   const legacy = headers['x-versions-location'] || headers['x-history-location']
   if (legacy && next['x-versions-enabled'] === 'True') throw invalid('Cannot use the legacy versioned writes feature on a container that has object versioning enabled.', { field: 'X-Versions-Location' })
   const removed = (name: string): boolean => headers[`x-remove-${name.slice(2)}`] !== undefined || headers[name] === ''
+  if ((headers['x-versions-enabled'] === 'False' || removed('x-versions-enabled')) && old[BUCKET_LOCK] !== undefined) throw conflict('The container keeps objects under lock, and with them their versions.')
   if (headers['x-versions-enabled'] === 'True' && (legacy || ['x-versions-location', 'x-history-location'].some((name) => next[name] && !removed(name)))) {
     throw invalid('Cannot enable object versioning on a container that is already using the legacy versioned writes feature.', { field: 'X-Versions-Enabled' })
   }

@@ -9,7 +9,7 @@ import { deliver } from './deliver.ts'
 import { tempUser } from './tempauth.ts'
 
 /** Headers that features speak among themselves. */
-const INNER = /^x-(account|container|object)-(sysmeta|transient-sysmeta)-|^x-backend-|^x-timestamp$|^x-static-large-object$/
+const INNER = /^x-(?:remove-)?(account|container|object)-(sysmeta|transient-sysmeta)-|^x-backend-|^x-timestamp$|^x-static-large-object$/
 const INNER_OUT = /^x-(account|container|object)-(sysmeta|transient-sysmeta)-|^x-backend-/
 
 export function doorOf(house: Swift, serve: Serve): (rq: Rq) => Promise<Reply> {

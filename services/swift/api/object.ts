@@ -6,11 +6,12 @@ import { pathOf } from '../core/names.ts'
 import { mergeMetadata } from '../core/metadata.ts'
 import { typeOf } from '../core/mime.ts'
 import { type Swift, versionStamp, versionText } from '../house.ts'
-import { changeObject, objectOf, putObject, removeObject, removeVersion, restoreVersion, versionOf } from '../store/objects.ts'
+import { changeObject, objectOf, putObject, type PutRules, removeObject, removeVersion, restoreVersion, versionOf } from '../store/objects.ts'
 import type { ContainerRow, ObjectRow, VersionRow } from '../store/tables.ts'
 import { type Answer, type Ask, containerSeen, done, HTML, httpDate, lost, metadataOf, timestamp } from './ask.ts'
 import { keepBytes, openBytes } from './keep.ts'
 import { authorize } from './rights.ts'
+import { LOCK, standardLock } from '../core/s3/lock.ts'
 
 export const ALSO = ['content-encoding', 'content-disposition', 'content-language', 'cache-control', 'expires', 'x-robots-tag', 'x-object-manifest']
 
@@ -63,13 +64,14 @@ async function byVersion(house: Swift, ask: Ask, into: ContainerRow, text: strin
     return shown(house, (current ?? old)!, true)
   }
   if (method === 'DELETE') {
+    const bypass = ask.headers['x-backend-bypass-governance'] === 'true'
     if (stamp === null && standing && !current) {
       await house.commits.run((commit) => removeObject(commit, into.id, names.object, {}, now))
       return done(204, id)
     }
-    if (current) await house.commits.run((commit) => removeObject(commit, into.id, names.object, { only: current.bytes_id, wholly: true }, now))
-    else if (old) await house.commits.run((commit) => removeVersion(commit, old, now))
-    return current || old ? done(204, current ? { 'x-object-version-id': text } : id) : done(stamp === null || enabled ? 204 : 404, id)
+    if (current) await house.commits.run((commit) => removeObject(commit, into.id, names.object, { only: current.bytes_id, wholly: true, bypass }, now))
+    else if (old) await house.commits.run((commit) => removeVersion(commit, old, now, bypass))
+    return current || old ? done(204, current ? { 'x-object-version-id': text } : { ...id, ...(old?.deleted === 1 ? { 'x-backend-marker': 'true' } : {}) }) : done(stamp === null || enabled ? 204 : 404, id)
   }
   if (method === 'PUT') {
     if (!enabled) throw invalid('The container does not keep versions.', { field: 'version-id' })
@@ -92,6 +94,8 @@ async function upload(house: Swift, ask: Ask, into: ContainerRow, versioned: boo
     if (await living(house, into.id, names.object)) throw new Fault('precondition', 'A precondition for this request was not met.')
   }
   const metadata = mergeMetadata({}, headers, 'object', ALSO, house.config.limits)
+  const lock = headers[LOCK] === undefined ? standardLock(metadataOf(into), house.world.clock.now()) : undefined
+  if (lock) metadata[LOCK] = JSON.stringify(lock)
   const delete_at = deleteAt(house, headers)
   ask.sendContinue?.()
   const source = body === undefined ? Readable.from([]) : isStream(body) ? (fromSocket(body) ? passing(body) : body) : Readable.from([Buffer.from(body as Uint8Array)])
@@ -102,17 +106,21 @@ async function upload(house: Swift, ask: Ask, into: ContainerRow, versioned: boo
   const listed = headers['x-backend-size']
   const version_id = versioned ? String(house.stamp()) : null
   const row: ObjectRow = {
-    container_id: into.id, name: names.object, bytes_id: kept.bytes_id, size: listed === undefined ? size : Number(listed), stored: size, etag, content_type: contentType(headers, names.object), metadata: JSON.stringify(metadata),
+    container_id: into.id, name: names.object, bytes_id: kept.bytes_id, size: listed === undefined ? size : Number(listed), stored: size, etag, content_type: contentType(headers, names.object), metadata: JSON.stringify(ask.late ? { ...metadata, ...ask.late() } : metadata),
     listing: headers['x-backend-listing'] ?? null, parts: null, secret_id: empty ? null : kept.secret_id, created_at: now, delete_at, version_id,
   }
   try {
-    await house.commits.run((commit) => putObject(commit, row, { ...(fresh ? { fresh } : {}), versions: versioned }, now))
+    await house.commits.run((commit) => putObject(commit, row, { ...(fresh ? { fresh } : {}), ...s3Match(headers), versions: versioned }, now))
   } catch (thrown) {
     await house.bytes.remove([kept.bytes_id])
     throw thrown
   }
   return { ...done(201, { etag, 'last-modified': httpDate(now), ...(version_id === null ? {} : { 'x-object-version-id': versionText(version_id) }) }), row }
 }
+
+/** `If-Match` of a write at the S3 door. */
+const s3Match = (headers: Readonly<Record<string, string>>): { s3Match?: NonNullable<PutRules['s3Match']> } =>
+  headers['x-backend-if-match'] === undefined ? {} : { s3Match: { etag: headers['x-backend-if-match'], absent: notFound('The resource could not be found.') } }
 
 /** The pieces of a body that came over a socket are nobody else's; those of a copy or a form may be. */
 const fromSocket = (body: Readable): boolean => 'socket' in body && 'httpVersion' in body
@@ -156,7 +164,7 @@ async function remove(house: Swift, ask: Ask, into: ContainerRow, versioned: boo
     if (Math.floor(Number(row.delete_at ?? 0) / 1000) !== Number(wish)) throw new Fault('precondition', 'X-If-Delete-At and X-Delete-At do not match')
   }
   const version_id = String(house.stamp())
-  const old = await house.commits.run((commit) => removeObject(commit, into.id, ask.names.object, versioned ? { versions: { version_id } } : {}, house.world.clock.now()))
+  const old = await house.commits.run((commit) => removeObject(commit, into.id, ask.names.object, { ...s3Match(ask.headers), ...(versioned ? { versions: { version_id } } : {}) }, house.world.clock.now()))
   if (!old && !versioned) return lost()
   // Nothing was there, and the marker that says so is made all the same.
   return done(old ? 204 : 404, versioned ? { 'x-object-version-id': versionText(version_id), ...(old ? { 'x-object-current-version-id': versionText(old.version_id) } : {}) } : {})

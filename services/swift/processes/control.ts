@@ -3,10 +3,11 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Reconciler, startReconciler } from '#base/reconcile.ts'
 import type { World } from '#base/world.ts'
+import type { HttpRequest } from '#base/http/message.ts'
 import { corridor } from '#stack/corridor.ts'
 import type { ControlProcess, HouseParts } from '#stack/house.ts'
 import { layersOf } from '../api/layers.ts'
-import { s3Dialect, s3Routes } from '../api/s3/door.ts'
+import { isS3Host, isS3Signed, s3Dialect, type S3Parts, s3Routes } from '../api/s3/door.ts'
 import { identities } from '../api/s3/identity.ts'
 import type { SwiftConfig } from '../config.ts'
 import type { BytesDriver } from '../drivers/interface.ts'
@@ -43,13 +44,21 @@ export function controlProcess(parts: HouseParts<SwiftConfig>, bytes?: BytesDriv
   const doors = { world, tokens: parts.tokens, authorizer: parts.authorizer, identityUrl: parts.identityUrl }
   const routes = routesOf(house)
   const swift = corridor({ ...doors, dialect: plate.dialect, routes })
-  const s3routes = s3Routes({ house, serve: layersOf(house), identify: identities(parts), region: config.s3_region, domains: config.s3_domains })
+  const domains = config.s3_domains.map((name) => name.toLowerCase())
+  const websites = config.s3_website_domains.map((name) => name.toLowerCase())
+  const s3parts: S3Parts = { house, serve: layersOf(house), identify: identities(parts), region: config.s3_region, domains, websites }
+  const s3routes = s3Routes(s3parts)
   const s3 = corridor({ ...doors, dialect: s3Dialect, routes: s3routes })
+  const s3AtRoot = corridor({ ...doors, dialect: s3Dialect, routes: s3Routes(s3parts, '') })
+  const below = (request: HttpRequest): boolean => /^\/s3(\/|$)/.test(request.path)
+  const hosts = [...domains, ...websites]
+  const claims = (request: HttpRequest): boolean => request.mount === undefined && ((hosts.length > 0 && isS3Host(request.headers.host, hosts)) || (isS3Signed(request) && !below(request)))
   return {
     plate,
     routes: [...routes, ...s3routes],
     house,
-    handler: (request) => (request.mount === undefined && /^\/s3(\/|$)/.test(request.path) ? s3(request) : swift(request)),
+    claims,
+    handler: (request) => (claims(request) ? s3AtRoot(request) : request.mount === undefined && below(request) ? s3(request) : swift(request)),
     async start() {
       if (house.secret || config.tempauth_users.length > 0) {
         const { root, tokens } = await readSecrets(parts.dataDir, world)

@@ -67,6 +67,7 @@ export async function removeContainer(db: Database<SwiftTables>, id: string): Pr
     if (done.numDeletedRows !== 1n) refused()
     const old = await tx.query.selectFrom('swift_versions').select('name').where('container_id', '=', id).limit(1).executeTakeFirst()
     if (old) refused()
+    await tx.query.deleteFrom('swift_buckets').where('container_id', '=', id).execute()
   })
 }
 

@@ -2,6 +2,7 @@
 import { conflict, Fault } from '#base/fault.ts'
 import type { Sql, Tx } from '#base/sql/database.ts'
 import type { Window } from '../core/listing.ts'
+import { assertUnlocked } from '../core/s3/lock.ts'
 import type { Commit } from './commits.ts'
 import type { ObjectRow, Stored, SwiftTables, VersionRow } from './tables.ts'
 
@@ -30,6 +31,8 @@ export interface PutRules {
   match?: readonly string[]
   /** Keep what stood there as an old version, and number this one. */
   versions?: boolean
+  /** As `match`, but of the ETag that S3 shows; `absent` is thrown when nothing stands there. */
+  s3Match?: { etag: string; absent: Fault }
   /** Only in the place of exactly these bytes (null: of nothing). */
   instead?: string | null
 }
@@ -41,9 +44,11 @@ export async function putObject({ tx, hold }: Commit, row: ObjectRow, rules: Put
   const alive = old && (old.delete_at === null || old.delete_at > now) ? old : undefined
   if (rules.fresh && alive) throw new Fault('precondition', 'A precondition for this request was not met.')
   if (rules.match && !(alive && (rules.match.includes('*') || rules.match.includes(alive.etag)))) throw new Fault('precondition', 'The object is not the one that was asked for.')
+  assertMatch(alive, rules.s3Match)
   if (rules.instead !== undefined && (old?.bytes_id ?? null) !== rules.instead) throw conflict('The object was changed meanwhile.')
   if (old) {
     const keep = keeps(old, rules.versions && alive !== undefined)
+    if (!keep) assertUnlocked(old, now)
     if (keep) await keepVersion(tx, old, now)
     else await discard(tx, old, now)
     const { container_id, name, ...rest } = row
@@ -56,15 +61,22 @@ export async function putObject({ tx, hold }: Commit, row: ObjectRow, rules: Put
   return alive
 }
 
+function assertMatch(alive: ObjectRow | undefined, wanted: PutRules['s3Match']): void {
+  if (wanted && !alive) throw wanted.absent
+  if (wanted && alive && wanted.etag !== '*' && wanted.etag !== s3Etag(alive)) throw new Fault('precondition', 'The object is not the one that was asked for.')
+}
+
 /** Takes an object away; false when it is not there (any more). With `versions` it becomes an old version, and a marker says that it was deleted. */
-export async function removeObject({ tx, hold }: Commit, containerId: string, name: string, rules: { versions?: { version_id: string }; only?: string; expired?: boolean; wholly?: boolean }, now: number): Promise<ObjectRow | undefined> {
+export async function removeObject({ tx, hold }: Commit, containerId: string, name: string, rules: { versions?: { version_id: string }; only?: string; expired?: boolean; wholly?: boolean; bypass?: boolean; s3Match?: PutRules['s3Match'] }, now: number): Promise<ObjectRow | undefined> {
   const container = await hold(containerId)
   const old = await objectOf(tx, containerId, name)
   const alive = old && (old.delete_at === null || old.delete_at > now)
+  assertMatch(alive ? old : undefined, rules.s3Match)
   if (rules.expired ? !old || alive : rules.versions ? false : !old) return undefined
   if (rules.only !== undefined && old?.bytes_id !== rules.only) return undefined
   if (old) {
     const keep = rules.wholly !== true && keeps(old, rules.versions !== undefined && alive === true)
+    if (!keep) assertUnlocked(old, now, rules.bypass)
     if (keep) await keepVersion(tx, old, now)
     else await discard(tx, old, now)
     await tx.query.deleteFrom('swift_objects').where('container_id', '=', containerId).where('name', '=', name).execute()
@@ -83,6 +95,21 @@ export async function changeObject({ tx }: Commit, row: Stored, patch: Partial<O
   return done.numUpdatedRows === 1n
 }
 
+/** Changes what is kept beside the bytes of an object, or of an old version of it (`rank`), as it stands now; false when it is not there any more. */
+export async function changeMetadata({ tx, hold }: Commit, row: Stored & { rank?: string }, change: (metadata: Record<string, string>) => Record<string, string>): Promise<boolean> {
+  await hold(row.container_id)
+  const { rank } = row
+  const now = rank === undefined ? await objectOf(tx, row.container_id, row.name) : await tx.query.selectFrom('swift_versions').selectAll().where('container_id', '=', row.container_id).where('name', '=', row.name).where('rank', '=', rank).executeTakeFirst()
+  if (!now || now.bytes_id !== row.bytes_id || Number(now.created_at) !== Number(row.created_at)) return false
+  const metadata = JSON.stringify(change(JSON.parse(now.metadata) as Record<string, string>))
+  if (rank === undefined) await tx.query.updateTable('swift_objects').set({ metadata }).where('container_id', '=', row.container_id).where('name', '=', row.name).execute()
+  else await tx.query.updateTable('swift_versions').set({ metadata }).where('container_id', '=', row.container_id).where('name', '=', row.name).where('rank', '=', rank).execute()
+  return true
+}
+
+/** Of what came in parts, the ETag that S3 makes of theirs. */
+export const s3Etag = (row: Pick<Stored, 'etag' | 'listing'>): string => (row.listing === null ? row.etag : ((JSON.parse(row.listing) as { s3_etag?: string }).s3_etag ?? row.etag))
+
 /** Moves what stands under one name to another container and name, where nothing may stand, without its bytes. */
 export async function moveObject(commit: Commit, from: ObjectRow, to: { container_id: string; name: string }, now: number): Promise<boolean> {
   const { tx, hold } = commit
@@ -90,6 +117,7 @@ export async function moveObject(commit: Commit, from: ObjectRow, to: { containe
   for (const id of [from.container_id, to.container_id].sort()) await hold(id)
   const still = await objectOf(tx, from.container_id, from.name)
   if (!still || still.bytes_id !== from.bytes_id) return false
+  assertUnlocked(still, now)
   const there = await objectOf(tx, to.container_id, to.name)
   if (there && (there.delete_at === null || Number(there.delete_at) > now)) throw conflict('An object stands where this one was to go.')
   await tx.query.deleteFrom('swift_objects').where('container_id', '=', from.container_id).where('name', '=', from.name).execute()
@@ -133,8 +161,11 @@ export async function versionOf(db: Db, containerId: string, name: string, versi
 export const newestVersion = (db: Db, containerId: string, name: string): Promise<VersionRow | undefined> =>
   db.query.selectFrom('swift_versions').selectAll().where('container_id', '=', containerId).where('name', '=', name).orderBy('rank').limit(1).executeTakeFirst()
 
-export async function removeVersion({ tx, hold }: Commit, row: VersionRow, now: number): Promise<boolean> {
+export async function removeVersion({ tx, hold }: Commit, row: VersionRow, now: number, bypass = false): Promise<boolean> {
   const container = await hold(row.container_id)
+  const standing = await tx.query.selectFrom('swift_versions').select('metadata').where('container_id', '=', row.container_id).where('name', '=', row.name).where('rank', '=', row.rank).executeTakeFirst()
+  if (!standing) return false
+  assertUnlocked(standing, now, bypass)
   const done = await tx.query.deleteFrom('swift_versions').where('container_id', '=', row.container_id).where('name', '=', row.name).where('rank', '=', row.rank).executeTakeFirst()
   if (done.numDeletedRows !== 1n) return false
   await discard(tx, row, now)

@@ -34,6 +34,8 @@ export interface VersionRow extends Stored { rank: string; deleted: number }
 export interface UploadRow { id: string; container_id: string; name: string; headers: string; created_at: number }
 /** `checksum`: `CRC32:` and base64, as the client sent it. */
 export interface UploadPartRow { upload_id: string; number: number; bytes_id: string; size: number; etag: string; secret_id: string | null; checksum: string | null; created_at: number }
+/** A bucket's name, in the whole cloud, and the container that has it. */
+export interface BucketRow { name: string; container_id: string; claimed_at: number }
 /** Bytes that no object holds once `due_at` has come: of what was replaced or deleted. */
 export interface CleanupRow { bytes_id: string; due_at: number }
 /** Bytes that are not what was stored. */
@@ -46,6 +48,7 @@ export interface SwiftTables {
   swift_versions: VersionRow
   swift_uploads: UploadRow
   swift_upload_parts: UploadPartRow
+  swift_buckets: BucketRow
   swift_cleanup: CleanupRow
   swift_quarantine: QuarantineRow
 }

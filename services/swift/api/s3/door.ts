@@ -1,21 +1,26 @@
-/** The S3 door to the same objects, at `/s3`: requests come in signed, answers and errors go out as S3's. */
+/**
+ * The S3 door to the same objects: at `/s3`, at the root of the host names in `swift.s3_domains`, and at the root of any for requests that are
+ * signed as S3's are. Answers and errors go out as S3's.
+ */
 import { asFault } from '#base/fault.ts'
+import type { HttpRequest } from '#base/http/message.ts'
 import type { Dialect } from '#stack/dialect.ts'
 import { type Reply, type Route, route, type Rq } from '#stack/route.ts'
 import { corsRule } from '../../core/s3/documents.ts'
 import { s3Error, s3Fault } from '../../core/s3/errors.ts'
 import { signedOf } from '../../core/s3/signature.ts'
-import { subResource, targetOf } from '../../core/s3/target.ts'
+import { bucketOfHost, targetOf } from '../../core/s3/target.ts'
 import { writeXml } from '../../core/s3/xml.ts'
 import type { Swift } from '../../house.ts'
-import { containerOf, corsContainersNamed } from '../../store/accounts.ts'
+import { corsContainersNamed } from '../../store/accounts.ts'
 import { type Answer, metadataOf, type Serve } from '../ask.ts'
-import { corsOf, createBucket, deleteBucket, deleteCors, deleteTagging, getAcl, getCors, getTagging, getVersioning, headBucket, listBuckets, location, putAcl, putCors, putTagging, putVersioning } from './bucket.ts'
+import { corsOf, createBucket, listBuckets } from './bucket.ts'
+import { postForm } from './form.ts'
 import type { Identify } from './identity.ts'
-import { listObjects, listVersions } from './listing.ts'
-import { abortUpload, beginUpload, completeMultipart, listParts, listUploads, uploadPart } from './multipart.ts'
-import { changeTagging, deleteMany, deleteObject, getObject, objectAcl, objectTagging, putObject } from './object.ts'
-import { absent, type S3Request } from './request.ts'
+import { permitted } from './may.ts'
+import { operationOf } from './operations.ts'
+import { atBucket, type S3Request } from './request.ts'
+import { visit } from './website.ts'
 
 export const MOUNT = '/s3'
 
@@ -38,126 +43,94 @@ export interface S3Parts {
   serve: Serve
   identify: Identify
   region: string
-  /** Names below which each name is a bucket. */
+  /** Names at whose root this door stands, and below which each name is a bucket. */
   domains: readonly string[]
+  /** Names below which each name is a bucket as a web site. */
+  websites: readonly string[]
 }
 
 const METHODS = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'OPTIONS'] as const
 
-export function s3Routes(parts: S3Parts): Route[] {
-  const at = (path: string, noun: string): Route[] => METHODS.map((method) => route({ method, path, name: `s3.${noun}.${method.toLowerCase()}`, access: 'public', bodyKind: 'raw', status: 200, handle: (rq) => enter(parts, rq) }))
-  return [...at(MOUNT, 'service'), ...at(`${MOUNT}/{bucket}`, 'bucket'), ...at(`${MOUNT}/{bucket}/{key+}`, 'object')]
+/** `mount`: what stands before the bucket in the path. */
+export function s3Routes(parts: S3Parts, mount = MOUNT): Route[] {
+  const at = (path: string, noun: string): Route[] => METHODS.map((method) => route({ method, path, name: `s3.${noun}.${method.toLowerCase()}`, access: 'public', bodyKind: 'raw', status: 200, handle: (rq) => enter(parts, rq, mount) }))
+  return [...at(mount || '/', 'service'), ...at(`${mount}/{bucket}`, 'bucket'), ...at(`${mount}/{bucket}/{key+}`, 'object')]
 }
 
-async function enter(parts: S3Parts, rq: Rq): Promise<Reply> {
+/** The root of this host is the S3 door's. */
+export const isS3Host = (host: string | undefined, domains: readonly string[]): boolean => host !== undefined && (bucketOfHost(host, domains) !== undefined || domains.includes(nameOf(host)))
+
+/** Signed as only requests of S3 are. */
+export function isS3Signed({ headers: { authorization }, query }: HttpRequest): boolean {
+  if (authorization !== undefined) return authorization.startsWith('AWS ') || (authorization.startsWith('AWS4-HMAC-SHA256') && authorization.includes('/s3/aws4_request'))
+  return query.includes('X-Amz-Credential=') && /X-Amz-Credential=[^&]*(\/|%2F)s3(\/|%2F)aws4_request/i.test(query)
+}
+
+const nameOf = (host: string): string => host.replace(/:\d+$/, '').toLowerCase()
+
+async function enter(parts: S3Parts, rq: Rq, mount: string): Promise<Reply> {
   const { http } = rq
+  const site = mount === '' && parts.websites.length > 0 ? bucketOfHost(http.headers.host ?? '', parts.websites) : undefined
+  if (site !== undefined) return visit(nobody(parts, rq, mount), rq, site, http.path)
   try {
-    const answer = await travel(parts, rq)
+    const answer = await travel(parts, rq, mount)
     return { status: answer.status, headers: answer.headers, ...(answer.body === undefined ? {} : { body: answer.body }) }
   } catch (thrown) {
     const fault = asFault(thrown)
     if (fault.kind === 'internal') throw thrown
-    const { status } = s3Error(fault)
-    const headers = { 'content-type': 'application/xml' }
+    const { status, extra } = s3Error(fault)
+    const headers = { 'content-type': 'application/xml', ...Object.fromEntries(Object.entries(extra).filter(([name]) => name.startsWith('x-amz-'))) }
     // A HEAD has no body to say it in.
     return http.method === 'HEAD' ? { status, headers } : { status, headers, body: errorXml(fault, rq.context.request_id, http.path) }
   }
 }
 
-async function travel(parts: S3Parts, rq: Rq): Promise<Answer> {
-  const { house, identify } = parts
+type Nobody = Omit<S3Request, 'account' | 'owner' | 'row' | 'granted'>
+
+const nobody = ({ house, serve }: S3Parts, rq: Rq, mount: string): Nobody => ({ house, rq, serve, mount, who: { byName: false, roles: [] }, secret: '', signed: undefined, bucket: '', key: '', query: new URLSearchParams(rq.http.query), headers: rq.http.headers })
+
+async function travel(parts: S3Parts, rq: Rq, mount: string): Promise<Answer> {
+  const { house, identify, region } = parts
   const { http } = rq
-  const query = new URLSearchParams(http.query)
-  const target = targetOf(http.path.slice(MOUNT.length) || '/', http.headers.host, parts.domains)
-  if (http.method === 'OPTIONS') return preflight(house, rq, target.bucket)
-  const signed = signedOf({ method: http.method, path: http.path, query: http.query, headers: http.headers, ...(target.hostBucket === undefined ? {} : { hostBucket: target.hostBucket }) })
-  if (!signed) throw s3Fault('AccessDenied', 'Anonymous requests are not taken at this door: containers that are public are so at the door of Swift.')
-  const holder = await identify(signed)
-  const at: S3Request = { house, rq, holder, signed, account: `${house.config.reseller_prefix}${holder.who.project_id}`, bucket: target.bucket ?? '', key: target.key ?? '', query, headers: http.headers, serve: parts.serve }
-  const answer = at.bucket === '' ? await service(at) : at.key === '' ? await bucket(at, parts) : await object(at)
-  return allowed(at, answer)
-}
-
-function service(at: S3Request): Promise<Answer> {
-  if (at.rq.http.method === 'GET') return listBuckets(at)
-  throw s3Fault('MethodNotAllowed')
-}
-
-async function bucket(at: S3Request, { region }: S3Parts): Promise<Answer> {
-  const { method } = at.rq.http
-  const what = subResource(at.query)
-  switch (`${method} ${what ?? ''}`) {
-    case 'GET ': return listObjects(at)
-    case 'GET versions': return listVersions(at)
-    case 'GET location': return location(at, region)
-    case 'GET versioning': return getVersioning(at)
-    case 'GET acl': return getAcl(at)
-    case 'GET cors': return getCors(at)
-    case 'GET tagging': return getTagging(at)
-    case 'GET uploads': return listUploads(at)
-    case 'HEAD ': return headBucket(at, region)
-    case 'PUT ': return createBucket(at, region)
-    case 'PUT versioning': return putVersioning(at)
-    case 'PUT acl': return putAcl(at)
-    case 'PUT cors': return putCors(at)
-    case 'PUT tagging': return putTagging(at)
-    case 'DELETE ': return deleteBucket(at)
-    case 'DELETE cors': return deleteCors(at)
-    case 'DELETE tagging': return deleteTagging(at)
-    case 'POST delete': return deleteMany(at)
-    // Clients that mirror buckets ask for these first; that there are none is the truth.
-    case 'GET policy': throw s3Fault('NoSuchBucketPolicy', undefined, { BucketName: at.bucket })
-    case 'GET lifecycle': throw s3Fault('NoSuchLifecycleConfiguration', undefined, { BucketName: at.bucket })
-    case 'GET website': throw s3Fault('NoSuchWebsiteConfiguration', undefined, { BucketName: at.bucket })
-    case 'GET encryption': throw s3Fault('ServerSideEncryptionConfigurationNotFoundError', undefined, { BucketName: at.bucket })
-    case 'GET object-lock': throw s3Fault('ObjectLockConfigurationNotFoundError', undefined, { BucketName: at.bucket })
-    default:
-      if (what !== undefined) throw absent(`?${what} of a bucket`)
-      if (method === 'POST') throw absent('Uploading by a form')
-      throw s3Fault('MethodNotAllowed')
+  const { bucket = '', key = '', hostBucket } = targetOf(http.path.slice(mount.length) || '/', http.headers.host, parts.domains)
+  if (http.method === 'OPTIONS') return preflight(house, rq, bucket)
+  const none = nobody(parts, rq, mount)
+  const signed = signedOf({ method: http.method, path: http.path, query: http.query, headers: http.headers, ...(hostBucket === undefined ? {} : { hostBucket }) })
+  if (!signed && http.method === 'POST' && bucket !== '' && key === '' && /^multipart\/form-data/i.test(http.headers['content-type'] ?? '')) {
+    const form = await atBucket(none, bucket, '')
+    return allowed(form, await postForm(form, identify))
   }
+  const holder = signed && (await identify(signed))
+  const at = await atBucket({ ...none, signed, ...(holder ? { who: holder.who, secret: holder.secret } : {}), headers: signed?.until === undefined ? http.headers : { ...http.headers, ...hoisted(none.query) } }, bucket, key)
+  if (bucket === '') {
+    if (http.method !== 'GET') throw s3Fault('MethodNotAllowed')
+    return listBuckets(at)
+  }
+  // A bucket that is not there yet is nobody's.
+  if (http.method === 'PUT' && key === '' && [...at.query.keys()].every((name) => name.startsWith('X-Amz-') || ['AWSAccessKeyId', 'Signature', 'Expires'].includes(name))) return createBucket(at, region)
+  const { wish, handle } = operationOf(at)
+  const may = wish === undefined ? at : await permitted(at, typeof wish === 'function' ? wish(at) : wish)
+  return allowed(at, await handle(may, region))
 }
 
-async function object(at: S3Request): Promise<Answer> {
-  const { method } = at.rq.http
-  const what = subResource(at.query)
-  switch (`${method} ${what ?? ''}`) {
-    case 'GET ':
-    case 'HEAD ': return getObject(at)
-    case 'PUT ': return putObject(at)
-    case 'DELETE ': return deleteObject(at)
-    case 'GET acl': return objectAcl(at)
-    case 'GET tagging': return objectTagging(at)
-    case 'PUT tagging': return changeTagging(at, true)
-    case 'DELETE tagging': return changeTagging(at, false)
-    case 'POST uploads': return beginUpload(at)
-    case 'PUT uploadId': return uploadPart(at)
-    case 'POST uploadId': return completeMultipart(at)
-    case 'DELETE uploadId': return abortUpload(at)
-    case 'GET uploadId': return listParts(at)
-    case 'GET retention':
-    case 'GET legal-hold': throw s3Fault('NoSuchObjectLockConfiguration', undefined, { Key: at.key })
-    default:
-      if (what !== undefined) throw absent(`?${what} of an object`)
-      throw s3Fault('MethodNotAllowed')
-  }
+/** Headers that a signed link holds in its query. */
+function hoisted(query: URLSearchParams): Record<string, string> {
+  return Object.fromEntries([...query].filter(([name]) => /^x-amz-(acl|meta-.+|tagging|storage-class|server-side-encryption|website-redirect-location|grant-.+)$/.test(name)))
 }
 
 /** What pages from elsewhere may read of an answer. */
-async function allowed(at: S3Request, answer: Answer): Promise<Answer> {
+function allowed(at: S3Request, answer: Answer): Answer {
   const { origin } = at.headers
-  if (origin === undefined || at.bucket === '') return answer
-  const row = await containerOf(at.house.db, at.account, at.bucket)
-  const rule = row && corsRule(corsOf(metadataOf(row)), origin, at.rq.http.method)
-  if (!rule) return answer
+  const rule = origin === undefined || !at.row ? undefined : corsRule(corsOf(metadataOf(at.row)), origin, at.rq.http.method)
+  if (!rule || origin === undefined) return answer
   const any = rule.origins.includes('*')
   return { ...answer, headers: { ...answer.headers, 'access-control-allow-origin': any ? '*' : origin, 'access-control-allow-methods': rule.methods.join(', '), ...(rule.expose.length > 0 ? { 'access-control-expose-headers': rule.expose.join(', ') } : {}), ...(any ? {} : { vary: 'Origin' }) } }
 }
 
 /** A preflight carries no signature, so the bucket is looked for in the account that the signed link behind it will name; one name, one answer only. */
-async function preflight(house: Swift, rq: Rq, name: string | undefined): Promise<Answer> {
+async function preflight(house: Swift, rq: Rq, name: string): Promise<Answer> {
   const { origin, 'access-control-request-method': method, 'access-control-request-headers': headers } = rq.http.headers
-  if (origin === undefined || method === undefined || name === undefined) throw s3Fault('InvalidRequest', 'Insufficient information. Origin request header needed.')
+  if (origin === undefined || method === undefined || name === '') throw s3Fault('InvalidRequest', 'Insufficient information. Origin request header needed.')
   const rows = await corsContainersNamed(house.db, name)
   const rule = rows.map((row) => corsRule(corsOf(metadataOf(row)), origin, method, headers?.split(',').map((each) => each.trim()).filter((each) => each !== '') ?? [])).find((each) => each !== undefined)
   if (!rule) throw s3Fault('AccessDenied', 'CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource\'s CORS spec.')

@@ -13,6 +13,7 @@ export interface Holder {
   secret: string
 }
 
+/** `assert` judges the signature; default: that of a request. */
 export type Identify = (signed: Signed) => Promise<Holder>
 
 const KEPT = 5_000

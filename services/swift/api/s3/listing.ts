@@ -3,10 +3,9 @@ import { s3Fault } from '../../core/s3/errors.ts'
 import { writeXml, type XmlTree } from '../../core/s3/xml.ts'
 import { listPage } from '../../core/listing.ts'
 import { versionStamp, versionText } from '../../house.ts'
-import { type Listed, objectOf, objectsIn, rankOf, versionOf, versionsIn } from '../../store/objects.ts'
+import { type Listed, objectOf, objectsIn, rankOf, s3Etag, versionOf, versionsIn } from '../../store/objects.ts'
 import type { Answer } from '../ask.ts'
-import { authorize } from '../rights.ts'
-import { askOf, bucketRow, number, type S3Request } from './request.ts'
+import { bucketRow, number, type S3Request } from './request.ts'
 
 export const isoMillis = (ms: number): string => new Date(Number(ms)).toISOString()
 export const quoted = (etag: string): string => `"${etag}"`
@@ -29,15 +28,11 @@ function pageOf({ query }: S3Request): Page {
   }
 }
 
-const etagOf = (row: Listed): string => {
-  const listed = row.listing === null ? undefined : (JSON.parse(row.listing) as { s3_etag?: string; hash?: string })
-  return quoted(listed?.s3_etag ?? row.etag)
-}
+const etagOf = (row: Listed): string => quoted(s3Etag(row))
 
 export async function listObjects(at: S3Request): Promise<Answer> {
   const { query, house } = at
-  const row = await bucketRow(at)
-  await authorize(house, askOf(at, 'GET', { key: '' }), { account: at.account, container: at.bucket, object: '' }, 'read')
+  const row = bucketRow(at)
   const page = pageOf(at)
   const second = query.get('list-type') === '2'
   const token = query.get('continuation-token')
@@ -49,7 +44,7 @@ export async function listObjects(at: S3Request): Promise<Answer> {
   const shown = lines.slice(0, page.most)
   const last = shown.at(-1)
   const next = last?.row?.name ?? last?.subdir ?? ''
-  const owner = { ID: at.holder.who.project_id, DisplayName: at.holder.who.project_id }
+  const owner = { ID: at.owner, DisplayName: at.owner }
   return xml('ListBucketResult', {
     Name: at.bucket, Prefix: page.encode(page.prefix),
     ...(second
@@ -63,8 +58,7 @@ export async function listObjects(at: S3Request): Promise<Answer> {
 
 export async function listVersions(at: S3Request): Promise<Answer> {
   const { query, house } = at
-  const row = await bucketRow(at)
-  await authorize(house, askOf(at, 'GET', { key: '' }), { account: at.account, container: at.bucket, object: '' }, 'own')
+  const row = bucketRow(at)
   const page = pageOf(at)
   const key = query.get('key-marker') ?? ''
   const text = query.get('version-id-marker') ?? ''
@@ -86,7 +80,7 @@ export async function listVersions(at: S3Request): Promise<Answer> {
   const truncated = out.length > page.most
   const shown = out.slice(0, page.most)
   const last = shown.at(-1)
-  const owner = { ID: at.holder.who.project_id, DisplayName: at.holder.who.project_id }
+  const owner = { ID: at.owner, DisplayName: at.owner }
   const facts = (one: Listed): XmlTree => ({ Key: page.encode(one.name), VersionId: versionText(one.version_id ?? null), IsLatest: one.latest ?? false, LastModified: isoMillis(one.created_at) })
   const rows = shown.flatMap((line) => (line.row ? [line.row] : []))
   return xml('ListVersionsResult', {

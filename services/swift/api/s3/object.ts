@@ -1,34 +1,37 @@
 /** Objects as S3 has them: Swift's objects, with their metadata under other names. */
-import { parseDelete, parseTagging, parseTaggingHeader, type Tags } from '../../core/s3/documents.ts'
-import { s3Fault } from '../../core/s3/errors.ts'
-import { rangesOf } from '../../core/ranges.ts'
-import { aclTree, cannedAcl } from '../../core/s3/acl.ts'
-import { targetOf } from '../../core/s3/target.ts'
 import { hexId } from '#base/ids.ts'
-import { changeObject, objectOf } from '../../store/objects.ts'
+import { parseTaggingHeader, type Tags } from '../../core/s3/documents.ts'
+import { s3Fault } from '../../core/s3/errors.ts'
+import { expiryOf } from '../../core/s3/lifecycle.ts'
+import { LOCK, lockConfigOf, lockOf, lockOfHeaders } from '../../core/s3/lock.ts'
+import { rangesOf } from '../../core/ranges.ts'
+import { versionText } from '../../house.ts'
+import { newestVersion, s3Etag } from '../../store/objects.ts'
 import type { ObjectRow } from '../../store/tables.ts'
 import { type Answer, metadataOf } from '../ask.ts'
 import { deliver } from '../deliver.ts'
-import { taggingTree } from './bucket.ts'
-import { isoMillis, quoted, xml } from './listing.ts'
-import { absent, ask, askOf, assertGood, bucketRow, md5Header, type S3Request, smallBody, uploadOf } from './request.ts'
+import type { Part } from '../keep.ts'
+import { objectAclHeaders } from './acl.ts'
+import { quoted } from './listing.ts'
+import { TAGS } from './may.ts'
+import { absent, ask, askOf, assertGood, bucketRow, md5Header, type S3Request, uploadOf, versionQuery } from './request.ts'
+import { assertEncryption, ENCRYPTION, lifecycleOf } from './settings.ts'
 
-const TAGS = 'x-object-sysmeta-s3-tags'
-const CHECKSUM = 'x-object-sysmeta-s3-checksum'
-const PLAIN = ['content-type', 'content-encoding', 'content-disposition', 'content-language', 'cache-control', 'expires']
+export const CHECKSUM = 'x-object-sysmeta-s3-checksum'
+export const REDIRECT = 'x-object-sysmeta-s3-redirect'
+export const PLAIN = ['content-type', 'content-encoding', 'content-disposition', 'content-language', 'cache-control', 'expires']
 /** Most bytes of an upload in one request. */
 export const MOST = 5 * 2 ** 30
 
 /** What an object is to have, from S3's headers to Swift's. */
-export function objectHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
-  for (const name of Object.keys(headers)) if (/^x-amz-(server-side-encryption(?!$)|object-lock|website-redirect)/.test(name)) throw absent(name)
-  const algorithm = headers['x-amz-server-side-encryption']
-  if (algorithm !== undefined) throw s3Fault('NotImplemented', 'Encryption by request is not there; the operator may encrypt everything at rest.')
+export function objectHeaders(at: S3Request, headers: Readonly<Record<string, string>> = at.headers): Record<string, string> {
+  const bucket = metadataOf(bucketRow(at))
+  for (const name of Object.keys(headers)) if (/^x-amz-server-side-encryption-(customer|aws-kms|context)/.test(name)) throw absent('Encryption with keys that the client or a key service holds')
+  const algorithm = headers['x-amz-server-side-encryption'] ?? bucket[ENCRYPTION]
+  if (algorithm !== undefined) assertEncryption(at, algorithm)
   const storage = headers['x-amz-storage-class']
   if (storage !== undefined && storage !== 'STANDARD') throw s3Fault('InvalidStorageClass')
-  const acl = headers['x-amz-acl']
-  if (acl !== undefined && !['private', 'bucket-owner-full-control', 'bucket-owner-read'].includes(acl)) throw s3Fault('NotImplemented', 'Objects have no access control list of their own here: the list of their bucket counts.')
-  const out: Record<string, string> = {}
+  const out: Record<string, string> = { ...objectAclHeaders(at, headers) }
   let size = 0
   for (const [name, value] of Object.entries(headers)) {
     if (name.startsWith('x-amz-meta-')) {
@@ -43,195 +46,143 @@ export function objectHeaders(headers: Readonly<Record<string, string>>): Record
   out['content-type'] ??= 'binary/octet-stream'
   const tagging = headers['x-amz-tagging']
   if (tagging !== undefined) out[TAGS] = JSON.stringify(parseTaggingHeader(tagging))
+  const redirect = headers['x-amz-website-redirect-location']
+  if (redirect !== undefined) {
+    // oxlint-disable-next-line no-control-regex
+    if (!/^(\/|https?:\/\/)[^\x00-\x1f]{1,2000}$/.test(redirect)) throw s3Fault('InvalidRequest', 'The website redirect location must have a prefix of \'http://\' or \'https://\' or \'/\'.')
+    out[REDIRECT] = redirect
+  }
+  const lock = lockOfHeaders(headers, at.house.world.clock.now())
+  if (lock && !lockConfigOf(bucket)) throw s3Fault('InvalidRequest', 'Bucket is missing Object Lock Configuration')
+  if (lock) out[LOCK] = JSON.stringify(lock)
   return out
 }
 
 /** And back. */
-function shownHeaders(row: ObjectRow, swift: Answer['headers']): Record<string, string> {
+function shownHeaders(at: S3Request, row: ObjectRow, swift: Answer['headers']): Record<string, string> {
   const metadata = metadataOf(row)
-  const out: Record<string, string> = { etag: quoted(etagOf(row)), 'last-modified': String(swift['last-modified']), 'accept-ranges': 'bytes', 'content-type': row.content_type }
+  const out: Record<string, string> = { etag: quoted(s3Etag(row)), 'last-modified': String(swift['last-modified']), 'accept-ranges': 'bytes', 'content-type': row.content_type }
   for (const [name, value] of Object.entries(metadata)) {
     if (name.startsWith('x-object-meta-')) out[`x-amz-meta-${name.slice('x-object-meta-'.length)}`] = value
     else if (PLAIN.includes(name)) out[name] = value
   }
   const tags = metadata[TAGS]
-  if (tags !== undefined) out['x-amz-tagging-count'] = String(Object.keys(JSON.parse(tags) as Tags).length)
+  const count = tags === undefined ? 0 : Object.keys(JSON.parse(tags) as Tags).length
+  if (count > 0) out['x-amz-tagging-count'] = String(count)
   const version = swift['x-object-version-id']
   if (typeof version === 'string') out['x-amz-version-id'] = version
-  return out
+  if (metadata[REDIRECT] !== undefined) out['x-amz-website-redirect-location'] = metadata[REDIRECT]
+  const { mode, until, hold } = lockOf(metadata)
+  if (mode !== undefined && until !== undefined) Object.assign(out, { 'x-amz-object-lock-mode': mode, 'x-amz-object-lock-retain-until-date': new Date(until).toISOString() })
+  if (hold !== undefined) out['x-amz-object-lock-legal-hold'] = hold ? 'ON' : 'OFF'
+  return { ...out, ...endHeaders(at, row), ...encryptionHeaders(row) }
 }
 
-/** Of what came in parts, the ETag that S3 makes of theirs. */
-export const etagOf = (row: Pick<ObjectRow, 'etag' | 'listing'>): string => (row.listing === null ? row.etag : ((JSON.parse(row.listing) as { s3_etag?: string }).s3_etag ?? row.etag))
-
-const versionQuery = ({ query }: S3Request): Record<string, string> => {
-  const version = query.get('versionId')
-  if (version === null) return {}
-  if (version !== 'null' && !/^\d{10}\.\d{5}$/.test(version)) throw s3Fault('InvalidArgument', 'Invalid version id specified', { ArgumentName: 'versionId', ArgumentValue: version.slice(0, 80) })
-  return { 'version-id': version }
+/** When a lifecycle rule will take it away. */
+function endHeaders(at: S3Request, row: ObjectRow): Record<string, string> {
+  const rules = lifecycleOf(metadataOf(bucketRow(at)))
+  const end = rules.length === 0 ? undefined : expiryOf(rules, { name: row.name, size: Number(row.size), created_at: Number(row.created_at), tags: JSON.parse(metadataOf(row)[TAGS] ?? '{}') as Tags })
+  return end ? { 'x-amz-expiration': `expiry-date="${new Date(end.at).toUTCString()}", rule-id="${encodeURIComponent(end.rule)}"` } : {}
 }
+
+export const encryptionHeaders = (row: Pick<ObjectRow, 'secret_id' | 'parts'>): Record<string, string> =>
+  row.secret_id !== null || (row.parts !== null && (JSON.parse(row.parts) as Part[]).some(({ secret_id }) => secret_id)) ? { 'x-amz-server-side-encryption': 'AES256' } : {}
 
 export async function getObject(at: S3Request): Promise<Answer> {
   const { query, headers, rq } = at
-  if (query.has('partNumber')) throw absent('Reading by the number of a part')
-  await bucketRow(at)
+  const into = bucketRow(at)
   const method = rq.http.method as 'GET' | 'HEAD'
   const asked = askOf(at, method, { headers: pick(headers, ['range', 'if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range']), query: versionQuery(at) })
   const found = await at.serve(asked)
-  if (found.status === 404 && String(found.headers['content-type']).includes('swift_versions_deleted')) throw s3Fault(query.has('versionId') ? 'MethodNotAllowed' : 'NoSuchKey', undefined, { Key: at.key })
+  if (found.status === 404 && String(found.headers['content-type']).includes('swift_versions_deleted')) throw marked(query.has('versionId') ? 'MethodNotAllowed' : 'NoSuchKey', at, query.get('versionId') ?? undefined)
   if (found.status === 404 && query.has('versionId')) throw s3Fault('NoSuchVersion', undefined, { Key: at.key, VersionId: query.get('versionId')! })
+  if (found.status === 404 && metadataOf(into)['x-versions-enabled'] !== undefined) {
+    const newest = await newestVersion(at.house.db, into.id, at.key)
+    if (newest?.deleted === 1) throw marked('NoSuchKey', at, versionText(newest.version_id))
+  }
   assertGood(at, found, 'object')
   const row = found.row!
-  const shown = shownHeaders(row, found.headers)
-  if (headers['x-amz-checksum-mode'] === 'ENABLED') {
-    const [algorithm, value] = (metadataOf(row)[CHECKSUM] ?? '').split(/:(.*)/s)
-    if (algorithm && value) shown[`x-amz-checksum-${algorithm.toLowerCase()}`] = value
+  const shown = shownHeaders(at, row, found.headers)
+  if (headers['x-amz-checksum-mode']?.toUpperCase() === 'ENABLED' && headers.range === undefined) Object.assign(shown, checksumHeaders(metadataOf(row)[CHECKSUM]))
+  for (const name of ['content-type', 'content-language', 'expires', 'cache-control', 'content-disposition', 'content-encoding']) {
+    const said = query.get(`response-${name}`)
+    if (said === null) continue
+    if (at.signed === undefined) throw s3Fault('InvalidRequest', 'Request specific response headers cannot be used for anonymous GET requests.')
+    // oxlint-disable-next-line no-control-regex
+    shown[name] = said.replaceAll(/[\x00-\x1f\x7f]/g, '')
   }
-  for (const name of ['content-type', 'content-language', 'expires', 'cache-control', 'content-disposition', 'content-encoding']) if (query.has(`response-${name}`)) shown[name] = query.get(`response-${name}`)!
-  if (found.content) found.content.etag = etagOf(row)
+  if (found.content) found.content.etag = s3Etag(row)
+  if (query.has('partNumber')) return onePart(at, asked, { ...found, headers: shown }, row)
   if (headers.range !== undefined && found.content && rangesOf(headers.range, found.content.size)?.length === 0) throw s3Fault('InvalidRange', undefined, { RangeRequested: headers.range, ActualObjectSize: String(found.content.size) })
   const answer = await deliver(asked, { ...found, headers: shown }, () => hexId(at.house.world.random))
   if (answer.status === 412) throw s3Fault('PreconditionFailed')
   return answer
 }
 
+const marked = (code: 'MethodNotAllowed' | 'NoSuchKey', at: S3Request, version?: string): Error => s3Fault(code, undefined, { Key: at.key, 'x-amz-delete-marker': 'true', ...(version === undefined ? {} : { 'x-amz-version-id': version }) })
+
 const pick = (headers: Readonly<Record<string, string>>, names: readonly string[]): Record<string, string> => Object.fromEntries(names.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])))
+
+export function checksumHeaders(kept: string | undefined): Record<string, string> {
+  const [algorithm, value] = (kept ?? '').split(/:(.*)/s)
+  return algorithm && value ? { [`x-amz-checksum-${algorithm.toLowerCase()}`]: value, 'x-amz-checksum-type': /-\d+$/.test(value) ? 'COMPOSITE' : 'FULL_OBJECT' } : {}
+}
+
+/** `partNumber`: what was uploaded as this part; an object of one upload is its first part. */
+async function onePart(at: S3Request, asked: ReturnType<typeof askOf>, found: Answer, row: ObjectRow): Promise<Answer> {
+  const { headers, query } = at
+  if (headers.range !== undefined) throw s3Fault('InvalidRequest', 'Cannot specify both Range header and partNumber query parameter')
+  const number = partNumber(query.get('partNumber'))
+  const parts = row.parts === null ? [{ size: Number(row.size) }] : (JSON.parse(row.parts) as Part[])
+  const part = parts[number - 1]
+  if (!part) throw s3Fault('InvalidPartNumber', undefined, { ActualPartCount: String(parts.length), PartNumberRequested: String(number) })
+  const start = parts.slice(0, number - 1).reduce((sum, { size }) => sum + size, 0)
+  const content = found.content!
+  const piece = { ...content, size: part.size, open: (from: number, to: number) => content.open(start + from, start + to) }
+  const answer = await deliver(asked, { ...found, content: piece }, () => '')
+  if (answer.status === 412) throw s3Fault('PreconditionFailed')
+  if (answer.status !== 200) return answer
+  return { ...answer, status: 206, headers: { ...answer.headers, 'content-range': `bytes ${start}-${start + part.size - 1}/${content.size}`, ...(row.parts === null ? {} : { 'x-amz-mp-parts-count': String(parts.length) }) } }
+}
+
+export function partNumber(text: string | null): number {
+  if (!/^\d{1,5}$/.test(text ?? '') || Number(text) < 1 || Number(text) > 10_000) throw s3Fault('InvalidArgument', 'Part number must be an integer between 1 and 10000, inclusive', { ArgumentName: 'partNumber', ArgumentValue: (text ?? '').slice(0, 40) })
+  return Number(text)
+}
 
 export async function putObject(at: S3Request): Promise<Answer> {
   const { headers } = at
-  if (headers['x-amz-copy-source'] !== undefined) return copyObject(at)
-  await bucketRow(at)
-  const given = objectHeaders(headers)
-  await assertMayReplace(at)
+  const given = objectHeaders(at)
   const upload = uploadOf(at)
   if (upload.length === undefined && headers['transfer-encoding'] === undefined) throw s3Fault('MissingContentLength')
   if ((upload.length ?? 0) > MOST) throw s3Fault('EntityTooLarge', undefined, { MaxSizeAllowed: String(MOST) })
   const md5 = md5Header(headers)
-  const fresh = headers['if-none-match'] === '*' ? { 'if-none-match': '*' } : {}
-  const answer = assertGood(at, await ask(at, 'PUT', { headers: { ...given, ...fresh, ...(upload.length === undefined ? { 'transfer-encoding': 'chunked' } : { 'content-length': String(upload.length) }), ...(md5 === undefined ? {} : { etag: md5 }) }, body: upload.source }), 'object')
-  return { status: 200, headers: { ...(await stored(at, answer, upload.checksum())), etag: quoted(String(answer.headers.etag)) } }
-}
-
-/** Keeps the checksum that came, and says version and checksum. */
-export async function stored(at: S3Request, answer: Answer, checksum: string | undefined): Promise<Record<string, string>> {
-  const out: Record<string, string> = {}
-  if (typeof answer.headers['x-object-version-id'] === 'string') out['x-amz-version-id'] = answer.headers['x-object-version-id']
-  const { row } = answer
-  if (checksum !== undefined && row) {
-    await at.house.commits.run((commit) => changeObject(commit, row, { metadata: JSON.stringify({ ...metadataOf(row), [CHECKSUM]: checksum }) }))
-    const [algorithm = '', value = ''] = checksum.split(/:(.*)/s)
-    out[`x-amz-checksum-${algorithm.toLowerCase()}`] = value
+  const late = (): Record<string, string> => {
+    const sum = upload.checksum()
+    return sum === undefined ? {} : { [CHECKSUM]: sum }
   }
-  return out
+  const answer = await ask(at, 'PUT', { late, headers: { ...given, ...writeConditions(at), ...(upload.length === undefined ? { 'transfer-encoding': 'chunked' } : { 'content-length': String(upload.length) }), ...(md5 === undefined ? {} : { etag: md5 }) }, body: upload.source })
+  const fault = upload.fault()
+  if (answer.status >= 400 && fault) throw fault
+  assertWritten(at, answer)
+  return { status: 200, headers: { ...stored(at, answer), etag: quoted(String(answer.headers.etag)) } }
 }
 
-/** `If-Match` of a write. */
-async function assertMayReplace(at: S3Request): Promise<void> {
-  const match = at.headers['if-match']
-  const none = at.headers['if-none-match']
+/** Conditions of a write, as Swift's rooms read them; they hold in the same commit that writes. */
+export function writeConditions({ headers }: S3Request): Record<string, string> {
+  const [match, none] = [headers['if-match'], headers['if-none-match']]
   if (none !== undefined && none !== '*') throw s3Fault('NotImplemented', 'If-None-Match of a write takes * alone.')
-  if (match === undefined) return
-  const into = await bucketRow(at)
-  const row = await objectOf(at.house.db, into.id, at.key)
-  if (!row) throw s3Fault('NoSuchKey', undefined, { Key: at.key })
-  if (etagOf(row) !== match.replaceAll('"', '')) throw s3Fault('PreconditionFailed', undefined, { Condition: 'If-Match' })
+  return { ...(none === undefined ? {} : { 'if-none-match': '*' }), ...(match === undefined ? {} : { 'x-backend-if-match': match.replaceAll('"', '') }) }
 }
 
-/** `[/]bucket/key[?versionId=…]` of a copy. */
-export function sourceOf(text: string): { bucket: string; key: string; version?: string } {
-  const [path = '', query = ''] = text.split('?')
-  const { bucket, key } = targetOf(path.startsWith('/') ? path : `/${path}`, undefined, [])
-  if (bucket === undefined || key === undefined) throw s3Fault('InvalidArgument', 'Copy Source must mention the source bucket and key: sourcebucket/sourcekey', { ArgumentName: 'x-amz-copy-source' })
-  const version = new URLSearchParams(query).get('versionId')
-  return { bucket, key, ...(version === null ? {} : { version }) }
+export function assertWritten(at: S3Request, answer: Answer): Answer {
+  if (answer.status === 412) throw s3Fault('PreconditionFailed', undefined, { Condition: at.headers['if-match'] === undefined ? 'If-None-Match' : 'If-Match' })
+  return assertGood(at, answer, 'object')
 }
 
-/** Conditions on the source of a copy, as those of a GET. */
-export const copyConditions = (headers: Readonly<Record<string, string>>): Record<string, string> =>
-  Object.fromEntries(['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'].flatMap((name) => (headers[`x-amz-copy-source-${name}`] === undefined ? [] : [[name, headers[`x-amz-copy-source-${name}`]!]])))
-
-async function copyObject(at: S3Request): Promise<Answer> {
-  const { headers } = at
-  const source = sourceOf(headers['x-amz-copy-source']!)
-  await bucketRow(at)
-  await bucketRow(at, source.bucket)
-  const directive = headers['x-amz-metadata-directive'] ?? 'COPY'
-  if (directive !== 'COPY' && directive !== 'REPLACE') throw s3Fault('InvalidArgument', 'Unknown metadata directive.', { ArgumentName: 'x-amz-metadata-directive', ArgumentValue: directive.slice(0, 40) })
-  if (directive === 'COPY' && source.bucket === at.bucket && source.key === at.key && source.version === undefined) throw s3Fault('InvalidRequest', "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
-  const conditions = copyConditions(headers)
-  const looked = await at.serve(askOf({ ...at, bucket: source.bucket, key: source.key }, 'HEAD', { headers: conditions, query: source.version === undefined ? {} : { 'version-id': source.version } }))
-  assertGood({ ...at, bucket: source.bucket, key: source.key }, looked, 'object')
-  const from = looked.row!
-  const content = looked.content!
-  const judged = await deliver(askOf(at, 'HEAD', { headers: conditions }), { status: 200, headers: {}, content: { ...content, etag: etagOf(from) } }, () => '')
-  if (judged.status !== 200) throw s3Fault('PreconditionFailed')
-  if (content.size > MOST) throw s3Fault('InvalidRequest', 'The specified copy source is larger than the maximum allowable size for a copy source: 5368709120')
-  const old = metadataOf(from)
-  const kept = Object.fromEntries(Object.entries(old).filter(([name]) => name.startsWith('x-object-meta-') || PLAIN.includes(name)))
-  const { 'x-amz-tagging': _tagging, ...untagged } = headers
-  const own = objectHeaders(headers['x-amz-tagging-directive'] === 'REPLACE' ? headers : untagged)
-  const tags = headers['x-amz-tagging-directive'] === 'REPLACE' ? own[TAGS] : old[TAGS]
-  const next = { ...(directive === 'COPY' ? { ...kept, 'content-type': from.content_type } : own), ...(tags === undefined ? {} : { [TAGS]: tags }) }
-  const body = content.size === 0 ? undefined : await content.open(0, content.size - 1)
-  const answer = assertGood(at, await ask(at, 'PUT', { headers: { ...next, 'content-length': String(content.size) }, body }), 'object')
-  const row = answer.row!
-  return xml('CopyObjectResult', { ETag: quoted(row.etag), LastModified: isoMillis(row.created_at) }, 200, {
-    ...(await stored(at, answer, undefined)), ...(typeof looked.headers['x-object-version-id'] === 'string' ? { 'x-amz-copy-source-version-id': looked.headers['x-object-version-id'] } : {}),
-  })
-}
-
-export async function deleteObject(at: S3Request): Promise<Answer> {
-  await bucketRow(at)
-  const answer = await ask(at, 'DELETE', { query: versionQuery(at) })
-  if (answer.status !== 404) assertGood(at, answer, 'object')
-  const version = at.query.get('versionId')
-  const made = answer.headers['x-object-version-id']
-  return {
-    status: 204,
-    headers: version === null ? (typeof made === 'string' ? { 'x-amz-version-id': made, 'x-amz-delete-marker': 'true' } : {}) : { 'x-amz-version-id': version },
-  }
-}
-
-export async function deleteMany(at: S3Request): Promise<Answer> {
-  await bucketRow(at)
-  const wish = parseDelete(await smallBody(at, 2 << 20))
-  const done: { Key: string; VersionId?: string; DeleteMarker?: boolean; DeleteMarkerVersionId?: string }[] = []
-  const failed: { Key: string; VersionId?: string; Code: string; Message: string }[] = []
-  for (const { key, version_id } of wish.objects) {
-    const named = { Key: key, ...(version_id === undefined ? {} : { VersionId: version_id }) }
-    try {
-      const { headers } = await deleteObject({ ...at, key, query: new URLSearchParams(version_id === undefined ? {} : { versionId: version_id }) })
-      done.push({ ...named, ...(headers['x-amz-delete-marker'] === 'true' ? { DeleteMarker: true, DeleteMarkerVersionId: String(headers['x-amz-version-id']) } : {}) })
-    } catch (thrown) {
-      const fault = thrown as { code?: string; message: string }
-      failed.push({ ...named, Code: fault.code ?? 'InternalError', Message: fault.message })
-    }
-  }
-  return xml('DeleteResult', { Deleted: wish.quiet ? [] : done, Error: failed })
-}
-
-export async function objectAcl(at: S3Request): Promise<Answer> {
-  await headed(at)
-  const owner = at.holder.who.project_id
-  return xml('AccessControlPolicy', aclTree(cannedAcl('private', owner)))
-}
-
-async function headed(at: S3Request): Promise<ObjectRow> {
-  await bucketRow(at)
-  const found = assertGood(at, await ask(at, 'HEAD', { query: versionQuery(at) }), 'object')
-  return found.row!
-}
-
-export async function objectTagging(at: S3Request): Promise<Answer> {
-  return xml('Tagging', taggingTree(JSON.parse(metadataOf(await headed(at))[TAGS] ?? '{}') as Tags))
-}
-
-/** `tags` undefined: none any more. */
-export async function changeTagging(at: S3Request, put: boolean): Promise<Answer> {
-  if (at.query.has('versionId')) throw absent('Changing tags of one version')
-  const tags = put ? parseTagging(await smallBody(at), 10) : undefined
-  const row = await headed(at)
-  const { [TAGS]: _old, ...rest } = metadataOf(row)
-  if (!(await at.house.commits.run((commit) => changeObject(commit, row, { metadata: JSON.stringify(tags === undefined ? rest : { ...rest, [TAGS]: JSON.stringify(tags) }) })))) throw s3Fault('OperationAborted')
-  return { status: put ? 200 : 204, headers: {} }
+/** What an upload made: version, checksum, encryption and end. */
+export function stored(at: S3Request, answer: Answer): Record<string, string> {
+  const version = answer.headers['x-object-version-id']
+  const { row } = answer
+  return { ...(typeof version === 'string' ? { 'x-amz-version-id': version } : {}), ...(row ? { ...checksumHeaders(metadataOf(row)[CHECKSUM]), ...endHeaders(at, row), ...encryptionHeaders(row) } : {}) }
 }

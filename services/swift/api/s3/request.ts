@@ -7,29 +7,40 @@ import type { Rq } from '#stack/route.ts'
 import { type Algorithm, ALGORITHMS, checksum, checksumHeader } from '../../core/s3/checksums.ts'
 import { unchunked } from '../../core/s3/chunked.ts'
 import { s3Fault } from '../../core/s3/errors.ts'
-import { type Signed, signingKey } from '../../core/s3/signature.ts'
+import { payloadOf, type Signed, signingKey } from '../../core/s3/signature.ts'
 import { pathOf } from '../../core/names.ts'
 import type { Swift } from '../../house.ts'
 import { containerOf } from '../../store/accounts.ts'
+import { containerNamed } from '../../store/buckets.ts'
 import type { ContainerRow } from '../../store/tables.ts'
-import type { Answer, Ask, Serve } from '../ask.ts'
-import type { Holder } from './identity.ts'
+import type { Answer, Ask, Serve, Who } from '../ask.ts'
 
 export interface S3Request {
   house: Swift
   rq: Rq
-  holder: Holder
-  signed: Signed
+  /** Who asks; without a project when nobody signed. */
+  who: Who
+  /** Of their key; empty when nobody signed. */
+  secret: string
+  signed: Signed | undefined
+  /** Where the bucket lies, and the project whose it is; the caller's own when there is no such bucket. */
   account: string
+  owner: string
+  /** The bucket as it was when the request came. */
+  row: ContainerRow | undefined
+  /** What lists and policy let pass although the bucket is another's. */
+  granted?: Ask['granted']
   bucket: string
   key: string
   query: URLSearchParams
   headers: Readonly<Record<string, string>>
   serve: Serve
+  /** What stands before the bucket in the path: `/s3`, or nothing. */
+  mount: string
 }
 
 /** Asks Swift as this user. */
-export function ask(at: S3Request, method: string, options: { key?: string; bucket?: string; headers?: Record<string, string>; query?: Record<string, string>; body?: HttpBody } = {}): Promise<Answer> {
+export function ask(at: S3Request, method: string, options: { key?: string; bucket?: string; headers?: Record<string, string>; query?: Record<string, string>; body?: HttpBody; late?: Ask['late'] } = {}): Promise<Answer> {
   return at.serve(askOf(at, method, options))
 }
 
@@ -37,16 +48,41 @@ export function askOf(at: S3Request, method: string, options: Parameters<typeof 
   const names = { account: at.account, container: options.bucket ?? at.bucket, object: options.key ?? at.key }
   const { http, context } = at.rq
   return {
-    method, names, path: pathOf(names), query: new URLSearchParams(options.query), headers: options.headers ?? {}, body: options.body, who: at.holder.who, base: http.origin, mount: '', remote: http.remote, trans_id: context.request_id,
+    method, names, path: pathOf(names), query: new URLSearchParams(options.query), headers: options.headers ?? {}, body: options.body, who: at.who, granted: at.granted, late: options.late, base: http.origin, mount: '', remote: http.remote, trans_id: context.request_id,
     signal: http.signal, sendContinue: http.sendContinue, seen: new Map(),
   }
 }
 
+export const accountOfProject = (house: Swift, project: string | undefined): string => `${house.config.reseller_prefix}${project ?? ''}`
+
+/**
+ * The request as one about this bucket: the container of that name in the caller's own account, or else the one that has the name in the whole
+ * cloud. Nothing is granted yet.
+ */
+export async function atBucket(at: Omit<S3Request, 'account' | 'owner' | 'row' | 'granted'>, bucket: string, key: string): Promise<S3Request> {
+  const { house, who } = at
+  const own = accountOfProject(house, who.project_id)
+  const mine = who.project_id === undefined || bucket === '' ? undefined : await containerOf(house.db, own, bucket)
+  const row = mine ?? (bucket === '' ? undefined : await containerNamed(house.db, bucket))
+  const account = row?.account ?? own
+  const { granted: _granted, ...rest } = at as S3Request
+  const expected = at.headers['x-amz-expected-bucket-owner']
+  const owner = account.slice(house.config.reseller_prefix.length)
+  if (row && expected !== undefined && expected !== owner) throw s3Fault('AccessDenied')
+  return { ...rest, bucket, key, account, owner, row }
+}
+
 /** The bucket's row; NoSuchBucket when there is none. */
-export async function bucketRow(at: S3Request, name = at.bucket): Promise<ContainerRow> {
-  const row = await containerOf(at.house.db, at.account, name)
-  if (!row) throw s3Fault('NoSuchBucket', undefined, { BucketName: name })
-  return row
+export function bucketRow(at: S3Request): ContainerRow {
+  if (!at.row) throw s3Fault('NoSuchBucket', undefined, { BucketName: at.bucket })
+  return at.row
+}
+
+export const versionQuery = ({ query }: S3Request): Record<string, string> => {
+  const version = query.get('versionId')
+  if (version === null) return {}
+  if (version !== 'null' && !/^\d{10}\.\d{5}$/.test(version)) throw s3Fault('InvalidArgument', 'Invalid version id specified', { ArgumentName: 'versionId', ArgumentValue: version.slice(0, 80) })
+  return { 'version-id': version }
 }
 
 /** What went wrong in Swift's rooms, in S3's words. */
@@ -80,11 +116,14 @@ export interface Upload {
   length: number | undefined
   /** `ALGORITHM:base64`, once the source has ended; undefined when the client sent none. */
   checksum(): string | undefined
+  /** Why the source broke off, when it was not what it should be. */
+  fault(): Fault | undefined
 }
 
 export function uploadOf(at: S3Request): Upload {
   const { headers, signed } = at
-  const { payload } = signed
+  const payload = signed?.payload ?? payloadOf(headers['x-amz-content-sha256'] ?? 'UNSIGNED-PAYLOAD')
+  if (!signed && payload.kind === 'chunks' && payload.signed) throw s3Fault('AccessDenied', 'Chunks are signed, and the request is not.')
   const raw = at.rq.http.body
   const stream: AsyncIterable<Uint8Array> = raw === undefined ? Readable.from([]) : isStream(raw) ? raw : Readable.from([Buffer.from(raw as Uint8Array)])
   let length = headers['content-length'] === undefined ? undefined : Number(headers['content-length'])
@@ -99,10 +138,10 @@ export function uploadOf(at: S3Request): Upload {
     const decoded = headers['x-amz-decoded-content-length']
     if (decoded === undefined || !/^\d{1,15}$/.test(decoded)) throw s3Fault('MissingContentLength')
     length = Number(decoded)
-    const { scope, stamp } = signed
+    const { scope, stamp, signature = '' } = signed ?? {}
     body = unchunked(stream, {
       length, trailer: payload.trailer,
-      ...(payload.signed && scope && stamp ? { signing: { key: signingKey(at.holder.secret, scope), scope, stamp, seed: signed.signature } } : {}),
+      ...(payload.signed && scope && stamp ? { signing: { key: signingKey(at.secret, scope), scope, stamp, seed: signature } } : {}),
       onTrailer(trailers) {
         for (const [name, value] of Object.entries(trailers)) {
           const algorithm = checksumHeader(name, value)
@@ -116,7 +155,16 @@ export function uploadOf(at: S3Request): Upload {
   const sum = algorithm && checksum(algorithm)
   const sha = payload.kind === 'digest' ? createHash('sha256') : undefined
   let known: string | undefined
+  let fault: Fault | undefined
   async function* judged(): AsyncGenerator<Uint8Array> {
+    try {
+      yield* whole()
+    } catch (thrown) {
+      if (thrown instanceof Fault) fault = thrown
+      throw thrown
+    }
+  }
+  async function* whole(): AsyncGenerator<Uint8Array> {
     for await (const chunk of body) {
       sum?.update(chunk)
       sha?.update(chunk)
@@ -129,7 +177,7 @@ export function uploadOf(at: S3Request): Upload {
       known = `${algorithm}:${made}`
     }
   }
-  return { source: Readable.from(judged(), { objectMode: false, highWaterMark: 1 << 18 }), length, checksum: () => known }
+  return { source: Readable.from(judged(), { objectMode: false, highWaterMark: 1 << 18 }), length, checksum: () => known, fault: () => fault }
 }
 
 /** A small body whole, its digests judged. */

@@ -120,10 +120,20 @@ function matches(pattern: string, text: string): boolean {
   return after === undefined ? pattern === text : text.length >= before.length + after.length && text.startsWith(before) && text.endsWith(after)
 }
 
+/** The algorithm of a bucket's encryption. */
+export function parseEncryption(bytes: Uint8Array): string {
+  const rule = child(parseXml(bytes, 'ServerSideEncryptionConfiguration'), 'Rule')
+  const standard = rule && child(rule, 'ApplyServerSideEncryptionByDefault')
+  if (!standard) throw s3Fault('MalformedXML')
+  return need(standard, 'SSEAlgorithm')
+}
+
 export interface LifecycleRule {
   id: string
   enabled: boolean
   prefix: string
+  /** The prefix stood in the rule itself, as it did before there were filters. */
+  bare_prefix?: boolean
   tags: Tags
   larger_than?: number
   smaller_than?: number
@@ -165,6 +175,8 @@ function lifecycleRule(element: Element, index: number): LifecycleRule {
     prefix: (facts && textOf(facts, 'Prefix')) ?? textOf(element, 'Prefix') ?? '',
     tags: facts ? checkedTags(childrenOf(facts, 'Tag').map((each) => [need(each, 'Key'), need(each, 'Value')]), 10) : {},
   }
+  if (!filter && textOf(element, 'Prefix') !== undefined) rule.bare_prefix = true
+  if (!filter && !rule.bare_prefix) throw s3Fault('MalformedXML', undefined, { Detail: 'A rule must have Filter or Prefix.' })
   const [larger, smaller] = [size('ObjectSizeGreaterThan'), size('ObjectSizeLessThan')]
   if (larger !== undefined) rule.larger_than = larger
   if (smaller !== undefined) rule.smaller_than = smaller

@@ -134,10 +134,13 @@ function version4Query(request: SignedRequest, query: URLSearchParams): Signed {
   const { access, scope } = scopeOf(part('Credential'), stamp)
   const sha256 = query.get('X-Amz-Content-Sha256') ?? request.headers['x-amz-content-sha256'] ?? 'UNSIGNED-PAYLOAD'
   const names = part('SignedHeaders').split(';')
+  // Whoever holds the link adds nothing to it: no list of who may, no source of a copy.
+  const unsigned = Object.keys(request.headers).find((name) => name.startsWith('x-amz-') && name !== 'x-amz-content-sha256' && !names.includes(name))
+  if (unsigned !== undefined || !names.includes('host')) throw s3Fault('AccessDenied', 'There were headers present in the request which were not signed', { HeadersNotSigned: unsigned ?? 'host' })
   return { access, scope, stamp, made, until: made + Number(seconds) * 1000, signature: part('Signature'), text: textToSign(stamp, scope, canonical(request, names, sha256)), payload: payloadOf(sha256) }
 }
 
-function payloadOf(sha256: string): Payload {
+export function payloadOf(sha256: string): Payload {
   if (sha256 === 'UNSIGNED-PAYLOAD') return { kind: 'unsigned' }
   if (/^[0-9a-f]{64}$/i.test(sha256)) return { kind: 'digest', sha256: sha256.toLowerCase() }
   const chunks = /^STREAMING-(AWS4-HMAC-SHA256-PAYLOAD|UNSIGNED-PAYLOAD)(-TRAILER)?$/.exec(sha256)

@@ -23,7 +23,8 @@ export function targetOf(path: string, host: string | undefined, domains: readon
   return { bucket: first, ...(hostBucket === undefined ? {} : { hostBucket }), ...(key === '' ? {} : { key: keyOf(decoded(key)) }) }
 }
 
-function bucketOfHost(host: string, domains: readonly string[]): string | undefined {
+/** The bucket that stands before one of these domains. */
+export function bucketOfHost(host: string, domains: readonly string[]): string | undefined {
   const name = host.replace(/:\d+$/, '').toLowerCase()
   const domain = domains.find((each) => name.endsWith(`.${each}`))
   return domain === undefined ? undefined : name.slice(0, -domain.length - 1)

@@ -1,0 +1,78 @@
+/** Copies: a reading of one object, a writing of another, between them the metadata of both. */
+import { s3Fault } from '../../core/s3/errors.ts'
+import { targetOf } from '../../core/s3/target.ts'
+import { s3Etag } from '../../store/objects.ts'
+import type { ObjectRow } from '../../store/tables.ts'
+import { type Answer, type Content, metadataOf } from '../ask.ts'
+import { deliver } from '../deliver.ts'
+import { objectAclHeaders } from './acl.ts'
+import { isoMillis, quoted, xml } from './listing.ts'
+import { permitted, TAGS } from './may.ts'
+import { assertWritten, CHECKSUM, MOST, objectHeaders, PLAIN, stored, writeConditions } from './object.ts'
+import { ask, askOf, assertGood, atBucket, bucketRow, type S3Request, versionQuery } from './request.ts'
+
+/** `[/]bucket/key[?versionId=…]` of a copy. */
+export function sourceOf(text: string): { bucket: string; key: string; version?: string } {
+  const [path = '', query = ''] = text.split('?')
+  const { bucket, key } = targetOf(path.startsWith('/') ? path : `/${path}`, undefined, [])
+  if (bucket === undefined || key === undefined) throw s3Fault('InvalidArgument', 'Copy Source must mention the source bucket and key: sourcebucket/sourcekey', { ArgumentName: 'x-amz-copy-source' })
+  const version = new URLSearchParams(query).get('versionId')
+  return { bucket, key, ...(version === null ? {} : { version }) }
+}
+
+/** Conditions on the source of a copy, as those of a GET. */
+const copyConditions = (headers: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'].flatMap((name) => (headers[`x-amz-copy-source-${name}`] === undefined ? [] : [[name, headers[`x-amz-copy-source-${name}`]!]])))
+
+export interface Source {
+  at: S3Request
+  row: ObjectRow
+  content: Content
+  version: string | undefined
+}
+
+/** What `x-amz-copy-source` names, when the caller may read it and its conditions hold. */
+export async function copySource(to: S3Request): Promise<Source> {
+  const source = sourceOf(to.headers['x-amz-copy-source']!)
+  const { 'x-amz-expected-bucket-owner': _owner, 'x-amz-source-expected-bucket-owner': expected, ...headers } = to.headers
+  const query = new URLSearchParams(source.version === undefined ? {} : { versionId: source.version })
+  const found = await atBucket({ ...to, query, headers: { ...headers, ...(expected === undefined ? {} : { 'x-amz-expected-bucket-owner': expected }) } }, source.bucket, source.key)
+  const at = await permitted(found, { action: source.version === undefined ? 's3:GetObject' : 's3:GetObjectVersion', right: source.version === undefined ? 'read' : 'own', list: { of: 'object', permission: 'READ' } })
+  const answer = await ask(at, 'GET', { query: versionQuery(at) })
+  if (answer.status === 404 && source.version !== undefined) throw s3Fault(String(answer.headers['content-type']).includes('swift_versions_deleted') ? 'InvalidRequest' : 'NoSuchVersion', undefined, { Key: source.key })
+  assertGood(at, answer, 'object')
+  const row = answer.row!
+  const content = answer.content!
+  const judged = await deliver(askOf(at, 'HEAD', { headers: copyConditions(to.headers) }), { status: 200, headers: {}, content: { ...content, etag: s3Etag(row) } }, () => '')
+  if (judged.status !== 200) throw s3Fault('PreconditionFailed')
+  const version = answer.headers['x-object-version-id']
+  return { at, row, content, version: typeof version === 'string' ? version : undefined }
+}
+
+export async function copyObject(at: S3Request): Promise<Answer> {
+  const { headers } = at
+  bucketRow(at)
+  const directive = headers['x-amz-metadata-directive'] ?? 'COPY'
+  if (directive !== 'COPY' && directive !== 'REPLACE') throw s3Fault('InvalidArgument', 'Unknown metadata directive.', { ArgumentName: 'x-amz-metadata-directive', ArgumentValue: directive.slice(0, 40) })
+  const source = await copySource(at)
+  const itself = source.at.account === at.account && source.at.bucket === at.bucket && source.at.key === at.key && !source.at.query.has('versionId')
+  if (directive === 'COPY' && itself && headers['x-amz-website-redirect-location'] === undefined && headers['x-amz-server-side-encryption'] === undefined) throw s3Fault('InvalidRequest', "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
+  const { row: from, content } = source
+  if (content.size > MOST) throw s3Fault('InvalidRequest', 'The specified copy source is larger than the maximum allowable size for a copy source: 5368709120')
+  const old = metadataOf(from)
+  const kept = Object.fromEntries(Object.entries(old).filter(([name]) => name.startsWith('x-object-meta-') || PLAIN.includes(name)))
+  const { 'x-amz-tagging': _tagging, ...untagged } = headers
+  const replaced = headers['x-amz-tagging-directive'] === 'REPLACE'
+  const own = objectHeaders(at, replaced ? headers : untagged)
+  const sys = Object.fromEntries(Object.entries(own).filter(([name]) => name.startsWith('x-object-sysmeta-')))
+  const tags = replaced ? own[TAGS] : old[TAGS]
+  const next = { ...(directive === 'COPY' ? { ...kept, 'content-type': from.content_type, ...sys } : own), ...objectAclHeaders(at, headers), ...(tags === undefined ? {} : { [TAGS]: tags }) }
+  const body = content.size === 0 ? undefined : await content.open(0, content.size - 1)
+  // The same bytes have the same checksum; that of a whole in parts is one of its parts.
+  const sum = old[CHECKSUM]
+  const late = sum !== undefined && !/-\d+$/.test(sum) ? { late: () => ({ [CHECKSUM]: sum }) } : {}
+  const answer = assertWritten(at, await ask(at, 'PUT', { headers: { ...next, ...writeConditions(at), 'content-length': String(content.size) }, body, ...late }))
+  const row = answer.row!
+  const { etag: _etag, ...said } = stored(at, answer)
+  return xml('CopyObjectResult', { ETag: quoted(row.etag), LastModified: isoMillis(row.created_at) }, 200, { ...said, ...(source.version === undefined ? {} : { 'x-amz-copy-source-version-id': source.version }) })
+}
