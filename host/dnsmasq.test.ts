@@ -21,7 +21,7 @@ describe('dnsmasq', () => {
     daemons.running.set(join(directory, 'pid'), join(directory, 'dnsmasq.conf'))
     return { code: 0, stdout: '', stderr: '' }
   }
-  const host = (mac: string, address: string): DnsmasqConfig['hosts'][number] => ({ mac, tags: ['p'], name: 'one', address })
+  const host = (mac: string, address: string, tags: string[] = []): DnsmasqConfig['hosts'][number] => ({ mac, tags, name: 'one', address })
   const one = 'fa:16:3e:00:00:01'
   const two = 'fa:16:3e:00:00:02'
   const config: DnsmasqConfig = {
@@ -46,12 +46,16 @@ describe('dnsmasq', () => {
     const dnsmasq = createDnsmasq(run, daemons)
     assert.equal(await dnsmasq.ensure(config), 'started')
     assert.deepEqual(started, [['nsenter', '--net=/run/netns/ns', '--', 'dnsmasq', `--conf-file=${directory}/dnsmasq.conf`]])
-    assert.equal(await readFile(join(directory, 'hosts'), 'utf8'), `${one},set:p,one,10.0.0.5\n${one},set:p,one,[2001:db8::5]\n`)
+    assert.equal(await readFile(join(directory, 'hosts'), 'utf8'), `${one},one,10.0.0.5\n${one},one,[2001:db8::5]\n`)
     assert.equal(await readFile(join(directory, 'options'), 'utf8'), 'tag:s,option:mtu,1450\ntag:s,option:router\n')
     assert.match(await readFile(join(directory, 'dnsmasq.conf'), 'utf8'), /^dhcp-range=set:s,10\.0\.0\.0,static,255\.255\.255\.0,600s$/m)
     assert.equal(await dnsmasq.ensure(config), 'unchanged')
     assert.equal(await dnsmasq.ensure({ ...config, hosts: [host(two, '10.0.0.6')] }), 'reloaded')
     assert.deepEqual(daemons.reloads, [join(directory, 'pid')])
+    assert.equal(await dnsmasq.ensure({ ...config, hosts: [host(two, '10.0.0.6', ['p'])] }), 'started', 'a host with a tag')
+    assert.equal(await readFile(join(directory, 'hosts'), 'utf8'), `${two},set:p,one,10.0.0.6\n`)
+    assert.equal(await dnsmasq.ensure({ ...config, hosts: [] }), 'started', 'there was a host with a tag')
+    assert.equal(daemons.reloads.length, 1)
     assert.equal(await dnsmasq.ensure({ ...config, ranges: [] }), 'started')
     daemons.running.clear()
     assert.equal(await dnsmasq.ensure({ ...config, ranges: [] }), 'started', 'it died')

@@ -3,6 +3,8 @@
  * change of hosts or options is a SIGHUP, a change of ranges a restart. It daemonizes, so it outlives us, and it is found
  * again by its pid file.
  *
+ * Up to 2.90 at least it crashes at a SIGHUP when a host with a tag has asked for its address before: where hosts have tags, it is restarted.
+ *
  * It refuses to give an address that it remembers as leased to another MAC. Addresses are given out anew as soon as a port is
  * gone, so `ensure` strikes such a lease out and restarts it.
  */
@@ -78,10 +80,11 @@ export function createDnsmasq(run: Run, daemons: Daemons): Dnsmasq {
         await ensureFile(path('options'), lines(config.options.map(({ tag, option, value }) => `tag:${tag},${option}${value === '' ? '' : `,${value}`}`))),
         await ensureFile(path('names'), lines(config.names.map(({ address, names }) => `${address} ${names.join(' ')}`))),
       ].some(Boolean)
+      const tagged = before.includes(',set:') || config.hosts.some(({ tags }) => tags.length > 0)
       const running = (await daemons.find(path('pid'), path('dnsmasq.conf'))) !== undefined
       if (running && !moved) {
         if (!changed) return 'unchanged'
-        if (await daemons.reload(path('pid'), path('dnsmasq.conf'))) return 'reloaded'
+        if (!tagged && (await daemons.reload(path('pid'), path('dnsmasq.conf')))) return 'reloaded'
       }
       await daemons.stop(path('pid'), path('dnsmasq.conf'))
       await runInNamespace(run, config.netns)('dnsmasq', [`--conf-file=${path('dnsmasq.conf')}`])

@@ -33,7 +33,7 @@ export async function removeHalfMade(client: Client, admin: Caller): Promise<voi
 /** `path` of a qcow2, or undefined for the pretended image. */
 export async function uploadGuestImage(client: Client, admin: Caller, path: string | undefined): Promise<void> {
   const { id } = await client.call(admin, 'glance', createImage, {
-    body: { name: GUEST_IMAGE, visibility: 'public', disk_format: path ? 'qcow2' : 'raw', container_format: 'bare', min_ram: path ? 128 : 0, min_disk: path ? 1 : 0, os_type: 'linux', hw_qemu_guest_agent: 'yes' },
+    body: { name: GUEST_IMAGE, visibility: 'public', disk_format: path ? 'qcow2' : 'raw', container_format: 'bare', min_ram: path ? 128 : 0, min_disk: path ? 1 : 0, os_type: 'linux', hw_qemu_guest_agent: 'yes', os_admin_user: 'ondol' },
   })
   const answer = await client.send(admin, 'glance', {
     method: 'PUT',

@@ -26,7 +26,7 @@ export function dhcpFiles(plan: DhcpPlan, domain: string, metadata: boolean): Dh
   }
   for (const port of plan.reservations) {
     const mac = parseMac(port.mac_address)
-    const tags = [portTag(port.port_id)]
+    const tags = port.extra_dhcp_opts.length > 0 ? [portTag(port.port_id)] : []
     for (const { subnet_id, ip_address } of port.fixed_ips) {
       const address = parseAddress(ip_address)
       const name = hostName(port, address)

@@ -86,6 +86,16 @@ describe('routers and DHCP in namespaces', { skip: cannot }, () => {
     assert.match(await blueGuest.sh('ip', '-4', 'addr', 'show', 'eth0'), /inet 10\.2\.0\.12\/24/)
   })
 
+  it('goes on answering when others come, be it with options of their own', async () => {
+    for (const [guest, now, network, address] of [[redGuest, plan.dhcp[0]!, red, '10.1.0.21'], [blueGuest, plan.dhcp[1]!, blue, '10.2.0.22']] as const) {
+      const [come] = dhcp(network, [], [port(`comes to ${network.id}`, network, [address])]).reservations
+      assert.equal((await driver.ensureDhcp({ ...now, reservations: [...now.reservations, come!] })).status, 'ACTIVE')
+      await lab.dhcp(guest)
+      assert.equal((await driver.ensureDhcp(now)).status, 'ACTIVE')
+      await lab.dhcp(guest)
+    }
+  })
+
   it('knows names of guests', async () => {
     assert.match(await redGuest.sh('busybox', 'nslookup', 'rose.example.test', '10.1.0.2'), /10\.1\.0\.11/)
   })
