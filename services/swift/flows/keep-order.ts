@@ -1,8 +1,10 @@
 /** Reconcilers: what expired goes, what nothing holds goes, what is damaged is found. Each round may be cut off anywhere and begun again. */
+import { isFault } from '#base/fault.ts'
 import type { Swift } from '../house.ts'
 import { containersIn, deletedAccounts, forgetAccount, removeContainer } from '../store/accounts.ts'
 import { poolOf } from '../core/policies.ts'
 import { bytesInParts, dueBytes, forgetBytes, type Held, heldBytes, objectsAfter, poolsHeld, relocateBytes, reportBad } from '../store/bytes.ts'
+import { lifecycleRound } from './lifecycle.ts'
 import { expiredObjects, removeObject, removeVersion, someObjects, someVersions } from '../store/objects.ts'
 
 /** An upload may take this long between its bytes and its row. */
@@ -16,6 +18,7 @@ export async function sweep(house: Swift): Promise<void> {
     await Promise.all(rows.map((row) => house.commits.run((commit) => removeObject(commit, row.container_id, row.name, { expired: true }, now)).catch(() => undefined)))
     if (rows.length < 500) break
   }
+  await lifecycleRound(house)
   for (let after = ''; ; ) {
     const ids = await dueBytes(house.db, now, after)
     for (const pool of new Set(ids.map(poolOf))) await removeDue(house, ids.filter((id) => poolOf(id) === pool))
@@ -35,19 +38,35 @@ async function removeDue(house: Swift, ids: readonly string[]): Promise<void> {
   }
 }
 
-/** Takes everything out of an account that was deleted, and then forgets it. */
+/** Takes everything out of an account that was deleted, and then forgets it. What is locked stays, and with it the account, until a later round. */
 async function reap(house: Swift, account: string): Promise<void> {
-  const now = house.world.clock.now()
-  for (;;) {
-    const containers = await containersIn(house.db, account, { limit: 100, reverse: false })
-    if (containers.length === 0) break
+  let locked = false
+  for (let after = ''; ; ) {
+    const containers = await containersIn(house.db, account, { limit: 100, reverse: false, low: { name: after, also: false } })
     for (const { id } of containers) {
-      for (let rows = await someObjects(house.db, id); rows.length > 0; rows = await someObjects(house.db, id)) await Promise.all(rows.map((row) => house.commits.run((commit) => removeObject(commit, id, row.name, {}, now))))
-      for (let rows = await someVersions(house.db, id); rows.length > 0; rows = await someVersions(house.db, id)) await Promise.all(rows.map((row) => house.commits.run((commit) => removeVersion(commit, row, now))))
-      await removeContainer(house.db, id)
+      if (await emptied(house, id)) await removeContainer(house.db, id)
+      else locked = true
     }
+    if (containers.length < 100) break
+    after = containers.at(-1)!.name
   }
-  await forgetAccount(house.db, account)
+  if (!locked) await forgetAccount(house.db, account)
+}
+
+async function emptied(house: Swift, id: string): Promise<boolean> {
+  const now = house.world.clock.now()
+  const gone = (work: Promise<unknown>): Promise<boolean> =>
+    work.then(() => true, (thrown: unknown) => {
+      if (!isFault(thrown, 'forbidden')) throw thrown
+      return false
+    })
+  for (let rows = await someObjects(house.db, id); rows.length > 0; rows = await someObjects(house.db, id)) {
+    if (!(await Promise.all(rows.map((row) => gone(house.commits.run((commit) => removeObject(commit, id, row.name, {}, now)))))).includes(true)) return false
+  }
+  for (let rows = await someVersions(house.db, id); rows.length > 0; rows = await someVersions(house.db, id)) {
+    if (!(await Promise.all(rows.map((row) => gone(house.commits.run((commit) => removeVersion(commit, row, now)))))).includes(true)) return false
+  }
+  return true
 }
 
 /** Bytes that nothing holds go; packs that are mostly holes are written anew. */

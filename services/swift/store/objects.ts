@@ -67,12 +67,13 @@ function assertMatch(alive: ObjectRow | undefined, wanted: PutRules['s3Match']):
 }
 
 /** Takes an object away; false when it is not there (any more). With `versions` it becomes an old version, and a marker says that it was deleted. */
-export async function removeObject({ tx, hold }: Commit, containerId: string, name: string, rules: { versions?: { version_id: string }; only?: string; expired?: boolean; wholly?: boolean; bypass?: boolean; s3Match?: PutRules['s3Match'] }, now: number): Promise<ObjectRow | undefined> {
+export async function removeObject({ tx, hold }: Commit, containerId: string, name: string, rules: { versions?: { version_id: string }; only?: string; expired?: boolean; wholly?: boolean; bypass?: boolean; s3Match?: PutRules['s3Match']; same?: Pick<ObjectRow, 'bytes_id' | 'created_at'> }, now: number): Promise<ObjectRow | undefined> {
   const container = await hold(containerId)
   const old = await objectOf(tx, containerId, name)
   const alive = old && (old.delete_at === null || old.delete_at > now)
   assertMatch(alive ? old : undefined, rules.s3Match)
   if (rules.expired ? !old || alive : rules.versions ? false : !old) return undefined
+  if (rules.same && !(old && old.bytes_id === rules.same.bytes_id && Number(old.created_at) === Number(rules.same.created_at))) return undefined
   if (rules.only !== undefined && old?.bytes_id !== rules.only) return undefined
   if (old) {
     const keep = rules.wholly !== true && keeps(old, rules.versions !== undefined && alive === true)

@@ -6,13 +6,13 @@ import { isPublicPolicy, parsePolicy } from '../../core/s3/policy.ts'
 import { type Block, parseBlock, parseOwnership } from '../../core/s3/public-access.ts'
 import { parseWebsite, type Website, websiteTree } from '../../core/s3/website.ts'
 import type { XmlTree } from '../../core/s3/xml.ts'
+import { askLifecycle, LIFECYCLE } from '../../flows/lifecycle.ts'
 import { changeContainer } from '../../store/accounts.ts'
 import { type Answer, metadataOf } from '../ask.ts'
 import { xml } from './listing.ts'
 import { ACL, aclOf, BLOCK, blockOf, isPublicAcl, OWNERSHIP, POLICY, policyOf } from './may.ts'
 import { bucketRow, type S3Request, smallBody } from './request.ts'
 
-export const LIFECYCLE = 'x-container-sysmeta-s3-lifecycle'
 export const WEBSITE = 'x-container-sysmeta-s3-website'
 export const ENCRYPTION = 'x-container-sysmeta-s3-encryption'
 
@@ -91,7 +91,7 @@ function lifecycleTree(rule: LifecycleRule): XmlTree {
 
 export async function putLifecycle(at: S3Request): Promise<Answer> {
   const answer = await keep(at, LIFECYCLE, JSON.stringify(parseLifecycle(await smallBody(at))))
-  at.house.wake()
+  askLifecycle(at.house)
   return answer
 }
 export const deleteLifecycle = (at: S3Request): Promise<Answer> => keep(at, LIFECYCLE, undefined)

@@ -52,7 +52,7 @@ async function shown(found: S3Request, site: Website, key: string, origin: strin
     const { status } = s3Error(fault)
     if (fault.kind === 'internal' || status === 304) throw thrown
     // A folder without its slash.
-    if (!folder && status === 404 && (await read(found, `${key}/${site.index}`, 'HEAD').then(() => true, () => false))) return moved(`/${key.split('/').map(encodeURIComponent).join('/')}/`, 302)
+    if (!folder && (status === 404 || status === 403) && (await read(found, `${key}/${site.index}`, 'HEAD').then(() => true, () => false))) return moved(`/${key.split('/').map(encodeURIComponent).join('/')}/`, 302)
     const rule = ruleFor(site, key, status)
     if (rule) return moved(locationOf(rule, key, origin), rule.redirect.status ?? 301)
     if (site.error === undefined) throw thrown
