@@ -20,7 +20,7 @@ export async function testEngines(wanted: (file: string) => boolean, only?: Read
     console.log(`\nOn ${server.engine} (came up in ${server.startedIn} ms)`)
     try {
       process.env.ONDOL_TEST_DATABASE = await server.createDatabase()
-      sum = add(sum, await nodeTests((file) => wanted(file) && !/\.(real|engine|tempest|client|browser|machines)\.test\.ts$/.test(file), { only }))
+      sum = add(sum, await nodeTests((file) => wanted(file) && !/\.(real|engine|tempest|client|browser|machines|ceph)\.test\.ts$/.test(file), { only }))
     } finally {
       delete process.env.ONDOL_TEST_DATABASE
       await server.stop()

@@ -8,6 +8,7 @@ import { startRabbitmq } from '#base/bus/test/rabbitmq.ts'
 import { startPostgres } from '#base/sql/test/postgres.ts'
 import { boots, type Boots, saidOf } from './boots.ts'
 import { realBoot } from './real.ts'
+import { measureObjects } from './objects.ts'
 import { openSession } from './session.ts'
 import { closeConnections, startSubject, type Subject } from './subject.ts'
 import { takeover } from './takeover.ts'
@@ -23,6 +24,7 @@ export const sections: readonly Section[] = [
   { name: 'postgres', what: 'the same with two control processes on PostgreSQL and RabbitMQ', run: postgres },
   { name: 'schedule', what: 'a schedule decision over 10,000 hosts', run: schedule },
   { name: 'takeover', what: 'after the death of a worker, its flows go on elsewhere', run: takeover },
+  { name: 'objects', what: 'objects of many sizes, beside nginx with the same files', run: objects },
   { name: 'real', what: 'a real guest by the driver, beside bare QEMU with the same command line', run: real },
 ]
 
@@ -30,6 +32,16 @@ async function create(say: (line: string) => void): Promise<Record<string, unkno
   const one = process.env.H ? undefined : await withClouds([{}], say, 'SQLite, one process, one host', 1000)
   const many = await withClouds([{ hosts: Number(process.env.H ?? 1000) }], say, 'SQLite, one process, 1,000 hosts', 1000)
   return { one, many }
+}
+
+async function objects(say: (line: string) => void): Promise<Record<string, unknown>> {
+  const cloud = await startSubject('cloud-process.ts')
+  try {
+    return await measureObjects(await openSession(cloud, cloud), say)
+  } finally {
+    closeConnections()
+    await cloud.stop()
+  }
 }
 
 async function postgres(say: (line: string) => void): Promise<Record<string, unknown>> {

@@ -112,43 +112,55 @@ export function largeFiles(dir: string, safe: boolean, hexId: () => string): Lar
   }
 }
 
+/** Uploads under way in this process. */
+let pouring = 0
+/** So many take large buffers, which cost the least; more of them take small ones, so that a hundred uploads need no more memory than ten. */
+const FEW = 12
+
 /** Bytes and then the checksums of their blocks. Pieces are good until the next is asked for, so they are gathered in two buffers of our own, one filled while the other is written. */
 async function pour(fd: number, source: AsyncIterable<Uint8Array>): Promise<{ size: number }> {
   const sums: number[] = []
-  const buffers = [Buffer.allocUnsafeSlow(BATCH), Buffer.allocUnsafeSlow(BATCH)] as const
-  let filling = 0
-  let filled = 0
-  let size = 0
-  let at = 0
-  let writing: Promise<unknown> = Promise.resolve()
-  const write = async (): Promise<void> => {
-    const full = buffers[filling]!.subarray(0, filled)
-    for (let from = 0; from < full.length; from += BLOCK) sums.push(crc32(full.subarray(from, from + BLOCK)))
-    await writing
-    const position = at
-    at += full.length
-    writing = writeAll(fd, [full], position)
-    // Its failure is heard by whoever waits for it next.
-    writing.catch(() => {})
-    filling ^= 1
-    filled = 0
-  }
-  for await (const chunk of source) {
-    size += chunk.length
-    for (let from = 0; from < chunk.length; ) {
-      const part = chunk.subarray(from, from + BATCH - filled)
-      buffers[filling]!.set(part, filled)
-      filled += part.length
-      from += part.length
-      if (filled === BATCH) await write()
+  const batch = ++pouring > FEW ? BATCH >> 2 : BATCH
+  try {
+    const buffers = [Buffer.allocUnsafeSlow(batch), Buffer.allocUnsafeSlow(batch)] as const
+    let filling = 0
+    let filled = 0
+    let size = 0
+    let at = 0
+    let writing: Promise<unknown> = Promise.resolve()
+    const write = async (): Promise<void> => {
+      const full = buffers[filling]!.subarray(0, filled)
+      // A batch is a part of a block, and ends where one does.
+      if (at % BLOCK === 0) sums.push(crc32(full))
+      else sums.push(crc32(full, sums.pop()))
+      await writing
+      const position = at
+      at += full.length
+      writing = writeAll(fd, [full], position)
+      // Its failure is heard by whoever waits for it next.
+      writing.catch(() => {})
+      filling ^= 1
+      filled = 0
     }
+    for await (const chunk of source) {
+      size += chunk.length
+      for (let from = 0; from < chunk.length; ) {
+        const part = chunk.subarray(from, from + batch - filled)
+        buffers[filling]!.set(part, filled)
+        filled += part.length
+        from += part.length
+        if (filled === batch) await write()
+      }
+    }
+    if (filled > 0) await write()
+    await writing
+    const table = Buffer.allocUnsafe(sums.length * 4)
+    for (const [i, sum] of sums.entries()) table.writeUInt32LE(sum, i * 4)
+    await writeAll(fd, [table], at)
+    return { size }
+  } finally {
+    pouring--
   }
-  if (filled > 0) await write()
-  await writing
-  const table = Buffer.allocUnsafe(sums.length * 4)
-  for (const [i, sum] of sums.entries()) table.writeUInt32LE(sum, i * 4)
-  await writeAll(fd, [table], at)
-  return { size }
 }
 
 const bad = (): Error => unavailable('The bytes of this object are damaged.', { code: 'swift.bad_bytes' })
