@@ -2,6 +2,7 @@
 import type { Route } from '#stack/route.ts'
 import type { ServicePlate } from '#stack/service.ts'
 import { federatedLoginRoutes } from './api/auth/federated-login.ts'
+import { keystoneToKeystoneRoutes } from './api/auth/keystone-to-keystone.ts'
 import { scopeRoutes } from './api/auth/scopes.ts'
 import { tokenRoutes } from './api/auth/tokens.ts'
 import { webssoRoutes } from './api/auth/websso.ts'
@@ -69,6 +70,7 @@ export function routesOf(house: Keystone): Route[] {
     ...federationRoutes(house),
     ...federatedLoginRoutes(house),
     ...webssoRoutes(house),
+    ...keystoneToKeystoneRoutes(house),
   ]
   return routes
 }

@@ -1,5 +1,5 @@
 /** OS-FEDERATION's nouns: identity providers, protocols, mappings, service providers. */
-import { conflict, invalid, notImplemented } from '#base/fault.ts'
+import { conflict, invalid } from '#base/fault.ts'
 import type { Row } from '#stack/resource/resource.ts'
 import type { Reply, Route, Rq } from '#stack/route.ts'
 import { getDomain } from '../store/projects.ts'
@@ -14,7 +14,7 @@ const URL_TEXT = { type: 'string', maxLength: 256, pattern: '^https?://' }
 const body = (key: string, properties: object, required: readonly string[] = []): object => ({ type: 'object', required: [key], properties: { [key]: { type: 'object', properties, required, additionalProperties: false } } })
 
 export function federationRoutes(house: Keystone): Route[] {
-  return [...providerRoutes(house), ...protocolRoutes(house), ...mappingRoutes(house), ...serviceProviderRoutes(house), ...samlRoutes()]
+  return [...providerRoutes(house), ...protocolRoutes(house), ...mappingRoutes(house), ...serviceProviderRoutes(house)]
 }
 
 interface IdpAsk {
@@ -264,16 +264,3 @@ function serviceProviderRoutes(house: Keystone): Route[] {
     }),
   ]
 }
-
-/** Being an identity provider for another Keystone takes signed SAML, which is not here. */
-function samlRoutes(): Route[] {
-  const missing = (): never => {
-    throw notImplemented('This Keystone does not sign SAML assertions: it is a service provider, not an identity provider.')
-  }
-  return [
-    at('GET', `${BASE}/saml2/metadata`, 'saml2.metadata', 200, missing, { access: 'public' }),
-    at('POST', '/v3/auth/OS-FEDERATION/saml2', 'saml2.assertion', 200, missing),
-    at('POST', '/v3/auth/OS-FEDERATION/saml2/ecp', 'saml2.ecp', 200, missing),
-  ]
-}
-

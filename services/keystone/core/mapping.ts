@@ -99,6 +99,18 @@ function fillList(local: unknown, direct: readonly string[][]): unknown {
 
 const list = (value: unknown): string[] => (Array.isArray(value) ? (value as string[]) : String(value).split(';').map((one) => one.trim())).filter(Boolean)
 
+/** Another Keystone names a group with its domain: `JSON:{"name": …, "domain": {"name": …}}`. A rule that names the domain itself is not overruled by that. */
+function groupOfKeystone(value: string): MappedGroup {
+  if (!value.startsWith('JSON:')) return { name: value, domain: {} }
+  try {
+    const { name, domain } = JSON.parse(value.slice(5)) as { name?: unknown; domain?: { id?: unknown; name?: unknown } }
+    if (typeof name === 'string' && (typeof domain?.id === 'string' || typeof domain?.name === 'string')) return { name, domain: typeof domain.id === 'string' ? { id: domain.id } : { name: String(domain.name) } }
+  } catch {
+    // Said below.
+  }
+  return refused('A group of the other Keystone cannot be read')
+}
+
 function gather(found: readonly Record<string, unknown>[]): Mapped {
   const mapped: Mapped = { user: {}, group_ids: [], groups: [], projects: [] }
   for (const one of found) {
@@ -106,7 +118,7 @@ function gather(found: readonly Record<string, unknown>[]): Mapped {
     const group = one.group as { id?: string; name?: string; domain?: MappedGroup['domain'] } | undefined
     if (group?.id) mapped.group_ids.push(group.id)
     else if (group?.name) mapped.groups.push({ name: group.name, domain: group.domain ?? {} })
-    if (one.groups !== undefined) for (const name of list(one.groups)) mapped.groups.push({ name, domain: (one.domain as MappedGroup['domain'] | undefined) ?? {} })
+    if (one.groups !== undefined) for (const name of list(one.groups)) mapped.groups.push(one.domain === undefined ? groupOfKeystone(name) : { name, domain: one.domain as MappedGroup['domain'] })
     if (one.group_ids !== undefined) mapped.group_ids.push(...list(one.group_ids))
     if (Array.isArray(one.projects)) mapped.projects = one.projects as Mapped['projects']
   }

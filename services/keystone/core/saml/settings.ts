@@ -1,5 +1,5 @@
 /** What `keystone.federation.saml` in ondol.yaml says, read and judged once at the start. */
-import { createPrivateKey, createPublicKey } from 'node:crypto'
+import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { invalid } from '#base/fault.ts'
 import { isSafeUrl } from '../openid/settings.ts'
 import { REDIRECT_BINDING } from './messages.ts'
@@ -22,13 +22,17 @@ export interface SamlProvider {
 export interface SamlService {
   /** Empty: an address of this Keystone. */
   entity_id: string
-  /** PEM; undefined: requests are not signed. */
+  /** As a provider for other Keystones. Empty: an address of this Keystone. */
+  idp_entity_id: string
+  /** Seconds that an assertion for another Keystone holds. */
+  assertion_expiration: number
+  /** PEM; undefined: neither requests nor assertions are signed. */
   key: string | undefined
   certificate: string | undefined
   providers: ReadonlyMap<string, SamlProvider>
 }
 
-const KEYS = ['entity_id', 'key_file', 'certificate_file', 'providers']
+const KEYS = ['entity_id', 'idp_entity_id', 'assertion_expiration', 'key_file', 'certificate_file', 'providers']
 const PROVIDER_KEYS = ['protocol', 'entity_id', 'sso_url', 'certificate_files', 'metadata_file', 'keystone', 'sign_requests']
 
 export type ReadFile = (path: string) => string
@@ -37,10 +41,15 @@ type Given = Record<string, unknown>
 export function samlService(given: Readonly<Given>, readFile: ReadFile): SamlService {
   const ask = asker('keystone.federation.saml', given, KEYS)
   const key = given.key_file === undefined ? undefined : pem(readFile(ask.text('key_file')), createPrivateKey, ask, 'key_file')
-  const certificate = given.certificate_file === undefined ? undefined : pem(readFile(ask.text('certificate_file')), createPublicKey, ask, 'certificate_file')
+  const certificate = given.certificate_file === undefined ? undefined : pem(readFile(ask.text('certificate_file')), (text) => new X509Certificate(text), ask, 'certificate_file')
   const providers = (given.providers ?? {}) as Given
   if (typeof providers !== 'object' || Array.isArray(providers)) ask.wrong('providers', 'a map of identity providers')
+  const assertion_expiration = given.assertion_expiration ?? 300
+  if (!Number.isInteger(assertion_expiration) || !((assertion_expiration as number) > 0)) ask.wrong('assertion_expiration', 'a number of seconds')
+  if (key !== undefined && certificate !== undefined && !new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key))) ask.wrong('key_file', 'the key of certificate_file')
   return {
+    idp_entity_id: given.idp_entity_id === undefined ? '' : ask.text('idp_entity_id'),
+    assertion_expiration: assertion_expiration as number,
     entity_id: given.entity_id === undefined ? '' : ask.text('entity_id'),
     key,
     certificate,
