@@ -69,6 +69,8 @@ export class FileBody extends Readable {
         // The other buffer is free again only when all before has left.
         await Promise.race([written, gone])
         written = new Promise((resolve, reject) => target.write(piece, (failed) => (failed ? reject(failed) : resolve())))
+        // It may fail while the file is being read, when nobody waits for it yet.
+        written.catch(() => {})
       }
       await Promise.race([written, gone])
       target.end()
