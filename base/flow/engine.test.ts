@@ -62,7 +62,7 @@ async function live(id: string): Promise<number> {
 }
 
 test('a flow that fails at any step is undone whole and says so', () =>
-  eachFailure(building, async (trial, step) => {
+  eachFailure('build', building, async (trial, step) => {
     const { made, failed, id } = trial as Building
     assert.deepEqual([...made], [])
     assert.equal(failed.length, 1)
@@ -72,7 +72,7 @@ test('a flow that fails at any step is undone whole and says so', () =>
   }))
 
 test('a flow whose process dies at any step is taken over and finished', () =>
-  eachCrash(building, async (trial) => {
+  eachCrash('build', building, async (trial) => {
     const { made, failed, id } = trial as Building
     assert.deepEqual([...made].sort(), ['door', 'roof', 'walls'])
     assert.deepEqual(failed, [])
@@ -82,7 +82,7 @@ test('a flow whose process dies at any step is taken over and finished', () =>
   }))
 
 test('a flow that fails where an earlier owner died is undone whole', () =>
-  eachRelapse(building, async (trial) => {
+  eachRelapse('build', building, async (trial) => {
     const { made, failed } = trial as Building
     assert.deepEqual([...made], [])
     assert.equal(failed.length, 1)

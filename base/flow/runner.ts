@@ -205,9 +205,21 @@ export class FlowRunner {
     tx.afterCommit(() => (this.#concluded = true))
   }
 
+  /**
+   * Tries until it is written or the lease is another's: a step that was done and could not be written down has not failed, and to undo it would take
+   * away what its users hold already.
+   */
   async #write(patch: Partial<FlowRow>): Promise<void> {
-    if (this.#abandoned) throw new Abandoned()
-    if (!(await writeFlow(this.#parts.db, this.row, { ...patch, updated_at: this.#parts.world.clock.now() }))) {
+    const { db, world, house, flow } = this.#parts
+    for (let attempt = 1; ; attempt++) {
+      if (this.#abandoned) throw new Abandoned()
+      try {
+        if (await writeFlow(db, this.row, { ...patch, updated_at: world.clock.now() })) return
+      } catch (thrown) {
+        world.log.module(`${house}.flow`).warn('Failed to write down how far an operation is', { flow: flow.name, step: this.row.step, attempt, error: thrown })
+        await world.clock.sleep(Math.min(5_000, 100 * 2 ** attempt))
+        continue
+      }
       this.#abandoned = true
       throw new Abandoned('the lease went to another owner')
     }

@@ -1,73 +1,11 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { VirtualClock } from '#base/clock.ts'
-import { withDefaults } from '#base/config.ts'
-import type { FlowFaults } from '#base/flow/engine.ts'
-import { type FlowTables, listFlows } from '#base/flow/journal.ts'
-import { eachCrash, eachFailure, type Trial } from '#base/flow/kit.ts'
-import type { HttpHandler } from '#base/http/message.ts'
-import type { ControlProcess } from '#stack/house.ts'
-import type { RuleDefault } from '#stack/policy/interface.ts'
-import { type Answer, type HouseKit, houseKit, type RequestOptions } from '#stack/test/house-kit.ts'
-import { glanceConfig, type GlanceConfig } from '../config.ts'
 import { makeQcow2 } from '../core/image-bytes.maker.ts'
-import { controlProcess } from '../processes/control.ts'
-import { plate } from '../service.ts'
-
-const BYTES = { 'content-type': 'application/octet-stream' }
-const RAW = { name: 'one', disk_format: 'raw', container_format: 'bare' }
-
-interface GlanceKit {
-  kit: HouseKit<GlanceConfig>
-  control: ControlProcess
-  ask(method: string, target: string, options?: RequestOptions): Promise<Answer>
-  make(fields?: object): Promise<string>
-  until(target: string, good: (json: never) => boolean): Promise<Answer>
-  close(): Promise<void>
-}
-
-const keystone: HttpHandler = async (request) => ({
-  status: 200,
-  headers: { 'content-type': 'application/json' },
-  body: JSON.stringify(
-    request.path === '/v3/services' ? { services: [{ id: 's', type: 'image', name: 'glance', enabled: true }] } : { endpoints: [{ id: 'e', service_id: 's', interface: 'public', region_id: 'RegionOne', url: 'http://127.0.0.1:5000/image' }] },
-  ),
-})
-
-async function glanceKit(config: Partial<GlanceConfig> = {}, more: { clock?: VirtualClock; faults?: FlowFaults } = {}): Promise<GlanceKit> {
-  const policies = JSON.parse(await readFile(new URL('../contract/policies.json', import.meta.url), 'utf8')) as RuleDefault[]
-  const kit = await houseKit({ config: { ...(withDefaults(glanceConfig, {}) as GlanceConfig), ...config }, policies, houses: { keystone }, ...(more.clock ? { clock: more.clock } : {}) })
-  await kit.migrate(plate)
-  const control = controlProcess({ ...kit.parts, ...(more.faults ? { flowFaults: more.faults } : {}) })
-  await control.start()
-  const ask: GlanceKit['ask'] = (method, target, options = {}) => kit.request(control.handler, method, target, { as: 'member', ...options })
-  return {
-    kit,
-    control,
-    ask,
-    async make(fields = {}) {
-      const made = await ask('POST', '/v2/images', { body: { ...RAW, ...fields } })
-      assert.equal(made.status, 201, made.text)
-      return made.json.id as string
-    },
-    async until(target, good) {
-      for (let turn = 0; turn < 5000; turn++) {
-        const answer = await ask('GET', target)
-        if (answer.status === 200 && good(answer.json as never)) return answer
-        await new Promise<void>((resolve) => setImmediate(resolve))
-      }
-      throw new Error(`${target} did not come about`)
-    },
-    async close() {
-      await control.close(1000)
-      await kit.close()
-    },
-  }
-}
+import { BYTES, glanceKit } from './glance-kit.ts'
 
 const active = (json: { status: string }): boolean => json.status === 'active'
 const ended = (json: { tasks: { status: string }[] }): boolean => ['success', 'failure'].includes(json.tasks[0]?.status ?? '')
@@ -196,51 +134,3 @@ test('uploads whose process died are given back, and bytes without an image are 
     await closing
   }
 })
-
-async function importTrial(): Promise<Trial & { glance: GlanceKit; clock: VirtualClock; id: string }> {
-  let faults: FlowFaults = {}
-  const clock = new VirtualClock()
-  const glance = await glanceKit({ stores: [{ id: 'file' }, { id: 'far' }] }, { clock, faults: { before: (flow, step) => faults.before?.(flow, step), after: (flow, step) => faults.after?.(flow, step) } })
-  const id = await glance.make()
-  await glance.ask('PUT', `/v2/images/${id}/stage`, { headers: BYTES, body: Buffer.from('staged') })
-  return {
-    glance,
-    clock,
-    id,
-    async run(given) {
-      faults = given
-      const begun = await glance.ask('POST', `/v2/images/${id}/import`, { body: { method: { name: 'glance-direct' }, all_stores: true } })
-      assert.equal(begun.status, 202, begun.text)
-      const live = () => listFlows(glance.kit.db.as<FlowTables>(), { live: true, limit: 5 })
-      for (let turn = 0; turn < 20_000 && (await live()).length > 0; turn++) await clock.advance(100)
-      assert.deepEqual(await live(), [])
-    },
-  }
-}
-type ImportTrial = Awaited<ReturnType<typeof importTrial>>
-
-async function end({ glance, clock }: ImportTrial): Promise<void> {
-  const closing = glance.close()
-  await clock.advance(2000)
-  await closing
-}
-
-test('an import that fails at any step leaves the image as it was, or whole', () =>
-  eachFailure(importTrial, async (given, step) => {
-    const trial = given as ImportTrial
-    const image = (await trial.glance.ask('GET', `/v2/images/${trial.id}`)).json
-    // Once it is active it stays so: only the task did not come to its end.
-    assert.equal(image.status, step === 'end' ? 'active' : 'uploading')
-    const file = await trial.glance.ask('GET', `/v2/images/${trial.id}/file`)
-    assert.equal(file.status, step === 'end' ? 200 : 204)
-    await end(trial)
-  }))
-
-test('an import whose process dies after any step is finished', () =>
-  eachCrash(importTrial, async (given) => {
-    const trial = given as ImportTrial
-    const image = (await trial.glance.ask('GET', `/v2/images/${trial.id}`)).json
-    assert.deepEqual([image.status, image.stores], ['active', 'file,far'])
-    assert.equal((await trial.glance.ask('GET', `/v2/images/${trial.id}/file`)).text, 'staged')
-    await end(trial)
-  }))
