@@ -72,7 +72,7 @@ function answer(nova: Nova, rq: Rq<unknown>, imageId: string): Reply {
   return rq.version >= v('2.45') ? { json: { image_id: imageId } } : { headers: { location: `${nova.publicUrl()}/image/v2/images/${imageId}` } }
 }
 
-async function dropped(nova: Nova, imageId: string, thrown: unknown): Promise<never> {
+export async function dropped(nova: Nova, imageId: string, thrown: unknown): Promise<never> {
   const { dropImage } = await import('../flows/snapshot-server.ts')
   await dropImage(nova, imageId).catch(() => {})
   throw thrown

@@ -118,9 +118,11 @@ async function beginMove(nova: Nova, rq: Rq<unknown>, server: ServerRow, action:
 
 async function settleMove(nova: Nova, rq: Rq<unknown>, server: ServerRow, which: 'confirmResize' | 'revertResize'): Promise<void> {
   assertMay(which, server, isAdmin(rq))
-  const [move] = await migrationsOfServer(nova.db, server.id, { statuses: ['finished'] })
-  if (!move) throw invalid('Instance has not been resized.')
   const confirm = which === 'confirmResize'
+  const [move] = await migrationsOfServer(nova.db, server.id, { statuses: ['finished', 'confirming', 'reverting'] })
+  if (!move) throw invalid('Instance has not been resized.')
+  const begun = confirm ? 'reverting' : 'confirming'
+  if (move.status === begun) throw conflict(`The resize of instance ${server.id} is ${begun} already: that can only be brought to its end.`)
   await beginWork(nova, rq, server, {
     action: which, event: confirm ? 'compute_confirm_resize' : 'compute_revert_resize', legal: which, lock: confirm ? 'resize_confirming' : 'resize_reverting', flow: confirm ? nova.flows.confirmResize : nova.flows.revertResize, params: { migration: move.uuid },
     also: (tx) => patchMigration(tx, move.uuid, { status: confirm ? 'confirming' : 'reverting', updated_at: nova.world.clock.now() }),

@@ -11,7 +11,7 @@ import { patchServer } from '../store/servers.ts'
 import type { ServerRow } from '../store/tables.ts'
 import { object } from './schemas.ts'
 import { actionRoute } from './server-actions.ts'
-import { newImage } from './server-images.ts'
+import { dropped, newImage } from './server-images.ts'
 import { beginWork, isAdmin, targetOf } from './server-steps.ts'
 
 const zone: Schema = { type: 'string', minLength: 1, maxLength: 255 }
@@ -31,7 +31,7 @@ export function serverShelveRoutes(nova: Nova): Route[] {
       await beginWork(nova, rq, server, {
         action: 'shelve', event: 'compute_shelve_instance', legal: 'shelve', lock: 'shelving', flow: nova.flows.shelveServer,
         params: { was: server.vm_state, format: made?.format ?? 'raw', offload: onVolume || nova.config.shelved_offload_time === 0, ...(made ? { image_id: made.image.id } : {}) },
-      })
+      }).catch((thrown: unknown) => (made ? dropped(nova, made.image.id, thrown) : Promise.reject(thrown)))
     }),
     actionRoute(nova, { key: 'shelveOffload', rule: 'os-shelve:shelve_offload' }, async (rq, server) => {
       await beginWork(nova, rq, server, { action: 'shelveOffload', event: 'compute_shelve_offload_instance', legal: 'shelveOffload', lock: 'shelving_offloading', flow: nova.flows.offloadServer, params: {} })

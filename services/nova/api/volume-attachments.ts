@@ -1,6 +1,7 @@
 /** Volumes of a server: attach, detach, list. Who holds a volume is Cinder's attachment; the row names it. */
 import { conflict, Fault, forbidden, invalid, isFault, notFound, notImplemented } from '#base/fault.ts'
 import { showVolume } from '#cinder/contract/volumes.ts'
+import { isDuplicate } from '#base/sql/engine-error.ts'
 import type { Schema } from '#stack/schema.ts'
 import { type Reply, route, type Route, type Rq } from '#stack/route.ts'
 import { type ApiVersion, byVersion, v } from '#stack/version.ts'
@@ -94,7 +95,10 @@ async function attach(nova: Nova, rq: Rq<unknown>, server: ServerRow, wish: Atta
     image_id: null, snapshot_id: null, volume_id: volume.id, volume_size: volume.size, volume_type: null, delete_on_termination: isTrue(wish.delete_on_termination) ? 1 : 0, attachment_id: null, connection_info: null, tag: wish.tag ?? null, created_at: nova.world.clock.now(),
   }
   // Held before the answer: a second server cannot be promised it.
-  await insertBlockDevices(nova.db, [row])
+  await insertBlockDevices(nova.db, [row]).catch((thrown: unknown) => {
+    if (isDuplicate(nova.db.engine, thrown)) throw invalid(`Invalid volume: volume ${volume.id} already attached to instance ${server.id}`, { field: 'volumeId', cause: thrown })
+    throw thrown
+  })
   let held = row
   try {
     held = await hold(nova, server.id, row)

@@ -31,7 +31,7 @@ export const ACTS = {
   resume: { call: 'resume', lock: 'resuming', to: 'active', event: 'compute_resume_instance', error_on_failure: true },
   rebootSoft: { call: 'reboot', payload: { how: 'soft' }, lock: 'rebooting', during: 'reboot_started', to: 'active', event: 'compute_reboot_instance', error_on_failure: true },
   rebootHard: { call: 'reboot', payload: { how: 'hard' }, lock: 'rebooting_hard', during: 'reboot_started_hard', to: 'active', event: 'compute_reboot_instance', error_on_failure: true },
-  unrescue: { call: 'unrescue', lock: 'unrescuing', to: 'active', event: 'compute_unrescue_instance', error_on_failure: true },
+  unrescue: { call: 'unrescue', lock: 'unrescuing', to: 'active', event: 'compute_unrescue_instance' },
 } satisfies Readonly<Record<string, Act>>
 
 export type ActName = keyof typeof ACTS

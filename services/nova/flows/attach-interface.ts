@@ -26,15 +26,17 @@ export const attachInterfaceFlow = (nova: Nova): Flow<AttachInterface> =>
       async (signal) => {
         const server = await liveServer(nova, p.server_id)
         const own = JSON.parse(server.private) as ServerPrivate
-        const { nics, ports } = await ensurePorts(nova, {
-          server_id: server.id, project_id: server.project_id, zone: server.availability_zone ?? nova.config.default_availability_zone, host: server.host ?? '', wishes: [p.wish], known_new: false, except: p.had,
-          ...(own.security_group_ids === undefined ? {} : { security_group_ids: own.security_group_ids }),
-        })
-        await awaitWires(nova, server.id, ports, signal).catch(async (thrown: unknown) => {
-          await releasePort(nova, nics[0]!.port_id, nics[0]!.own)
+        try {
+          const { nics, ports } = await ensurePorts(nova, {
+            server_id: server.id, project_id: server.project_id, zone: server.availability_zone ?? nova.config.default_availability_zone, host: server.host ?? '', wishes: [p.wish], known_new: false, except: p.had,
+            ...(own.security_group_ids === undefined ? {} : { security_group_ids: own.security_group_ids }),
+          })
+          await awaitWires(nova, server.id, ports, signal)
+          return nics[0]!
+        } catch (thrown) {
+          if (!signal.aborted || isFault(signal.reason)) await releaseBegun(nova, p).catch((again: unknown) => nova.world.log.module('nova.interfaces').warn('Left the port of a card that could not be attached', { server: p.server_id, error: again }))
           throw thrown
-        })
-        return nics[0]!
+        }
       },
       (made) => (made ? releasePort(nova, made.port_id, made.own) : releaseBegun(nova, p)),
     )
@@ -42,8 +44,7 @@ export const attachInterfaceFlow = (nova: Nova): Flow<AttachInterface> =>
       'guest',
       async (signal) => {
         const server = await liveServer(nova, p.server_id)
-        const device = { port_id: nic.port_id, mac: nic.mac, ...(nic.tap === undefined ? {} : { tap: nic.tap }), ...(nic.mtu === undefined ? {} : { mtu: nic.mtu }) }
-        if (server.host_id !== null) await callCompute(nova, server.host_id, 'attachNic', { server_id: server.id, nic: device }, { signal })
+        if (server.host_id !== null) await callCompute(nova, server.host_id, 'attachNic', { server_id: server.id, nic: cardOf(nic) }, { signal })
       },
       () => takeFromGuest(nova, p.server_id, nic.port_id),
     )
@@ -55,7 +56,7 @@ export const attachInterfaceFlow = (nova: Nova): Flow<AttachInterface> =>
     }))
   })
 
-/** The port that a process that died may have made or taken. */
+/** The port that was made or taken, where nobody can tell which it is. */
 async function releaseBegun(nova: Nova, p: AttachInterface): Promise<void> {
   const { ports } = await nova.client.call(await nova.service(), 'neutron', listPorts, { query: { device_id: p.server_id } })
   for (const port of ports) {
@@ -66,17 +67,28 @@ async function releaseBegun(nova: Nova, p: AttachInterface): Promise<void> {
 
 export const detachInterfaceFlow = (nova: Nova): Flow<DetachInterface> =>
   defineFlow<DetachInterface>('detach-interface', { deadline: nova.config.action_deadline, failed: (p, fault, cancelled) => letGo(nova, p, [], fault, cancelled) }, async (f, p) => {
-    await f.step('guest', (signal) => takeFromGuest(nova, p.server_id, p.port_id, signal))
+    await f.step(
+      'guest',
+      (signal) => takeFromGuest(nova, p.server_id, p.port_id, signal),
+      async () => {
+        const server = await liveServer(nova, p.server_id)
+        const nic = (JSON.parse(server.network_info) as NicInfo[]).find((one) => one.port_id === p.port_id)
+        if (nic && server.host_id !== null) await callCompute(nova, server.host_id, 'attachNic', { server_id: server.id, nic: cardOf(nic) })
+      },
+    )
+    // One step: a record without the port must not be followed by an undoing that gives the guest a card without one.
     await f.step('port', async () => {
       const server = await liveServer(nova, p.server_id)
       const nic = (JSON.parse(server.network_info) as NicInfo[]).find((one) => one.port_id === p.port_id)
       await releasePort(nova, p.port_id, nic?.own ?? false)
+      await settle(nova, f, p, [], {}, null, async (tx) => {
+        const now = await serverById(tx, p.server_id)
+        if (now) await patchServer(tx, now.id, { network_info: JSON.stringify((JSON.parse(now.network_info) as NicInfo[]).filter((one) => one.port_id !== p.port_id)) })
+      })
     })
-    await f.step('settle', () => settle(nova, f, p, [], {}, null, async (tx) => {
-      const server = await serverById(tx, p.server_id)
-      if (server) await patchServer(tx, server.id, { network_info: JSON.stringify((JSON.parse(server.network_info) as NicInfo[]).filter((one) => one.port_id !== p.port_id)) })
-    }))
   })
+
+const cardOf = (nic: NicInfo) => ({ port_id: nic.port_id, mac: nic.mac, ...(nic.tap === undefined ? {} : { tap: nic.tap }), ...(nic.mtu === undefined ? {} : { mtu: nic.mtu }) })
 
 async function takeFromGuest(nova: Nova, serverId: string, portId: string, signal?: AbortSignal): Promise<void> {
   const server = await liveServer(nova, serverId)

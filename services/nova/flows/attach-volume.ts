@@ -35,7 +35,11 @@ export const attachVolumeFlow = (nova: Nova): Flow<AttachVolume> =>
           if (!device || server.host_id === null) return
           const host = await nova.hosts.byId(server.host_id)
           const [connected] = await connectVolumes(nova, [device], { host: server.host!, host_ip: host?.host_ip ?? '' })
-          await callCompute(nova, server.host_id, 'attachVolume', { server_id: server.id, volume: volumeSpec(connected!) }, { signal })
+          await callCompute(nova, server.host_id, 'attachVolume', { server_id: server.id, volume: volumeSpec(connected!) }, { signal }).catch(async (thrown: unknown) => {
+            // A host that answered badly, or not in time, may have done it all the same.
+            if (!signal.aborted || isFault(signal.reason)) await takeFromGuest(nova, p).catch(() => {})
+            throw thrown
+          })
         },
         () => takeFromGuest(nova, p),
       )
@@ -50,7 +54,16 @@ export const attachVolumeFlow = (nova: Nova): Flow<AttachVolume> =>
 
 export const detachVolumeFlow = (nova: Nova): Flow<AttachVolume> =>
   defineFlow<AttachVolume>('detach-volume', { deadline: nova.config.action_deadline, failed: (p, fault, cancelled) => letGo(nova, p, [], fault, cancelled) }, async (f, p) => {
-    await f.step('guest', (signal) => takeFromGuest(nova, p, signal))
+    await f.step(
+      'guest',
+      (signal) => takeFromGuest(nova, p, signal),
+      async () => {
+        const server = await liveServer(nova, p.server_id)
+        const device = await blockDeviceById(nova.db, p.device_id)
+        // Still the server's, so its guest has it again.
+        if (device && device.connection_info !== null && server.host_id !== null) await callCompute(nova, server.host_id, 'attachVolume', { server_id: server.id, volume: volumeSpec(device) })
+      },
+    )
     await f.step('release', async () => {
       const device = await blockDeviceById(nova.db, p.device_id)
       if (device) await forgetVolume(nova, device)

@@ -8,6 +8,7 @@ import type { Allocations } from '#placement/contract/allocations.ts'
 import { POWER_NUMBER } from '../core/states.ts'
 import type { Nova } from '../house.ts'
 import { blockDevicesOf } from '../store/block-devices.ts'
+import { patchServer } from '../store/servers.ts'
 import type { FlavorSnapshot, NicInfo, ServerPrivate, ServerRow } from '../store/tables.ts'
 import { callCompute } from './computes.ts'
 import { claim, release } from './claims.ts'
@@ -140,7 +141,7 @@ async function build(nova: Nova, p: CreateServer, place: Place, attempt: number,
     if (!signal.aborted) nova.hosts.built(place.host_id, false)
     await callCompute(nova, place.host_id, 'ensureNoGuest', { server_id: p.server_id, host_id: place.host_id }, { wait: 0 }).catch(() => {})
     if (!isHostsFault(thrown) || last || signal.aborted) {
-      await releasePorts(nova, p.server_id, nics).catch(() => {})
+      await forgetPorts(nova, p.server_id, nics).catch(() => {})
       if (p.has_devices) await unholdVolumes(nova, p.server_id).catch(() => {})
       throw thrown
     }
@@ -157,8 +158,14 @@ function isHostsFault(thrown: unknown): boolean {
 
 async function unbuild(nova: Nova, p: CreateServer, place: Place, built: Built | undefined): Promise<void> {
   if (!built?.fault) await callCompute(nova, place.host_id, 'ensureNoGuest', { server_id: p.server_id, host_id: place.host_id })
-  await releasePorts(nova, p.server_id, built?.nics ?? p.nics.flatMap(({ port_id }) => (port_id === undefined ? [] : [{ port_id, own: false }])))
+  await forgetPorts(nova, p.server_id, built?.nics ?? p.nics.flatMap(({ port_id }) => (port_id === undefined ? [] : [{ port_id, own: false }])))
   if (p.has_devices) await unholdVolumes(nova, p.server_id)
+}
+
+/** Its record names no port that is gone. */
+async function forgetPorts(nova: Nova, serverId: string, nics: readonly Pick<NicInfo, 'port_id' | 'own'>[]): Promise<void> {
+  await releasePorts(nova, serverId, nics)
+  await patchServer(nova.db, serverId, { network_info: '[]' })
 }
 
 async function activate(nova: Nova, f: FlowRun, p: CreateServer, place: Place): Promise<void> {

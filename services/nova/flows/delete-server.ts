@@ -18,7 +18,8 @@ import { letGo, liveServer, type ServerWork, settle } from './state.ts'
 import { isVolume, releaseVolumes } from './volumes.ts'
 
 /** Moves that hold a claim or a guest on another host. */
-const OPEN_MIGRATIONS = ['queued', 'preparing', 'accepted', 'pre-migrating', 'migrating', 'running', 'post-migrating', 'finished', 'confirming', 'reverting', 'done', 'error']
+const OPEN_MIGRATIONS = ['queued', 'preparing', 'accepted', 'pre-migrating', 'migrating', 'running', 'post-migrating', 'finished', 'confirming', 'reverting', 'done', 'error', 'failed']
+const SETTLING = ['finished', 'confirming', 'reverting']
 
 export const deleteServerFlow = (nova: Nova): Flow<ServerWork> =>
   defineFlow<ServerWork>(
@@ -41,11 +42,9 @@ async function endGuest(nova: Nova, serverId: string, signal: AbortSignal): Prom
   const server = await liveServer(nova, serverId)
   const hosts = new Set<string>()
   if (server.host_id !== null) hosts.add(server.host_id)
-  if (server.vm_state === 'resized' || server.task_state === 'deleting') {
-    for (const move of await migrationsOfServer(nova.db, serverId, { statuses: OPEN_MIGRATIONS })) {
-      hosts.add(move.source_host_id)
-      if (move.dest_host_id !== null) hosts.add(move.dest_host_id)
-    }
+  for (const move of await migrationsOfServer(nova.db, serverId, { statuses: OPEN_MIGRATIONS })) {
+    hosts.add(move.source_host_id)
+    if (move.dest_host_id !== null) hosts.add(move.dest_host_id)
   }
   let all = true
   for (const host of hosts) all = (await endGuestOn(nova, serverId, host, signal)) && all
@@ -73,19 +72,20 @@ async function releaseAll(nova: Nova, serverId: string, signal: AbortSignal): Pr
   const server = await liveServer(nova, serverId)
   const devices = await blockDevicesOf(nova.db, serverId)
   const own = JSON.parse(server.private) as ServerPrivate
-  const moves = server.vm_state === 'resized' ? await migrationsOfServer(nova.db, serverId, { statuses: ['finished', 'confirming', 'reverting', 'error'] }) : []
+  const moves = await migrationsOfServer(nova.db, serverId, { statuses: OPEN_MIGRATIONS })
   await Promise.all([
     persist(nova, signal, () => releasePorts(nova, serverId, JSON.parse(server.network_info) as NicInfo[])),
     ...(devices.some(isVolume) || own.old_attachments !== undefined ? [persist(nova, signal, () => releaseVolumes(nova, serverId, devices))] : []),
     persist(nova, signal, () => release(nova, serverId)),
     ...moves.map((move) => persist(nova, signal, () => release(nova, move.uuid))),
-    ...(own.shelved_image_id !== undefined && server.vm_state.startsWith('shelved') ? [persist(nova, signal, () => dropImage(nova, own.shelved_image_id!))] : []),
+    ...(own.shelved_image_id !== undefined ? [persist(nova, signal, () => dropImage(nova, own.shelved_image_id!))] : []),
   ])
 }
 
 async function dropImage(nova: Nova, imageId: string): Promise<void> {
   await nova.client.call(await nova.service(), 'glance', deleteImage, { params: { image_id: imageId } }).catch((thrown: unknown) => {
-    if (!isFault(thrown, 'not_found') && !isFault(thrown, 'forbidden')) throw thrown
+    // One that its owner protected or uses stays.
+    if (!isFault(thrown, 'not_found') && !isFault(thrown, 'forbidden') && !isFault(thrown, 'conflict')) throw thrown
   })
 }
 
@@ -109,7 +109,7 @@ async function gone(nova: Nova, f: FlowRun, p: ServerWork, buried: boolean): Pro
   await nova.db.transaction(async (tx) => {
     await deleteBlockDevicesOf(tx, p.server_id)
     await dropConsoleTokens(tx, { server_id: p.server_id })
-    for (const move of server.vm_state === 'resized' ? await migrationsOfServer(tx, p.server_id, { statuses: OPEN_MIGRATIONS }) : []) await patchMigration(tx, move.uuid, { status: 'confirmed', updated_at: now })
+    for (const move of server.vm_state === 'resized' ? await migrationsOfServer(tx, p.server_id, { statuses: SETTLING }) : []) await patchMigration(tx, move.uuid, { status: 'confirmed', updated_at: now })
   })
   await settle(nova, f, p, ['deleting', 'soft-deleting'], { vm_state: 'deleted', deleted: 1, buried: buried ? 1 : 0, terminated_at: now, power_state: 0 }, server.host)
 }

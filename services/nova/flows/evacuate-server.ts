@@ -8,11 +8,11 @@ import { POWER_NUMBER } from '../core/states.ts'
 import type { Nova } from '../house.ts'
 import { blockDevicesOf } from '../store/block-devices.ts'
 import { patchMigration } from '../store/server-migrations.ts'
-import type { FlavorSnapshot, NicInfo } from '../store/tables.ts'
+import type { BlockDeviceRow, FlavorSnapshot, NicInfo } from '../store/tables.ts'
 import { moveClaim, type Owner, returnClaim } from './claims.ts'
 import { callCompute } from './computes.ts'
 import { guestWish } from './guest.ts'
-import { adoptAttachments, attachmentsOf, connectElsewhere, letGo as letAttachmentsGo } from './moving-volumes.ts'
+import { adoptAttachments, connectElsewhere, letStraysGo } from './moving-volumes.ts'
 import { awaitWires, rebindPorts } from './ports.ts'
 import { type Place, placeServer } from './scheduling.ts'
 import { letGo, liveServer, moveServer, type ServerWork, settle } from './state.ts'
@@ -39,7 +39,7 @@ export const evacuateServerFlow = (nova: Nova): Flow<EvacuateServer> =>
     {
       deadline: nova.config.action_deadline,
       failed: async (p, fault, cancelled) => {
-        await patchMigration(nova.db, p.migration, { status: 'failed', buried: 1, updated_at: nova.world.clock.now() })
+        await patchMigration(nova.db, p.migration, { status: 'failed', updated_at: nova.world.clock.now() })
         await letGo(nova, p, LOCKS, fault, cancelled, { vm_state: 'error' })
       },
     },
@@ -59,7 +59,7 @@ export const evacuateServerFlow = (nova: Nova): Flow<EvacuateServer> =>
       const built = await f.step(
         'build',
         (signal) => build(nova, p, place, signal),
-        () => callCompute(nova, place.host_id, 'ensureNoGuest', { server_id: p.server_id, host_id: place.host_id }),
+        () => unbuild(nova, p, place),
       )
       await f.step('settle', async () => {
         const now = nova.world.clock.now()
@@ -78,20 +78,34 @@ async function build(nova: Nova, p: EvacuateServer, place: Place, signal: AbortS
   try {
     const server = await liveServer(nova, p.server_id)
     await moveServer(nova, nova.db, server.id, { task_state: LOCKS }, { task_state: 'rebuild_spawning' })
-    const before = await blockDevicesOf(nova.db, server.id)
-    const old = attachmentsOf(before)
     // The dead host's connections are cut first: two hosts must not write to one volume.
-    const devices = await connectElsewhere(nova, server.id, before, place)
-    await adoptAttachments(nova, devices)
-    const fresh = attachmentsOf(devices)
-    await letAttachmentsGo(nova, Object.fromEntries(Object.entries(old).filter(([device, attachment]) => fresh[device] !== attachment)))
+    const devices = await takeVolumesTo(nova, server.id, place)
     const { nics, ports } = await rebindPorts(nova, server, place.host)
     await awaitWires(nova, server.id, ports, signal)
     const guest = await guestWish(nova, { server: { ...server, availability_zone: place.zone }, flavor: JSON.parse(server.flavor) as FlavorSnapshot, devices, nics, admin_pass: p.admin_pass })
     const { power_state } = await callCompute(nova, place.host_id, 'ensureGuest', { guest, power: p.power }, { signal })
     return { power_state, nics: nics satisfies NicInfo[] }
   } catch (thrown) {
-    if (!signal.aborted || isFault(signal.reason)) await callCompute(nova, place.host_id, 'ensureNoGuest', { server_id: p.server_id, host_id: place.host_id }, { wait: 0 }).catch(() => {})
+    if (!signal.aborted || isFault(signal.reason)) await unbuild(nova, p, place).catch((again: unknown) => nova.world.log.module('nova.evacuate').warn('Failed to undo an evacuation', { server: p.server_id, error: again }))
     throw thrown
   }
+}
+
+/** Ports and volumes are again where the record says that the server is, so that the host finds them when it comes back, or the next evacuation. */
+async function unbuild(nova: Nova, p: EvacuateServer, place: Place): Promise<void> {
+  await callCompute(nova, place.host_id, 'ensureNoGuest', { server_id: p.server_id, host_id: place.host_id }, { wait: 0 })
+  const server = await liveServer(nova, p.server_id)
+  const source = await nova.hosts.byId(p.source_host_id)
+  await takeVolumesTo(nova, server.id, { host: server.host ?? '', host_ip: source?.host_ip ?? '' })
+  await rebindPorts(nova, server, server.host ?? '').catch((thrown: unknown) => {
+    // The agents of a dead host wire nothing: the binding is on record all the same.
+    if (!isFault(thrown) || thrown.code !== 'nova.binding_failed') throw thrown
+  })
+}
+
+async function takeVolumesTo(nova: Nova, serverId: string, place: { host: string; host_ip: string }): Promise<BlockDeviceRow[]> {
+  const devices = await connectElsewhere(nova, serverId, await blockDevicesOf(nova.db, serverId), place)
+  await adoptAttachments(nova, devices)
+  await letStraysGo(nova, serverId, devices)
+  return devices
 }

@@ -2,7 +2,7 @@
  * live-migrate-server: claim (+) → prepare (+) → migrate → arrive → clean. Until the guest runs at the destination everything can be undone;
  * from then on there is only forward.
  */
-import { isFault } from '#base/fault.ts'
+import { type FaultData, faultFromData, faultToData, isFault } from '#base/fault.ts'
 import { defineFlow, type Flow } from '#base/flow/definition.ts'
 import type { MigrationTarget } from '#nova/drivers/interface.ts'
 import { activatePortBinding, createPortBinding, deletePortBinding, listPorts } from '#neutron/contract/network.ts'
@@ -61,19 +61,19 @@ export const liveMigrateServerFlow = (nova: Nova): Flow<LiveMigrateServer> => {
           await mark(p, 'preparing', { dest_compute: at.host, dest_node: at.node, dest_host_id: at.host_id, dest_host: at.host_ip })
           return at
         },
-        () => returnClaim(nova, p.server_id, p.migration, p.owner),
+        async () => {
+          // Cancelled past that: its deletion ends the guest on both hosts, and with it both claims.
+          if ((await migrationByUuid(nova.db, p.migration))?.status !== 'post-migrating') await returnClaim(nova, p.server_id, p.migration, p.owner)
+        },
       )
       const prepared = await f.step(
         'prepare',
         (signal) => prepare(nova, p, place, signal),
         () => unprepare(nova, p, place),
       )
-      await f.step('migrate', async (signal) => {
-        await mark(p, 'running')
-        // Hours may pass with a busy guest; the deadline of the flow ends it.
-        await callCompute(nova, p.source.host_id, 'migrateOut', { server_id: p.server_id, target: prepared.target }, { signal, timeout: nova.config.action_deadline })
-        await mark(p, 'post-migrating')
-      })
+      // Whether the guest has left is known only in here, also to one who takes over: that it could not leave is a result.
+      const { fault } = await f.must('migrate', (signal) => depart(nova, p, prepared, mark, signal))
+      if (fault) throw faultFromData(fault)
       const power = await f.must('arrive', () => arrive(nova, p, place, prepared))
       await f.must('clean', () => clean(nova, p))
       await f.must('settle', async () => {
@@ -90,6 +90,23 @@ export const liveMigrateServerFlow = (nova: Nova): Flow<LiveMigrateServer> => {
       })
     },
   )
+}
+
+/** Hours may pass with a busy guest; the deadline of the flow ends it. */
+async function depart(nova: Nova, p: LiveMigrateServer, { target }: Prepared, mark: (p: LiveMigrateServer, status: string) => Promise<void>, signal: AbortSignal): Promise<{ fault?: FaultData }> {
+  if ((await migrationByUuid(nova.db, p.migration))?.status === 'post-migrating') return {}
+  try {
+    await mark(p, 'running')
+    await callCompute(nova, p.source.host_id, 'migrateOut', { server_id: p.server_id, target }, { signal, timeout: nova.config.action_deadline })
+  } catch (thrown) {
+    // Not the wish has ended but this process.
+    if (signal.aborted && !isFault(signal.reason)) throw thrown
+    // It may have left while nobody heard of it.
+    const progress = await callCompute(nova, p.source.host_id, 'migrationProgress', { server_id: p.server_id }, { wait: 0, timeout: 3_000 }).catch(() => undefined)
+    if (progress?.status !== 'completed') return { fault: faultToData(signal.aborted ? signal.reason : thrown) }
+  }
+  await mark(p, 'post-migrating')
+  return {}
 }
 
 async function prepare(nova: Nova, p: LiveMigrateServer, place: Place, signal: AbortSignal): Promise<Prepared> {

@@ -11,11 +11,15 @@ export type Attachments = Record<string, string>
 
 export const attachmentsOf = (devices: readonly BlockDeviceRow[]): Attachments => Object.fromEntries(devices.flatMap((device) => (isVolume(device) && device.attachment_id !== null ? [[device.id, device.attachment_id]] : [])))
 
-/** Ids of attachments of the server that no row of it names: those of a move that is under way, or was. */
+/**
+ * Ids of attachments of the server that no row of it names: those of a move that is under way, or was. Only of the volumes of these rows: of another one
+ * the row may not be written yet.
+ */
 async function strayAttachments(nova: Nova, serverId: string, devices: readonly BlockDeviceRow[]): Promise<{ id: string; volume_id: string }[]> {
   const named = new Set(Object.values(attachmentsOf(devices)))
+  const moving = new Set(devices.flatMap((device) => (isVolume(device) && device.attachment_id !== null && device.volume_id !== null ? [device.volume_id] : [])))
   const { attachments } = await nova.client.call(await nova.service(), 'cinder', listAttachments, { query: { instance_id: serverId, all_tenants: true } })
-  return attachments.filter(({ id }) => !named.has(id))
+  return attachments.filter(({ id, volume_id }) => !named.has(id) && moving.has(volume_id))
 }
 
 /** Ends the attachments that a move made and the rows do not name. */

@@ -16,11 +16,20 @@ export interface RescueServer extends ServerWork {
 
 export const rescueServerFlow = (nova: Nova): Flow<RescueServer> =>
   defineFlow<RescueServer>('rescue-server', { deadline: nova.config.action_deadline, failed: (p, fault, cancelled) => letGo(nova, p, ['rescuing'], fault, cancelled, { vm_state: 'error' }) }, async (f, p) => {
-    const { power_state, host } = await f.step('rescue', async (signal) => {
-      const server = await liveServer(nova, p.server_id)
-      const drive = hasConfigDrive(nova, server) ? { config_drive: await driveOf(nova, { server, devices: await blockDevicesOf(nova.db, server.id), nics: JSON.parse(server.network_info) as NicInfo[], admin_pass: p.admin_pass }) } : {}
-      const answer = await callCompute(nova, server.host_id!, 'rescue', { server_id: server.id, image_id: p.image_id, ...drive }, { signal })
-      return { ...answer, host: server.host }
-    })
+    const { power_state, host } = await f.step(
+      'rescue',
+      async (signal) => {
+        const server = await liveServer(nova, p.server_id)
+        const drive = hasConfigDrive(nova, server) ? { config_drive: await driveOf(nova, { server, devices: await blockDevicesOf(nova.db, server.id), nics: JSON.parse(server.network_info) as NicInfo[], admin_pass: p.admin_pass }) } : {}
+        const answer = await callCompute(nova, server.host_id!, 'rescue', { server_id: server.id, image_id: p.image_id, ...drive }, { signal })
+        return { ...answer, host: server.host }
+      },
+      async () => {
+        const server = await liveServer(nova, p.server_id)
+        if (server.host_id === null) return
+        await callCompute(nova, server.host_id, 'unrescue', { server_id: server.id })
+        if (server.power_state === POWER_NUMBER.shutdown) await callCompute(nova, server.host_id, 'powerOff', { server_id: server.id })
+      },
+    )
     await f.step('settle', () => settle(nova, f, p, ['rescuing'], { vm_state: 'rescued', power_state: POWER_NUMBER[power_state], launched_at: nova.world.clock.now() }, host))
   })

@@ -1,4 +1,8 @@
-/** confirm-resize: the source forgets the server. revert-resize: the destination does, and the source has it again. */
+/**
+ * confirm-resize: the source forgets the server. revert-resize: the destination does, and the source has it again. Once one side has begun to go
+ * (`buried`), the way is forward only: a failure leaves the server in VERIFY_RESIZE, and the same may be asked for again, the other not any more. The
+ * clock asks, too (`housekeeping.ts`).
+ */
 import { defineFlow, type Flow } from '#base/flow/definition.ts'
 import { POWER_NUMBER } from '../core/states.ts'
 import type { Nova } from '../house.ts'
@@ -23,6 +27,12 @@ async function about(nova: Nova, p: SettleResize): Promise<{ move: MigrationRow;
   return { move, same: move.source_host_id === move.dest_host_id }
 }
 
+/** While both sides are whole the user may choose anew. */
+async function notBegun(nova: Nova, p: SettleResize): Promise<void> {
+  const move = await migrationByUuid(nova.db, p.migration)
+  if (move) await patchMigration(nova.db, p.migration, { ...(move.buried === 1 ? {} : { status: 'finished' }), updated_at: nova.world.clock.now() })
+}
+
 const withoutMove = (text: string): string => {
   const { old_vm_state: _state, old_attachments: _attachments, ...own } = JSON.parse(text) as ServerPrivate
   return JSON.stringify(own)
@@ -34,13 +44,14 @@ export const confirmResizeFlow = (nova: Nova): Flow<SettleResize> =>
     {
       deadline: nova.config.action_deadline,
       failed: async (p, fault, cancelled) => {
-        await patchMigration(nova.db, p.migration, { status: 'finished', updated_at: nova.world.clock.now() })
+        await notBegun(nova, p)
         await letGo(nova, p, ['resize_confirming'], fault, cancelled)
       },
     },
     async (f, p) => {
       await f.step('source', async (signal) => {
         const { move, same } = await about(nova, p)
+        await patchMigration(nova.db, p.migration, { buried: 1 })
         if (same) await callCompute(nova, move.source_host_id, 'confirmResize', { server_id: p.server_id }, { signal })
         else await callCompute(nova, move.source_host_id, 'ensureNoGuest', { server_id: p.server_id, host_id: move.source_host_id }, { signal })
       })
@@ -64,13 +75,14 @@ export const revertResizeFlow = (nova: Nova): Flow<SettleResize> =>
     {
       deadline: nova.config.action_deadline,
       failed: async (p, fault, cancelled) => {
-        await patchMigration(nova.db, p.migration, { status: 'error', updated_at: nova.world.clock.now() })
-        await letGo(nova, p, ['resize_reverting'], fault, cancelled, { vm_state: 'error' })
+        await notBegun(nova, p)
+        await letGo(nova, p, ['resize_reverting'], fault, cancelled)
       },
     },
     async (f, p) => {
       await f.step('destination', async (signal) => {
         const { move, same } = await about(nova, p)
+        await patchMigration(nova.db, p.migration, { buried: 1 })
         if (same) await callCompute(nova, move.source_host_id, 'revertResize', { server_id: p.server_id }, { signal })
         else await callCompute(nova, move.dest_host_id!, 'ensureNoGuest', { server_id: p.server_id, host_id: move.dest_host_id! }, { signal })
       })

@@ -1,19 +1,19 @@
 /**
- * shelve-server: off → snapshot (+) → perhaps off its host. A shelved server costs no host, an offloaded one holds its addresses, volumes and
- * image only. offload-server is the second half alone.
+ * shelve-server: off (+) → snapshot (+) → shelved → perhaps off its host. A shelved server costs no host, an offloaded one holds its addresses,
+ * volumes and image only. Once it is shelved nothing is undone: the image may be all that is left of its disk. offload-server is the second half alone;
+ * what of it failed is begun again by the clock (`housekeeping.ts`) or the user.
  */
 import { defineFlow, type Flow, type FlowRun } from '#base/flow/definition.ts'
-import { isFault } from '#base/fault.ts'
-import { updatePort } from '#neutron/contract/network.ts'
 import { POWER_NUMBER } from '../core/states.ts'
 import type { Nova } from '../house.ts'
-import { blockDevicesOf, patchBlockDevice } from '../store/block-devices.ts'
-import type { NicInfo, ServerPrivate, ServerRow } from '../store/tables.ts'
+import { serverById } from '../store/servers.ts'
+import type { ServerPrivate, ServerRow } from '../store/tables.ts'
 import { release } from './claims.ts'
 import { callCompute } from './computes.ts'
+import { persist } from './delete-server.ts'
+import { leaveHost } from './leave-host.ts'
 import { dropImage } from './snapshot-server.ts'
 import { letGo, liveServer, moveServer, type ServerWork, settle } from './state.ts'
-import { hold, isVolume, letVolumeGo } from './volumes.ts'
 
 export interface ShelveServer extends ServerWork {
   was: string
@@ -31,7 +31,7 @@ export const shelveServerFlow = (nova: Nova): Flow<ShelveServer> =>
     {
       deadline: nova.config.action_deadline,
       failed: async (p, fault, cancelled) => {
-        if (p.image_id !== undefined) await dropImage(nova, p.image_id)
+        if (p.image_id !== undefined && !(await isShelved(nova, p.server_id))) await dropImage(nova, p.image_id)
         await letGo(nova, p, LOCKS, fault, cancelled)
       },
     },
@@ -44,7 +44,7 @@ export const shelveServerFlow = (nova: Nova): Flow<ShelveServer> =>
         },
         async () => {
           const server = await liveServer(nova, p.server_id)
-          if (p.was === 'active' && server.host_id !== null) await callCompute(nova, server.host_id, 'powerOn', { server_id: server.id })
+          if (p.was === 'active' && server.vm_state !== 'shelved' && server.host_id !== null) await callCompute(nova, server.host_id, 'powerOn', { server_id: server.id })
         },
       )
       if (p.image_id !== undefined) {
@@ -54,46 +54,45 @@ export const shelveServerFlow = (nova: Nova): Flow<ShelveServer> =>
           await callCompute(nova, server.host_id!, 'snapshot', { server_id: server.id, image_id: p.image_id!, format: p.format }, { signal, timeout: nova.config.action_deadline })
         })
       }
-      if (p.offload) await f.step('offload', (signal) => offload(nova, p, signal))
-      await f.step('settle', () => shelved(nova, f, p, p.offload, p.image_id))
+      if (!p.offload) return void (await f.step('settle', () => shelved(nova, f, p, p.image_id)))
+      await f.step('shelved', async () => {
+        const server = await liveServer(nova, p.server_id)
+        await moveServer(nova, nova.db, p.server_id, { task_state: LOCKS }, { task_state: 'shelving_offloading', ...shelvedPatch(nova, server, p.image_id) })
+      })
+      await f.step('offload', (signal) => persist(nova, signal, () => offload(nova, f, p, signal)))
     },
   )
 
-export const offloadServerFlow = (nova: Nova): Flow<ServerWork> =>
-  defineFlow<ServerWork>('offload-server', { deadline: nova.config.action_deadline, failed: (p, fault, cancelled) => letGo(nova, p, LOCKS, fault, cancelled) }, async (f, p) => {
-    await f.step('offload', (signal) => offload(nova, p, signal))
-    await f.step('settle', () => shelved(nova, f, p, true, undefined))
-  })
-
-async function shelved(nova: Nova, f: FlowRun, p: ServerWork, away: boolean, imageId: string | undefined): Promise<void> {
-  const server = await liveServer(nova, p.server_id)
-  const own = JSON.parse(server.private) as ServerPrivate
-  const patch: Partial<ServerRow> = {
-    vm_state: away ? 'shelved_offloaded' : 'shelved',
-    power_state: POWER_NUMBER.shutdown,
-    private: JSON.stringify({ ...own, shelved_at: own.shelved_at ?? nova.world.clock.now(), ...(imageId === undefined ? {} : { shelved_image_id: imageId }) }),
-    ...(away ? { host: null, node: null, host_id: null, availability_zone: null } : {}),
-  }
-  await settle(nova, f, p, LOCKS, patch, server.host)
+async function isShelved(nova: Nova, serverId: string): Promise<boolean> {
+  return (await serverById(nova.db, serverId))?.vm_state.startsWith('shelved') === true
 }
 
-/** Guest, claim, bindings and connections are the host's no more; the volumes stay held for the server. */
-async function offload(nova: Nova, p: ServerWork, signal: AbortSignal): Promise<void> {
+export const offloadServerFlow = (nova: Nova): Flow<ServerWork> =>
+  defineFlow<ServerWork>('offload-server', { deadline: nova.config.action_deadline, failed: (p, fault, cancelled) => letGo(nova, p, LOCKS, fault, cancelled) }, async (f, p) => {
+    await f.step('offload', (signal) => persist(nova, signal, () => offload(nova, f, p, signal)))
+  })
+
+function shelvedPatch(nova: Nova, server: ServerRow, imageId: string | undefined): Partial<ServerRow> {
+  const own = JSON.parse(server.private) as ServerPrivate
+  return {
+    vm_state: 'shelved',
+    power_state: POWER_NUMBER.shutdown,
+    private: JSON.stringify({ ...own, shelved_at: own.shelved_at ?? nova.world.clock.now(), ...(imageId === undefined ? {} : { shelved_image_id: imageId }) }),
+  }
+}
+
+async function shelved(nova: Nova, f: FlowRun, p: ServerWork, imageId: string | undefined): Promise<void> {
   const server = await liveServer(nova, p.server_id)
-  if (server.host_id === null) return
-  await moveServer(nova, nova.db, server.id, { task_state: LOCKS }, { task_state: 'shelving_offloading' })
-  await callCompute(nova, server.host_id, 'ensureNoGuest', { server_id: server.id, host_id: server.host_id }, { signal })
-  const caller = await nova.service()
-  for (const nic of JSON.parse(server.network_info) as NicInfo[]) {
-    await nova.client.call(caller, 'neutron', updatePort, { params: { id: nic.port_id }, body: { port: { 'binding:host_id': '' } } }).catch((thrown: unknown) => {
-      if (!isFault(thrown, 'not_found')) throw thrown
-    })
+  await settle(nova, f, p, LOCKS, shelvedPatch(nova, server, imageId), server.host)
+}
+
+/** Off its host and, in the same step, off its record: a server that is nowhere names no host. */
+async function offload(nova: Nova, f: FlowRun, p: ServerWork, signal: AbortSignal): Promise<void> {
+  const server = await liveServer(nova, p.server_id)
+  if (server.host_id !== null) {
+    await moveServer(nova, nova.db, server.id, { task_state: LOCKS }, { task_state: 'shelving_offloading' })
+    await leaveHost(nova, server.id, server.host_id, signal)
+    await release(nova, server.id)
   }
-  for (const device of await blockDevicesOf(nova.db, server.id)) {
-    if (!isVolume(device) || device.connection_info === null) continue
-    const held = await hold(nova, server.id, { ...device, attachment_id: null })
-    await letVolumeGo(nova, device)
-    await patchBlockDevice(nova.db, device.id, { attachment_id: held.attachment_id, connection_info: null })
-  }
-  await release(nova, server.id)
+  await settle(nova, f, p, LOCKS, { ...shelvedPatch(nova, server, undefined), vm_state: 'shelved_offloaded', host: null, node: null, host_id: null, availability_zone: null }, server.host)
 }

@@ -31,8 +31,11 @@ export const snapshotServerFlow = (nova: Nova): Flow<SnapshotServer> =>
         await moveServer(nova, nova.db, server.id, { task_state: LOCKS }, { task_state: 'image_uploading' })
         await callCompute(nova, server.host_id!, 'snapshot', { server_id: server.id, image_id: p.image_id, format: p.format }, { signal, timeout: nova.config.action_deadline })
       })
-      if (p.rotation) await f.step('rotate', () => rotate(nova, p.server_id, p.rotation!))
-      await f.step('settle', async () => settle(nova, f, p, LOCKS, {}, (await liveServer(nova, p.server_id)).host))
+      // Only when the new one is there for good are old ones forgotten, and nothing is undone after that.
+      await f.step('settle', async () => {
+        await settle(nova, f, p, LOCKS, {}, (await liveServer(nova, p.server_id)).host)
+        if (p.rotation) await rotate(nova, p.server_id, p.rotation).catch((thrown: unknown) => nova.world.log.module('nova.snapshot').warn('Left old backups to the next rotation', { server: p.server_id, error: thrown }))
+      })
     },
   )
 

@@ -19,10 +19,17 @@ export const softDeleteServerFlow = (nova: Nova): Flow<ServerWork> =>
 
 export const restoreServerFlow = (nova: Nova): Flow<ServerWork> =>
   defineFlow<ServerWork>('restore-server', { deadline: nova.config.action_deadline, failed: (p, fault, cancelled) => letGo(nova, p, ['restoring'], fault, cancelled) }, async (f, p) => {
-    await f.step('on', async (signal) => {
-      const server = await liveServer(nova, p.server_id)
-      if (server.host_id !== null) await callCompute(nova, server.host_id, 'powerOn', { server_id: server.id }, { signal })
-    })
+    await f.step(
+      'on',
+      async (signal) => {
+        const server = await liveServer(nova, p.server_id)
+        if (server.host_id !== null) await callCompute(nova, server.host_id, 'powerOn', { server_id: server.id }, { signal })
+      },
+      async () => {
+        const server = await liveServer(nova, p.server_id)
+        if (server.host_id !== null) await callCompute(nova, server.host_id, 'powerOff', { server_id: server.id })
+      },
+    )
     await f.step('settle', async () => {
       const server = await serverById(nova.db, p.server_id)
       const { soft_deleted_at: _at, old_vm_state: _old, ...own } = JSON.parse(server?.private ?? '{}') as ServerPrivate

@@ -8,6 +8,7 @@ import type { FlavorSnapshot, NicInfo, ServerPrivate, ServerRow } from '../store
 import { claim, release } from './claims.ts'
 import { callCompute } from './computes.ts'
 import { guestWish } from './guest.ts'
+import { leaveHost } from './leave-host.ts'
 import { awaitWires, rebindPorts } from './ports.ts'
 import { type Place, placeServer } from './scheduling.ts'
 import { letGo, liveServer, moveServer, type ServerWork, settle } from './state.ts'
@@ -39,13 +40,20 @@ export const unshelveServerFlow = (nova: Nova): Flow<UnshelveServer> =>
       nics = await f.step(
         'build',
         (signal) => build(nova, p, at, signal),
-        () => callCompute(nova, at.host_id, 'ensureNoGuest', { server_id: p.server_id, host_id: at.host_id }),
+        () => leaveHost(nova, p.server_id, at.host_id),
       )
     } else {
-      await f.step('on', async (signal) => {
-        const server = await liveServer(nova, p.server_id)
-        await callCompute(nova, server.host_id!, 'powerOn', { server_id: server.id }, { signal })
-      })
+      await f.step(
+        'on',
+        async (signal) => {
+          const server = await liveServer(nova, p.server_id)
+          await callCompute(nova, server.host_id!, 'powerOn', { server_id: server.id }, { signal })
+        },
+        async () => {
+          const server = await liveServer(nova, p.server_id)
+          if (server.host_id !== null) await callCompute(nova, server.host_id, 'powerOff', { server_id: server.id })
+        },
+      )
     }
     await f.step('settle', () => back(nova, f, p, place, nics))
   })
@@ -64,7 +72,7 @@ async function build(nova: Nova, p: UnshelveServer, place: Place, signal: AbortS
     await completeVolumes(nova, devices)
     return nics
   } catch (thrown) {
-    if (!signal.aborted || isFault(signal.reason)) await callCompute(nova, place.host_id, 'ensureNoGuest', { server_id: p.server_id, host_id: place.host_id }, { wait: 0 }).catch(() => {})
+    if (!signal.aborted || isFault(signal.reason)) await leaveHost(nova, p.server_id, place.host_id).catch((again: unknown) => nova.world.log.module('nova.shelve').warn('Failed to undo a build', { server: p.server_id, error: again }))
     throw thrown
   }
 }

@@ -194,7 +194,10 @@ export interface MigrationRow {
   new_flavor: string | null
   user_id: string
   project_id: string
-  /** 0 while a guest may be left at the source of an evacuation. */
+  /**
+   * 0 while something may be left: at the source of an evacuation the guest, of a move that failed the claim. Of a resize that is being settled: 1 once one
+   * side has begun to go.
+   */
   buried: number
   created_at: number
   updated_at: number

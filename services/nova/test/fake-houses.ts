@@ -53,6 +53,8 @@ export class FakeNeutron extends FakeHouse {
   readonly ports = new Map<string, Row>()
   readonly subnets = new Map<string, Row>()
   readonly groups = new Map<string, Row>()
+  /** Port → hosts with a binding that is not the active one. */
+  readonly inactive = new Map<string, Set<string>>()
   /** Ports get a tap that is not there yet, as with a real driver. */
   wires = false
   #address = 10
@@ -76,15 +78,34 @@ export class FakeNeutron extends FakeHouse {
       this.#bind(row)
       return { json: { port: row } }
     })
-    this.on('DELETE', '/v2.0/ports/{id}', ({ params: [id] }) => (this.ports.delete(id!) ? { status: 204 } : missing(id!)))
-    this.on('POST', '/v2.0/ports/{id}/bindings', ({ body }) => ({ json: { binding: { host: (body as { binding: { host: string } }).binding.host, status: 'INACTIVE', vif_type: 'tap', vif_details: {} } } }))
+    this.on('DELETE', '/v2.0/ports/{id}', ({ params: [id] }) => {
+      this.inactive.delete(id!)
+      return this.ports.delete(id!) ? { status: 204 } : missing(id!)
+    })
+    this.on('POST', '/v2.0/ports/{id}/bindings', ({ params: [id], body }) => {
+      const { host } = (body as { binding: { host: string } }).binding
+      const row = this.ports.get(id!)
+      if (!row) return missing(id!)
+      if (this.#inactiveOf(id!).has(host) || row['binding:host_id'] === host) return { status: 409, json: { NeutronError: { type: 'PortBindingAlreadyExists', message: `Binding for port ${id} on host ${host} already exists.`, detail: '' } } }
+      this.#inactiveOf(id!).add(host)
+      return { json: { binding: { host, status: 'INACTIVE', vif_type: 'tap', vif_details: {} } } }
+    })
     this.on('PUT', '/v2.0/ports/{id}/bindings/{host}/activate', ({ params: [id, host] }) => {
       const row = this.ports.get(id!)
       if (!row) return missing(id!)
+      if (row['binding:host_id'] === host) return { status: 409, json: { NeutronError: { type: 'PortBindingAlreadyActive', message: `Binding for port ${id} on host ${host} is already active.`, detail: '' } } }
+      if (!this.#inactiveOf(id!).delete(host!)) return missing(host!)
+      this.#inactiveOf(id!).add(String(row['binding:host_id']))
       row['binding:host_id'] = host
       return { json: { port_binding: { host } } }
     })
-    this.on('DELETE', '/v2.0/ports/{id}/bindings/{host}', () => ({ status: 204 }))
+    this.on('DELETE', '/v2.0/ports/{id}/bindings/{host}', ({ params: [id, host] }) => {
+      if (this.#inactiveOf(id!).delete(host!)) return { status: 204 }
+      const row = this.ports.get(id!)
+      if (row?.['binding:host_id'] !== host) return missing(host!)
+      row!['binding:host_id'] = ''
+      return { status: 204 }
+    })
   }
 
   network(id: string, more: Partial<Row> = {}): Row {
@@ -92,6 +113,12 @@ export class FakeNeutron extends FakeHouse {
     this.networks.set(id, row)
     this.subnets.set(`subnet-of-${id}`, { id: `subnet-of-${id}`, network_id: id, cidr: '10.0.0.0/24', gateway_ip: '10.0.0.1', enable_dhcp: true, dns_nameservers: ['9.9.9.9'], host_routes: [], ipv6_address_mode: null })
     return row
+  }
+
+  #inactiveOf(id: string): Set<string> {
+    const hosts = this.inactive.get(id) ?? new Set()
+    this.inactive.set(id, hosts)
+    return hosts
   }
 
   #makePort(random: Random, wish: Row): Row {
@@ -144,7 +171,7 @@ export class FakeGlance extends FakeHouse {
   }
 
   image(id: string, more: object = {}): Row {
-    const row: Row = { id, name: 'image', status: 'active', visibility: 'public', owner: 'project-a', container_format: 'bare', disk_format: 'raw', size: 1_000, min_ram: 0, min_disk: 0, created_at: new Date(0).toISOString(), ...more }
+    const row: Row = { id, name: 'image', status: 'active', visibility: 'public', owner: 'project-a', container_format: 'bare', disk_format: 'raw', size: 1_000, min_ram: 0, min_disk: 0, created_at: new Date(this.images.size * 1_000).toISOString(), ...more }
     this.images.set(id, row)
     return row
   }
@@ -175,32 +202,37 @@ export class FakeCinder extends FakeHouse {
       if (volume.status !== 'available' && !volume.multiattach && ![...this.attachments.values()].some((one) => one.volume_id === volume.id && one.instance === wish.instance_uuid)) {
         return { status: 400, json: { badRequest: { message: `Volume ${volume.id} status must be available or downloading to reserve, but the current status is ${String(volume.status)}.` } } }
       }
-      const row: Row = { id: random.uuid(), volume_id: volume.id, instance: wish.instance_uuid, status: wish.connector ? 'attaching' : 'reserved', connection_info: wish.connector ? connection(volume.id) : {} }
-      volume.status = 'reserved'
+      const row: Row = { id: random.uuid(), volume_id: volume.id, instance: wish.instance_uuid, status: wish.connector ? 'attaching' : 'reserved', connection_info: wish.connector ? connection(volume.id) : {}, host: hostOf(wish.connector) }
       this.attachments.set(row.id, row)
+      this.#judge(volume.id)
       return { json: { attachment: row } }
     })
-    this.on('PUT', '/v3/attachments/{id}', ({ params: [id] }) => {
+    this.on('PUT', '/v3/attachments/{id}', ({ params: [id], body }) => {
       const row = this.attachments.get(id!)
       if (!row) return missing(id!)
-      Object.assign(row, { status: 'attaching', connection_info: connection(String(row.volume_id)) })
+      Object.assign(row, { status: 'attaching', connection_info: connection(String(row.volume_id)), host: hostOf((body as { attachment: { connector?: object } }).attachment.connector) })
       return { json: { attachment: row } }
     })
     this.on('POST', '/v3/attachments/{id}/action', ({ params: [id] }) => {
       const row = this.attachments.get(id!)
       if (!row) return missing(id!)
       row.status = 'attached'
-      this.volumes.get(String(row.volume_id))!.status = 'in-use'
+      this.#judge(String(row.volume_id))
       return { status: 204 }
     })
     this.on('DELETE', '/v3/attachments/{id}', ({ params: [id] }) => {
       const row = this.attachments.get(id!)
       if (!row) return missing(id!)
       this.attachments.delete(id!)
-      const volume = this.volumes.get(String(row.volume_id))
-      if (volume && ![...this.attachments.values()].some((one) => one.volume_id === volume.id)) volume.status = 'available'
+      this.#judge(String(row.volume_id))
       return { json: { attachments: [] } }
     })
+  }
+
+  #judge(volumeId: string): void {
+    const volume = this.volumes.get(volumeId)
+    const states = [...this.attachments.values()].filter((one) => one.volume_id === volumeId).map((one) => one.status)
+    if (volume) volume.status = states.includes('attached') ? 'in-use' : states.length > 0 ? 'reserved' : 'available'
   }
 
   volume(id: string, more: object = {}): Row {
@@ -210,4 +242,5 @@ export class FakeCinder extends FakeHouse {
   }
 }
 
+const hostOf = (connector: object | undefined): string => (connector as { host?: string } | undefined)?.host ?? ''
 const connection = (volumeId: string): object => ({ driver_volume_type: 'fake', volume_id: volumeId })

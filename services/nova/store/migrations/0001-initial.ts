@@ -28,7 +28,8 @@ export const initial: Migration = {
         volume_size: nullable(int()), volume_type: nullable(string()), delete_on_termination: flag(), attachment_id: nullable(id()), connection_info: nullable(json()),
         tag: nullable(string()), created_at: big(),
       },
-      { primary: ['id'], index: [['server_id'], ['volume_id']] },
+      // A volume is once in a server: two requests at one moment cannot both hold it.
+      { primary: ['id'], unique: [['server_id', 'volume_id']], index: [['volume_id']] },
     )
     await m.createTable(
       'nova_actions',
