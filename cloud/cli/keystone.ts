@@ -61,6 +61,8 @@ const COMMANDS: Readonly<Record<string, { what: string; run(desk: Desk): Promise
   'credential migrate': { what: 'write every credential anew that an older key wrote', run: ({ manage, say }) => manage.migrateCredentials().then((count) => (say(`${count} credential(s) written anew.`), { migrated: count })) },
   'receipt setup': { what: 'make the keys of auth receipts where there are none', run: setup('receipt') },
   'receipt rotate': { what: 'a new key for auth receipts', run: ({ manage, say }) => manage.rotateReceiptKeys().then(() => (say('Rotated.'), {})) },
+  'federation setup': { what: 'make the keys of logins by identity providers where there are none', run: setup('federation') },
+  'federation rotate': { what: 'a new key for logins by identity providers', run: ({ manage, say }) => manage.rotateFederationKeys().then(() => (say('Rotated.'), {})) },
   create_jws_keypair: {
     what: '[--force]: a new pair of keys for tokens of the provider jws; the public keys of before stay valid',
     run: ({ manage, options, say }) => manage.createJwsKeys(options.force === true).then((path) => (say(`Made a pair. Every machine of the control plane needs ${path}.`), { public_key: path })),

@@ -40,6 +40,7 @@ export interface KeystoneConfig {
   receipt_expiration: number
   domain_configurations_from_database: boolean
   domains: Readonly<Record<string, { identity?: object; ldap?: object }>>
+  external: { trust_headers_from: readonly string[]; default_domain: string; use_remote_domain: boolean }
   federation: {
     trusted_dashboard: readonly string[]
     remote_id_attribute: string | null
@@ -113,6 +114,11 @@ export const configSchema: ConfigSchema = {
     domain_configurations_from_database: bool(false, 'Domains may name a directory of their own by the API of domain configuration; otherwise it is stored and shown, and nothing reads it'),
     domains: { type: 'object', default: {}, additionalProperties: true, description: 'Options of single domains by name, as in keystone.<domain>.conf: identity: {driver: ldap}, ldap: {url, suffix, user_tree_dn, …}' } as unknown as Fact,
     receipt_expiration: int(300, 'Seconds an auth receipt lives'),
+    external: group('The method external', {
+      trust_headers_from: { type: 'array', default: [], description: 'Peers whose REMOTE_USER is taken for a user who has logged in. Such a web server must throw away what its clients send under that name' },
+      default_domain: { type: 'string', default: 'default', description: 'Id of the domain of these users' },
+      use_remote_domain: bool(false, 'REMOTE_DOMAIN of the same peers names the domain instead'),
+    }),
     federation: group('Federation', {
       trusted_dashboard: { type: 'array', default: [], description: 'URLs that web sign-on may return to' },
       remote_id_attribute: textOrNull('Attribute of an assertion that names the identity provider'),

@@ -27,7 +27,7 @@ export function claimAttributes(claims: Readonly<Record<string, unknown>>): Attr
       if (depth < 4) for (const [key, inner] of Object.entries(value)) add(name === '' ? key : `${name}.${key}`, inner, depth + 1)
       return
     }
-    const values = (Array.isArray(value) ? value : [value]).filter((one) => ['string', 'number', 'boolean'].includes(typeof one)).map(String).filter((one) => one !== '')
+    const values = (Array.isArray(value) ? value : [value]).filter((one) => ['string', 'number', 'boolean'].includes(typeof one)).map(String).filter((one) => one !== '' && !one.includes('\0'))
     const lower = name.toLowerCase()
     if (values.length > 0) for (const spelling of [`oidc-${lower}`, `http_oidc_${lower.replaceAll('-', '_')}`]) if (!found.has(spelling)) found.set(spelling, values)
   }

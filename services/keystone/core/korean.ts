@@ -37,6 +37,10 @@ const MESSAGES: readonly [pattern: RegExp, korean: (...found: string[]) => strin
   [/^The password is expired and needs to be changed for user: (.+)\.$/, (user) => `비밀번호가 만료되어 변경해야 합니다. 사용자: ${user}.`],
   [/^The password does not match the requirements: (.+)\.$/s, (why) => `비밀번호가 요구 사항에 맞지 않습니다: ${why}.`],
   [/^Domain is disabled: (.+)\.$/, (id) => `도메인이 비활성화되어 있습니다: ${id}.`],
+  [/^The identity provider did not answer\.$/, () => '인증 공급자가 응답하지 않았습니다.'],
+  [/^Identity Provider (.+) is disabled\.$/, (id) => `인증 공급자 ${id}이(가) 비활성화되어 있습니다.`],
+  [/^(.+) is not a trusted dashboard host$/, (origin) => `${origin}은(는) 신뢰할 수 있는 대시보드 호스트가 아닙니다.`],
+  [/^Service Provider (.+) is disabled$/, (id) => `서비스 공급자 ${id}이(가) 비활성화되어 있습니다.`],
   [/^Cannot (update|delete) immutable resource (\w+) (.+)\.$/, (verb, what, id) => `변경할 수 없는 리소스를 ${verb === 'update' ? '수정' : '삭제'}할 수 없습니다: ${noun(what)} ${id}.`],
 ]
 

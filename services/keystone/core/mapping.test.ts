@@ -28,3 +28,21 @@ test('a rule that refers to a value nobody gives lets nobody in', () => {
 test('a user has one name: neither none nor several', () => {
   for (const whitelist of [[], ['dev', 'ops']]) assert.throws(() => mapAssertion(rule([{ type: 'Groups', whitelist }], [{ user: { name: '{1}' } }]), who), refusal)
 })
+
+test('what came as one value stays one, whatever is written in it', () => {
+  const groups = (given: string | string[], text = '{1}', domain: object | undefined = { id: 'default' }) =>
+    mapAssertion(rule([{ type: 'Groups' }], [{ user: { name: '{0}' } }, { groups: text, ...(domain ? { domain } : {}) }]), { User: 'jane', Groups: given })?.groups.map((group) => group.name)
+  assert.deepEqual(groups('dev;ops'), ['dev', 'ops'], 'a header separates by semicolons')
+  assert.deepEqual(groups(['dev;ops']), ['dev;ops'])
+  assert.deepEqual(groups(['dev;ops', 'x']), ['dev;ops', 'x'])
+  assert.deepEqual(groups(['dev'], 'x-{1};y'), ['x-dev', 'y'])
+  assert.throws(() => groups(['dev;admins'], 'x-{1}'), refusal)
+})
+
+test("groups of another Keystone name their domain, unless the rule names it", () => {
+  const groups = (value: string, more: object = {}) => mapAssertion(rule([{ type: 'Groups' }], [{ user: { name: '{0}' } }, { groups: '{1}', ...more }]), { User: 'jane', Groups: [value] })?.groups
+  const value = 'JSON:{"name":"dev","domain":{"name":"Default"}}'
+  assert.deepEqual(groups(value), [{ name: 'dev', domain: { name: 'Default' } }])
+  assert.deepEqual(groups(value, { domain: { id: 'x' } }), [{ name: value, domain: { id: 'x' } }])
+  for (const bad of ['JSON:', 'JSON:{"name":"dev"}', 'JSON:{"name":["dev"],"domain":{"name":"Default"}}', 'JSON:null', 'JSON:{"name":"dev","domain":{"name":5}}']) assert.throws(() => groups(bad), refusal, bad)
+})

@@ -44,6 +44,7 @@ export interface KeystoneManage {
   /** Makes what is missing of the two folders of keys. */
   setupKeys(kind: KeyKind): Promise<number[]>
   rotateReceiptKeys(): Promise<void>
+  rotateFederationKeys(): Promise<void>
   /** A new pair of keys for JWS tokens; answers the path of the public one. `conflict` when there is one, unless `replace`. */
   createJwsKeys(replace: boolean): Promise<string>
   /** Takes over what another Keystone has. */
@@ -54,7 +55,7 @@ export interface KeystoneManage {
   doctor(): Promise<Symptom[]>
 }
 
-export type KeyKind = 'fernet' | 'credential' | 'receipt'
+export type KeyKind = 'fernet' | 'credential' | 'receipt' | 'federation'
 
 export function keystoneManage(parts: ManageParts): KeystoneManage {
   const { world, config, dataDir } = parts
@@ -99,8 +100,9 @@ export function keystoneManage(parts: ManageParts): KeystoneManage {
       if (known && (!right || known.enabled !== 1)) await resetPassword('admin', password.reveal())
       return changed || (known !== undefined && !right)
     },
-    setupKeys: (kind) => ({ fernet: house.tokenKeys, credential: house.credentialKeys, receipt: house.receiptKeys })[kind].numbers(),
+    setupKeys: (kind) => ({ fernet: house.tokenKeys, credential: house.credentialKeys, receipt: house.receiptKeys, federation: house.federationKeys })[kind].numbers(),
     rotateReceiptKeys: () => house.receiptKeys.rotate(),
+    rotateFederationKeys: () => house.federationKeys.rotate(),
     createJwsKeys: (replace) => house.jwsKeys.create(replace),
     import: (wish) => importKeystone(house, wish),
     async purgeMapped(domain) {

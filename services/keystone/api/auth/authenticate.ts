@@ -6,6 +6,7 @@ import { findRow } from '../../store/rows.ts'
 import { consumeTrust } from '../../store/trusts.ts'
 import type { Keystone } from '../house.ts'
 import { checked } from '../steps.ts'
+import { isFront } from './external.ts'
 import { methodPlugins, type MethodAnswer } from './methods.ts'
 import { demandAllFactors, methodsOfReceipt } from './receipts.ts'
 import type { TokenWish } from './token-office.ts'
@@ -68,7 +69,14 @@ const refused = (detail: string): never => {
   throw unauthenticated('The request you have made requires authentication.', { detail })
 }
 
+/** Who is known from outside need name no method. */
+function nameExternal(body: unknown): void {
+  const identity = (body as { auth?: { identity?: { methods?: unknown } } } | undefined)?.auth?.identity
+  if (Array.isArray(identity?.methods) && identity.methods.length === 0) identity.methods.push('external')
+}
+
 export async function authenticate(house: Keystone, request: AuthRequest): Promise<TokenWish> {
+  if (isFront(house, request.remote)) nameExternal(request.body)
   checked(AUTH_BODY, request.body)
   const auth = (request.body as { auth: { identity: Row & { methods: string[] }; scope?: unknown } }).auth
   const methods = [...new Set(auth.identity.methods)]

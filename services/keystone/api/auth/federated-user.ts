@@ -1,9 +1,10 @@
 /** What a mapping makes of somebody from outside: a row that stands for them, memberships for a time, projects and roles. */
+import { createHash } from 'node:crypto'
 import { unauthenticated } from '#base/fault.ts'
 import { type Attributes, oneValue } from '../../core/attributes.ts'
 import type { Mapped } from '../../core/mapping.ts'
 import { projectByName } from '../../store/projects.ts'
-import { deleteRows, findRow, insertRow, updateRow } from '../../store/rows.ts'
+import { deleteRows, findRow, insertRow, rowsIn, updateRow } from '../../store/rows.ts'
 import type { IdentityProviderRow, ProtocolRow, UserRow } from '../../store/tables.ts'
 import { getUser, userByName } from '../../store/users.ts'
 import type { Keystone } from '../house.ts'
@@ -24,21 +25,26 @@ async function domainNamed(house: Keystone, domain: { id?: string; name?: string
   return domain?.name ? (await projectByName(house.db, '', domain.name))?.id : undefined
 }
 
+/** One question for all ids and one for all names; an id that is not there refuses, a name that is not there says nothing. */
 export async function groupsOf(house: Keystone, mapped: Mapped): Promise<string[]> {
-  const ids: string[] = []
-  for (const id of mapped.group_ids) ids.push(((await findRow(house.db, 'keystone_groups', { id })) ?? refused(`The mapping names a group that is not there: ${id}`)).id)
-  for (const { name, domain } of mapped.groups) {
-    const domain_id = await domainNamed(house, domain)
-    const group = domain_id === undefined ? undefined : await findRow(house.db, 'keystone_groups', { domain_id, name })
-    if (group) ids.push(group.id)
+  const known = new Set((await rowsIn(house.db, 'keystone_groups', 'id', mapped.group_ids)).map((row) => row.id))
+  for (const id of mapped.group_ids) if (!known.has(id)) refused(`The mapping names a group that is not there: ${id}`)
+  const domains = new Map<string, string | undefined>()
+  for (const { domain } of mapped.groups) {
+    const key = JSON.stringify(domain)
+    if (!domains.has(key)) domains.set(key, await domainNamed(house, domain))
   }
-  return [...new Set(ids)]
+  const rows = await rowsIn(house.db, 'keystone_groups', 'name', [...new Set(mapped.groups.map((one) => one.name))])
+  const wanted = new Set(mapped.groups.map(({ name, domain }) => JSON.stringify([domains.get(JSON.stringify(domain)), name])))
+  return [...new Set([...known, ...rows.filter((row) => wanted.has(JSON.stringify([row.domain_id, row.name]))).map((row) => row.id)])]
 }
 
 /** The row that stands for somebody from outside; made at the first login. */
 export async function shadow(house: Keystone, idp: IdentityProviderRow, protocol: ProtocolRow, wanted: Mapped['user'], found: Attributes): Promise<UserRow> {
   const name = wanted.name ?? wanted.id ?? oneValue(found, 'REMOTE_USER') ?? refused('The mapping names no user')
-  const unique_id = wanted.id ?? encodeURIComponent(name)
+  if (name.length > 255) return refused('The name of the user is longer than 255')
+  const whole = wanted.id ?? encodeURIComponent(name)
+  const unique_id = whole.length > 255 ? createHash('sha256').update(whole).digest('hex') : whole
   return house.db.transaction(async (tx) => {
     const key = { idp_id: idp.id, protocol_id: protocol.id, unique_id }
     const known = await findRow(tx, 'keystone_federated_users', key)
@@ -50,7 +56,7 @@ export async function shadow(house: Keystone, idp: IdentityProviderRow, protocol
     }
     const taken = await userByName(tx, idp.domain_id, name)
     const row: UserRow = {
-      id: newId(house), domain_id: idp.domain_id, name: taken ? `${name} (${unique_id})`.slice(0, 255) : name, enabled: 1, default_project_id: null, options: '{}', extra: wanted.email ? JSON.stringify({ email: wanted.email }) : '{}',
+      id: newId(house), domain_id: idp.domain_id, name: taken ? `${name.slice(0, 120)} (${unique_id})`.slice(0, 255) : name, enabled: 1, default_project_id: null, options: '{}', extra: wanted.email ? JSON.stringify({ email: wanted.email }) : '{}',
       created_at: house.world.clock.now(), last_active_at: null, failed_auth_count: 0, failed_auth_at: null, revoked_before: 0, federated: 1,
     }
     await insertRow(tx, 'keystone_users', row)
@@ -71,6 +77,7 @@ export async function keepMemberships(house: Keystone, user_id: string, idp_id: 
 /** Projects that the mapping promises, made at need, with the roles it gives there. */
 export async function provision(house: Keystone, idp: IdentityProviderRow, actor_id: string, mapped: Mapped): Promise<void> {
   for (const wanted of mapped.projects) {
+    if (wanted.name.length > 64) refused('The name of a project is longer than 64')
     const domain_id = (await domainNamed(house, wanted.domain)) ?? idp.domain_id
     await house.db.transaction(async (tx) => {
       let project = await projectByName(tx, domain_id, wanted.name)

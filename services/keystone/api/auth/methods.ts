@@ -12,6 +12,7 @@ import type { Keystone } from '../house.ts'
 import { signedBy } from '../oauth1.ts'
 import type { AuthRequest } from './authenticate.ts'
 import { domainOf } from './authenticate.ts'
+import { externalUser } from './external.ts'
 import { federatedWish } from './federated-login.ts'
 import { checkPassword } from './password.ts'
 import type { TokenWish } from './token-office.ts'
@@ -151,4 +152,10 @@ const mapped: MethodPlugin = {
   },
 }
 
-export const methodPlugins: Readonly<Record<string, MethodPlugin | undefined>> = { password, token, application_credential, totp, oauth1, mapped, saml2: mapped, openid: mapped }
+/** REMOTE_USER of a web server in front. */
+const external: MethodPlugin = {
+  bare: true,
+  run: async (house, _payload, request) => ({ user_id: await externalUser(house, request) }),
+}
+
+export const methodPlugins: Readonly<Record<string, MethodPlugin | undefined>> = { external, password, token, application_credential, totp, oauth1, mapped, saml2: mapped, openid: mapped }
