@@ -95,7 +95,7 @@ async function travel(parts: S3Parts, rq: Rq, mount: string): Promise<Answer> {
   const { bucket = '', key = '', hostBucket } = targetOf(http.path.slice(mount.length) || '/', http.headers.host, parts.domains)
   if (http.method === 'OPTIONS') return preflight(house, rq, bucket)
   const none = nobody(parts, rq, mount)
-  const signed = signedOf({ method: http.method, path: http.path, query: http.query, headers: http.headers, ...(hostBucket === undefined ? {} : { hostBucket }) })
+  const signed = signedOf({ method: http.method, path: http.path, query: http.query, headers: http.headers, mount, ...(hostBucket === undefined ? {} : { hostBucket }) })
   if (!signed && http.method === 'POST' && bucket !== '' && key === '' && /^multipart\/form-data/i.test(http.headers['content-type'] ?? '')) {
     const form = await atBucket(none, bucket, '')
     return allowed(form, await postForm(form, identify))

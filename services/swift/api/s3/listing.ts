@@ -24,7 +24,7 @@ function pageOf({ query }: S3Request): Page {
   if (encoding !== undefined && encoding !== 'url') throw s3Fault('InvalidArgument', 'Invalid Encoding Method specified in Request', { ArgumentName: 'encoding-type', ArgumentValue: encoding.slice(0, 40) })
   return {
     prefix: query.get('prefix') ?? '', delimiter: query.get('delimiter') ?? '', most: number(query.get('max-keys'), 'max-keys', 1000), encoding,
-    encode: encoding === undefined ? (text) => text : (text) => encodeURIComponent(text).replaceAll('%2F', '/').replaceAll('%20', '+'),
+    encode: encoding === undefined ? (text) => text : (text) => encodeURIComponent(text).replaceAll('%2F', '/'),
   }
 }
 

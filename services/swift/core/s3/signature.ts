@@ -15,6 +15,8 @@ export interface SignedRequest {
   headers: Readonly<Record<string, string>>
   /** The bucket, when the host names it: version 2 signs it as a part of the path. */
   hostBucket?: string
+  /** What stands before the bucket in the path; some clients leave it out of what they sign by version 2. */
+  mount?: string
 }
 
 export interface Scope {
@@ -31,6 +33,8 @@ export interface Signed {
   signature: string
   /** The text of which the signature was made. */
   text: string
+  /** Another text of the same meaning. */
+  also?: string
   /** Version 4 only. */
   scope?: Scope
   /** `20261121T001122Z`, of version 4. */
@@ -69,8 +73,8 @@ export function assertSigned(signed: Signed, secret: string, now: number): void 
   if (signed.made !== undefined && signed.until === undefined && Math.abs(now - signed.made) > SKEW) throw s3Fault('RequestTimeTooSkewed', undefined, { ServerTime: new Date(now).toISOString() })
   if (signed.made !== undefined && signed.made - now > SKEW) throw s3Fault('AccessDenied', 'Request is not yet valid')
   if (signed.until !== undefined && now > signed.until) throw s3Fault('AccessDenied', 'Request has expired', { Expires: new Date(signed.until).toISOString() })
-  const made = signed.scope ? hmac('sha256', signingKey(secret, signed.scope), signed.text).toString('hex') : hmac('sha1', secret, signed.text).toString('base64')
-  if (!sameText(made, signed.signature)) throw s3Fault('SignatureDoesNotMatch', undefined, { AWSAccessKeyId: signed.access, StringToSign: signed.text, SignatureProvided: signed.signature })
+  const made = (text: string): string => (signed.scope ? hmac('sha256', signingKey(secret, signed.scope), text).toString('hex') : hmac('sha1', secret, text).toString('base64'))
+  if (!sameText(made(signed.text), signed.signature) && (signed.also === undefined || !sameText(made(signed.also), signed.signature))) throw s3Fault('SignatureDoesNotMatch', undefined, { AWSAccessKeyId: signed.access, StringToSign: signed.text, SignatureProvided: signed.signature })
 }
 
 export function signingKey(secret: string, { date, region, service }: Scope): Buffer {
@@ -186,6 +190,12 @@ const SUB_RESOURCES = new Set([
   'response-cache-control', 'response-content-disposition', 'response-content-encoding', 'response-content-language', 'response-content-type', 'response-expires',
 ])
 
+function version2Texts(request: SignedRequest, date: string): Pick<Signed, 'text' | 'also'> {
+  const { path, mount } = request
+  const text = version2Text(request, date)
+  return mount && path.startsWith(`${mount}/`) ? { text, also: version2Text({ ...request, path: path.slice(mount.length) }, date) } : { text }
+}
+
 function version2Text(request: SignedRequest, date: string): string {
   const { method, path, headers, hostBucket } = request
   const amz = Object.keys(headers).filter((name) => name.startsWith('x-amz-')).sort().map((name) => `${name}:${headers[name]!.trim()}\n`)
@@ -199,11 +209,11 @@ function version2(request: SignedRequest, authorization: string): Signed {
   const date = request.headers['x-amz-date'] ?? request.headers.date
   const made = date === undefined ? NaN : (instantOf(date) ?? Date.parse(date))
   if (Number.isNaN(made)) throw s3Fault('AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header')
-  return { access, signature, made, text: version2Text(request, request.headers['x-amz-date'] === undefined ? date! : ''), payload: { kind: 'unsigned' } }
+  return { access, signature, made, ...version2Texts(request, request.headers['x-amz-date'] === undefined ? date! : ''), payload: { kind: 'unsigned' } }
 }
 
 function version2Query(request: SignedRequest, query: URLSearchParams): Signed {
   const expires = query.get('Expires') ?? ''
   if (!/^\d{1,12}$/.test(expires)) throw s3Fault('AccessDenied', 'Invalid date (should be seconds since epoch): Expires')
-  return { access: query.get('AWSAccessKeyId')!, signature: query.get('Signature')!, until: Number(expires) * 1000, text: version2Text(request, expires), payload: { kind: 'unsigned' } }
+  return { access: query.get('AWSAccessKeyId')!, signature: query.get('Signature')!, until: Number(expires) * 1000, ...version2Texts(request, expires), payload: { kind: 'unsigned' } }
 }
