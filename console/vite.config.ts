@@ -22,5 +22,5 @@ export default defineConfig({
       input: [resolve(root, 'index.html'), resolve(root, 'vnc.html')],
     },
   },
-  server: { proxy: Object.fromEntries(['/identity', '/compute', '/image', '/networking', '/volume', '/placement'].map((path) => [path, 'http://127.0.0.1:5000'])) },
+  server: { proxy: Object.fromEntries(['/identity', '/compute', '/image', '/networking', '/volume', '/placement', '/v1', '/info'].map((path) => [path, 'http://127.0.0.1:5000'])) },
 })

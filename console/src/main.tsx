@@ -1,7 +1,7 @@
 /** The dashboard's beginning: texts, the cache of answers, the routes. */
 import '@patternfly/react-core/dist/styles/base.css'
 import './main.css'
-import { QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
@@ -11,9 +11,11 @@ import { makeRouter } from './router.tsx'
 import { session } from './session.ts'
 import { startTexts } from './text/language.ts'
 
+// A token that is valid no more is found out by whatever asks first.
+const onError = (thrown: Error): unknown => thrown instanceof ApiError && thrown.status === 401 && session.current() && session.expire()
 const queryClient = new QueryClient({
-  // A token that is valid no more is found out by whatever asks first.
-  queryCache: new QueryCache({ onError: (thrown) => thrown instanceof ApiError && thrown.status === 401 && session.expire() }),
+  queryCache: new QueryCache({ onError }),
+  mutationCache: new MutationCache({ onError }),
   defaultOptions: { queries: { retry: (failures, thrown) => failures < 2 && thrown instanceof ApiError && (thrown.status === 0 || thrown.status >= 502) } },
 })
 const router = makeRouter(queryClient)

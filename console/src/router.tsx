@@ -2,6 +2,8 @@
 import type { QueryClient } from '@tanstack/react-query'
 import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, notFound, Outlet, redirect } from '@tanstack/react-router'
 import { projectsQuery } from './api/identity.ts'
+import { containersQuery, type ContainersSearch } from './api/containers.ts'
+import { objectsQuery, type ObjectsSearch } from './api/objects.ts'
 import { serversQuery, type ServersSearch } from './api/compute.ts'
 import { CrashPage } from './pages/crash-page.tsx'
 import { NotFoundPage } from './pages/not-found-page.tsx'
@@ -78,7 +80,42 @@ const servers = createRoute({
   component: lazyRouteComponent(() => import('./pages/servers-page.tsx'), 'ServersPage'),
 })
 
-const routeTree = root.addChildren([login, inside.addChildren([home, project.addChildren([projectHome, servers])])])
+const containers = createRoute({
+  getParentRoute: () => project,
+  path: '/containers',
+  validateSearch: (search): ContainersSearch => ({ ...text('find', search.find), ...text('marker', search.marker) }),
+  loaderDeps: ({ search }) => search,
+  loader: ({ context, params, deps }) => void context.queryClient.prefetchQuery(containersQuery(params.project_id, deps)),
+  component: lazyRouteComponent(() => import('./pages/containers-page.tsx'), 'ContainersPage'),
+})
+
+const objects = createRoute({
+  getParentRoute: () => project,
+  path: '/containers/objects',
+  validateSearch: (search): ObjectsSearch => ({
+    ...(text('container', search.container) as { container: string }),
+    ...text('folder', search.folder),
+    ...text('find', search.find),
+    ...text('marker', search.marker),
+    ...text('object', search.object),
+  }),
+  beforeLoad: ({ params, search }) => {
+    if (search.container === undefined) throw redirect({ ...to.containers(params.project_id), replace: true })
+  },
+  loaderDeps: ({ search }) => {
+    const { object: _, ...list } = search
+    return list
+  },
+  loader: ({ context, params, deps }) => void context.queryClient.prefetchQuery(objectsQuery(params.project_id, deps)),
+  component: lazyRouteComponent(() => import('./pages/objects-page.tsx'), 'ObjectsPage'),
+})
+
+/** A name in an address; a number that somebody wrote by hand is one too. */
+function text<Key extends string>(key: Key, value: unknown): { [K in Key]?: string } {
+  return (value === undefined || value === null || value === '' ? {} : { [key]: String(value) }) as { [K in Key]?: string }
+}
+
+const routeTree = root.addChildren([login, inside.addChildren([home, project.addChildren([projectHome, servers, containers, objects])])])
 
 export function makeRouter(queryClient: QueryClient) {
   return createRouter({ routeTree, basepath: BASE, context: { queryClient }, defaultPreload: 'intent', defaultErrorComponent: CrashPage, scrollRestoration: true })

@@ -12,24 +12,27 @@ export class ApiError extends Error {
     super(message)
     this.status = status
     this.headers = headers
-    this.requestId = headers.get('x-openstack-request-id') ?? headers.get('x-compute-request-id') ?? undefined
+    this.requestId = headers.get('x-openstack-request-id') ?? headers.get('x-compute-request-id') ?? headers.get('x-trans-id') ?? undefined
   }
 }
 
 export interface Sending {
   token?: string
+  /** Goes as JSON. */
   body?: unknown
+  /** Goes as it is, in the place of a body; its type is in `headers`. */
+  raw?: string
   headers?: Readonly<Record<string, string>>
   signal?: AbortSignal
   /** Is sent to its end even when the page goes away. */
   keepalive?: boolean
 }
 
-export async function send(method: string, path: string, { token, body, headers, signal, keepalive }: Sending = {}): Promise<Response> {
+export async function send(method: string, path: string, { token, body, raw, headers, signal, keepalive }: Sending = {}): Promise<Response> {
   const response = await fetch(path, {
     method,
     headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...(token ? { 'x-auth-token': token } : {}), ...headers },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(raw !== undefined ? { body: raw } : body === undefined ? {} : { body: JSON.stringify(body) }),
     ...(signal ? { signal } : {}),
     ...(keepalive ? { keepalive } : {}),
     // A token is the only authority: cookies of other programs on this host go nowhere.
@@ -40,8 +43,18 @@ export async function send(method: string, path: string, { token, body, headers,
     throw new ApiError(0, thrown instanceof Error ? thrown.message : String(thrown))
   })
   if (response.ok) return response
-  const said: unknown = await response.json().catch(() => undefined)
-  throw new ApiError(response.status, messageOf(said) ?? response.statusText, response.headers)
+  throw new ApiError(response.status, messageIn(await response.text().catch(() => '')) ?? response.statusText, response.headers)
+}
+
+/** What the text of an answer says that is no success: JSON of a service, or Swift's small pages and plain lines. */
+export function messageIn(text: string): string | undefined {
+  try {
+    return messageOf(JSON.parse(text))
+  } catch {
+    const words = (/<p>([\s\S]*)<\/p>/.exec(text)?.[1] ?? text).replaceAll(/<[^>]*>/g, ' ').trim().slice(0, 1000)
+    const signs: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', '#x27': "'", amp: '&' }
+    return words === '' ? undefined : words.replaceAll(/&(lt|gt|quot|#x27|amp);/g, (_, name: string) => signs[name]!)
+  }
 }
 
 /** Calls an operation of a house's contract; `mount` is where the front door has the house. */

@@ -16,7 +16,7 @@ export function AccountMenu() {
       onOpenChange={setOpen}
       popperProps={{ position: 'right' }}
       toggle={(ref) => (
-        <MenuToggle ref={ref} variant="plainText" icon={<UserIcon />} isExpanded={open} onClick={() => setOpen(!open)} aria-label={t('shell.account', { name: user.name })}>
+        <MenuToggle ref={ref} className="account" variant="plainText" icon={<UserIcon />} isExpanded={open} onClick={() => setOpen(!open)} aria-label={t('shell.account', { name: user.name })}>
           {user.name}
         </MenuToggle>
       )}

@@ -28,6 +28,7 @@ import { useSession } from '../session.ts'
 import { AccountMenu } from './account-menu.tsx'
 import { Brand } from './brand.tsx'
 import { LanguageSwitch } from './language-switch.tsx'
+import { TransfersPanel } from '../transfers/transfers-panel.tsx'
 import { ProjectSwitch } from './project-switch.tsx'
 
 const MAIN = 'main'
@@ -81,6 +82,7 @@ export function Shell() {
       isContentFilled
     >
       <Outlet />
+      <TransfersPanel />
     </Page>
   )
 }
@@ -96,6 +98,13 @@ function ProjectNavigation({ userId, projectId }: { userId: string; projectId: s
           <NavItem>
             <Link {...to.servers(projectId)} activeProps={{ className: 'pf-m-current', 'aria-current': 'page' }}>
               {t('servers.title')}
+            </Link>
+          </NavItem>
+        </NavGroup>
+        <NavGroup title={t('shell.storage')}>
+          <NavItem>
+            <Link {...to.containers(projectId)} activeOptions={{ includeSearch: false }} activeProps={{ className: 'pf-m-current', 'aria-current': 'page' }}>
+              {t('containers.title')}
             </Link>
           </NavItem>
         </NavGroup>

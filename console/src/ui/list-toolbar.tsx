@@ -1,11 +1,15 @@
 /** Above a list: find by name, refresh, and the pages of a list that is paged by markers. */
 import { Button, SearchInput, Toolbar, ToolbarContent, ToolbarGroup, ToolbarItem } from '@patternfly/react-core'
 import { SyncAltIcon } from '@patternfly/react-icons'
-import { useState } from 'react'
+import { type ReactNode, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { localeOf } from './time.tsx'
 
 interface Props {
+  /** What is found by, where it is not a part of the name. */
+  label?: string
+  /** What may be done here. */
+  actions?: ReactNode
   name: string | undefined
   onFind: (name: string | undefined) => void
   /** Milliseconds since the epoch; 0 before the first answer. */
@@ -15,7 +19,7 @@ interface Props {
   onNext: (() => void) | undefined
 }
 
-export function ListToolbar({ name, onFind, updatedAt, onRefresh, onFirst, onNext }: Props) {
+export function ListToolbar({ label, actions, name, onFind, updatedAt, onRefresh, onFirst, onNext }: Props) {
   const { t, i18n } = useTranslation()
   const [typed, setTyped] = useState(name ?? '')
   return (
@@ -23,10 +27,10 @@ export function ListToolbar({ name, onFind, updatedAt, onRefresh, onFirst, onNex
       <ToolbarContent>
         <ToolbarItem>
           <SearchInput
-            aria-label={t('list.find')}
-            placeholder={t('list.find')}
+            aria-label={label ?? t('list.find')}
+            placeholder={label ?? t('list.find')}
             resetButtonLabel={t('list.clear')}
-            submitSearchButtonLabel={t('list.find')}
+            submitSearchButtonLabel={label ?? t('list.find')}
             value={typed}
             onChange={(_, value) => setTyped(value)}
             onSearch={(_, value) => onFind(value || undefined)}
@@ -36,6 +40,7 @@ export function ListToolbar({ name, onFind, updatedAt, onRefresh, onFirst, onNex
             }}
           />
         </ToolbarItem>
+        {actions && <ToolbarGroup>{actions}</ToolbarGroup>}
         <ToolbarItem>
           <Button variant="plain" icon={<SyncAltIcon />} aria-label={t('list.refresh')} onClick={onRefresh} />
         </ToolbarItem>

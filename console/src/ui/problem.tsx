@@ -1,7 +1,8 @@
 /** An error in the place of what was asked for: what it means, what the service said, and the id under which the log tells more. */
-import { Button, ClipboardCopy, EmptyState, EmptyStateActions, EmptyStateBody, EmptyStateFooter } from '@patternfly/react-core'
+import { Button, EmptyState, EmptyStateActions, EmptyStateBody, EmptyStateFooter } from '@patternfly/react-core'
 import { useTranslation } from 'react-i18next'
 import { ApiError } from '../api/client.ts'
+import { Copyable } from './copyable.tsx'
 
 export function Problem({ error, retry }: { error: Error; retry: () => void }) {
   const { t } = useTranslation()
@@ -13,9 +14,7 @@ export function Problem({ error, retry }: { error: Error; retry: () => void }) {
         {api?.requestId && (
           <EmptyStateBody>
             <span className="quiet">{t('problem.request_id')}</span>{' '}
-            <ClipboardCopy variant="inline-compact" isCode>
-              {api.requestId}
-            </ClipboardCopy>
+            <Copyable text={api.requestId} />
           </EmptyStateBody>
         )}
         <EmptyStateActions>

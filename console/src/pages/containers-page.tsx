@@ -1,0 +1,149 @@
+/** The containers of a project: what they hold, who may read them, and what may be done with them. */
+import { Button, EmptyState, EmptyStateActions, EmptyStateBody, EmptyStateFooter, Label, PageSection, Skeleton, Title } from '@patternfly/react-core'
+import { CubesIcon, GlobeIcon, SearchIcon } from '@patternfly/react-icons'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { useEffect, useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { type Container, containerQuery, type ContainersSearch, containersQuery, isPublic } from '../api/containers.ts'
+import { storeKey } from '../api/object-store.ts'
+import { to } from '../paths.ts'
+import { Bytes } from '../ui/bytes.tsx'
+import { Copyable } from '../ui/copyable.tsx'
+import { ListToolbar } from '../ui/list-toolbar.tsx'
+import { type Column, ResourceTable } from '../ui/resource-table.tsx'
+import { RowMenu } from '../ui/row-menu.tsx'
+import { Time } from '../ui/time.tsx'
+import { AccessDialog } from './containers/access-dialog.tsx'
+import { MakeContainer } from './containers/make-container.tsx'
+import { RemoveContainer } from './containers/remove-container.tsx'
+
+const FROM = '/inside/projects/$project_id/containers'
+
+type Row = Container & { id: string }
+type Opened = { kind: 'make' } | { kind: 'access' | 'remove'; container: Container }
+
+export function ContainersPage() {
+  const { t, i18n } = useTranslation()
+  const { project_id } = useParams({ from: FROM })
+  const search = useSearch({ from: FROM })
+  const navigate = useNavigate()
+  const queryClient = useQueryClient()
+  const [opened, setOpened] = useState<Opened>()
+  const { data, error, dataUpdatedAt, refetch } = useQuery(containersQuery(project_id, search))
+  const refresh = (): Promise<void> => queryClient.invalidateQueries({ queryKey: storeKey(project_id) })
+  const close = (): void => {
+    setOpened(undefined)
+    void refresh()
+  }
+  const show = (next: ContainersSearch): void => void navigate({ ...to.containers(project_id), search: next })
+  useEffect(() => {
+    document.title = `${t('containers.title')} · ${t('brand')}`
+  }, [t])
+
+  const number = new Intl.NumberFormat(i18n.language)
+  const columns: Column<Row>[] = [
+    {
+      title: t('containers.name'),
+      width: 25,
+      cell: ({ name }) => (
+        <Link {...to.objects(project_id, { container: name })} className="guest-text">
+          {name}
+        </Link>
+      ),
+    },
+    { title: t('containers.count'), cell: ({ count }) => number.format(count) },
+    { title: t('containers.bytes'), cell: ({ bytes }) => <Bytes of={bytes} /> },
+    { title: t('containers.access'), cell: ({ name }) => <Access projectId={project_id} container={name} /> },
+    { title: t('containers.policy'), width: 15, cell: ({ name }) => <Policy projectId={project_id} container={name} /> },
+    { title: t('containers.changed'), cell: ({ last_modified }) => <Time at={last_modified} /> },
+    {
+      title: t('list.actions'),
+      quiet: true,
+      cell: (container) => (
+        <RowMenu
+          name={container.name}
+          items={[
+            { label: t('containers.change_access'), onClick: () => setOpened({ kind: 'access', container }) },
+            { label: t('containers.remove'), danger: true, onClick: () => setOpened({ kind: 'remove', container }) },
+          ]}
+        />
+      ),
+    },
+  ]
+
+  return (
+    <PageSection hasBodyWrapper={false}>
+      <Title headingLevel="h1">{t('containers.title')}</Title>
+      <ListToolbar
+        key={search.find}
+        label={t('containers.find')}
+        name={search.find}
+        actions={<Button onClick={() => setOpened({ kind: 'make' })}>{t('containers.make')}</Button>}
+        onFind={(find) => show(find ? { find } : {})}
+        updatedAt={dataUpdatedAt}
+        onRefresh={() => void refresh()}
+        onFirst={search.marker ? () => show(search.find ? { find: search.find } : {}) : undefined}
+        onNext={data?.next ? () => show({ ...search, marker: data.next! }) : undefined}
+      />
+      <ResourceTable
+        label={t('containers.title')}
+        columns={columns}
+        rows={data?.containers.map((container) => ({ ...container, id: container.name }))}
+        error={error}
+        retry={() => void refetch()}
+        empty={search.find || search.marker ? <NothingFound name={search.find ?? ''} /> : <NoContainers onMake={() => setOpened({ kind: 'make' })} />}
+      />
+      {opened?.kind === 'make' && <MakeContainer projectId={project_id} onClose={close} />}
+      {opened?.kind === 'access' && <AccessDialog projectId={project_id} container={opened.container.name} onClose={close} />}
+      {opened?.kind === 'remove' && <RemoveContainer projectId={project_id} container={opened.container} onClose={close} />}
+    </PageSection>
+  )
+}
+
+/** The list does not tell this; each line asks for its own. */
+function Access({ projectId, container }: { projectId: string; container: string }) {
+  const { t } = useTranslation()
+  const { data, isError } = useQuery(containerQuery(projectId, container))
+  if (isError) return <span className="quiet">{t('containers.unknown')}</span>
+  if (!data) return <Skeleton screenreaderText={t('list.loading')} />
+  if (isPublic(data.read)) {
+    return (
+      <Label variant="outline" status="warning" icon={<GlobeIcon />}>
+        {t('containers.public')}
+      </Label>
+    )
+  }
+  return <>{t(data.read || data.write ? 'containers.shared' : 'containers.private')}</>
+}
+
+function Policy({ projectId, container }: { projectId: string; container: string }) {
+  const { data } = useQuery(containerQuery(projectId, container))
+  return <span className="guest-text">{data?.policy}</span>
+}
+
+function NoContainers({ onMake }: { onMake: () => void }) {
+  const { t } = useTranslation()
+  return (
+    <EmptyState headingLevel="h2" icon={CubesIcon} titleText={t('containers.none')}>
+      <EmptyStateBody>{t('containers.none_body')}</EmptyStateBody>
+      <EmptyStateFooter>
+        <EmptyStateActions>
+          <Button onClick={onMake}>{t('containers.make_first')}</Button>
+        </EmptyStateActions>
+        <EmptyStateBody>
+          <span className="quiet">{t('containers.by_command')}</span> <Copyable text="openstack container create photos" />
+        </EmptyStateBody>
+      </EmptyStateFooter>
+    </EmptyState>
+  )
+}
+
+function NothingFound({ name }: { name: string }) {
+  const { t } = useTranslation()
+  return (
+    <EmptyState headingLevel="h2" icon={SearchIcon} titleText={t('list.nothing_found')}>
+      <EmptyStateBody className="guest-text">{t('list.nothing_begins', { name })}</EmptyStateBody>
+    </EmptyState>
+  )
+}

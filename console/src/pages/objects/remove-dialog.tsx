@@ -1,0 +1,29 @@
+import { useTranslation } from 'react-i18next'
+import { type Line, removeLines, shortName } from '../../api/objects.ts'
+import { Dialog } from '../../ui/dialog.tsx'
+import { Names, NotRemoved, useRemoval } from './removal.tsx'
+
+export function RemoveDialog({ projectId, container, folder, lines, onClose }: { projectId: string; container: string; folder: string; lines: readonly Line[]; onClose: () => void }) {
+  const { t } = useTranslation()
+  const { start, stop, removed, failed, running, error } = useRemoval((signal, onProgress) => removeLines(projectId, container, lines, signal, onProgress), onClose)
+  const named = (line: Line): string => (line.kind === 'folder' ? t('objects.folder_all', { name: shortName(line.name, folder) }) : shortName(line.name, folder))
+  return (
+    <Dialog
+      title={t('objects.remove_title')}
+      description={t('objects.remove_body')}
+      danger
+      action={t('objects.remove')}
+      working={running}
+      failed={{ title: t('objects.remove_failed'), error }}
+      onSubmit={start}
+      onClose={() => {
+        stop()
+        onClose()
+      }}
+    >
+      <Names names={lines.map(named)} />
+      <div role="status">{running ? t('objects.removing', { n: removed }) : ''}</div>
+      <NotRemoved failed={failed} />
+    </Dialog>
+  )
+}
