@@ -32,13 +32,13 @@ export interface FlowCase {
   finished(trial: Trial, step: string): Promise<void>
 }
 
-/** Two tests a case, and a third with `relapses`. */
-export function breakFlows(cases: readonly FlowCase[], { relapses = false } = {}): void {
+/** Three tests a case. */
+export function breakFlows(cases: readonly FlowCase[]): void {
   for (const one of cases) {
     const name = one.when === undefined ? one.flow : `${one.flow}, ${one.when}`
     test(`${name}: failed at any step it is undone and says so`, () => eachFailure(one.flow, one.make, (trial, step) => one.failed(trial, step, false)))
     test(`${name}: whoever dies after any step, it is finished`, () => eachCrash(one.flow, one.make, (trial, step) => one.finished(trial, step)))
-    if (relapses) test(`${name}: failed where another died, it is undone`, () => eachRelapse(one.flow, one.make, (trial, step) => one.failed(trial, step, true)))
+    test(`${name}: failed where another died, it is undone`, () => eachRelapse(one.flow, one.make, (trial, step) => one.failed(trial, step, true)))
   }
 }
 

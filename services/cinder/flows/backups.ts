@@ -1,5 +1,5 @@
 /** Backing a volume up, restoring one, and forgetting a backup. */
-import { defineFlow, type Flow } from '#base/flow/definition.ts'
+import { defineFlow, type Flow, type FlowRun } from '#base/flow/definition.ts'
 import type { WishedSource } from '../contract/volume-rpc.ts'
 import type { Wish } from '../core/scheduler.ts'
 import type { Cinder } from '../house.ts'
@@ -26,12 +26,13 @@ export interface CreateBackup {
 }
 
 export const createBackup = (house: Cinder): Flow<CreateBackup> => {
-  const giveBack = (p: CreateBackup, made?: { object_count: number }): Promise<void> =>
+  const giveBack = (p: CreateBackup, made?: { object_count: number }, f?: FlowRun): Promise<void> =>
     house.db.transaction(async (tx) => {
       const now = house.world.clock.now()
       if (made) await moveBackup(tx, p.backup_id, ['creating'], { status: 'available', object_count: made.object_count, updated_at: now })
       if (p.snapshot_id !== null) await moveSnapshot(tx, p.snapshot_id, ['backing-up'], { status: 'available', updated_at: now })
       if (p.was !== null && (await moveVolume(tx, p.volume_id, ['backing-up'], { status: p.was, updated_at: now }))) await settleVolume(tx, p.volume_id, now)
+      await f?.conclude(tx)
     })
   return defineFlow<CreateBackup>(
     'create-backup',
@@ -49,7 +50,7 @@ export const createBackup = (house: Cinder): Flow<CreateBackup> => {
       const made = await f.step('backup', (signal) => house.agentAt(p.host).backup(wish, { signal }), async () => {
         if ((await backupById(house.db, p.backup_id))?.status !== 'available') await house.agentAt(p.host).deleteBackup({ backup_id: p.backup_id })
       })
-      await f.step('publish', () => giveBack(p, made))
+      await f.step('publish', () => giveBack(p, made, f))
     },
   )
 }
@@ -100,6 +101,7 @@ export const restoreBackup = (house: Cinder): Flow<RestoreBackup> =>
           const now = house.world.clock.now()
           await moveVolume(tx, p.volume_id, ['restoring-backup', 'creating'], { status: 'available', launched_at: now, updated_at: now, ...(p.bootable ? { bootable: 1 } : {}) })
           await moveBackup(tx, p.backup_id, ['restoring'], { status: 'available', updated_at: now })
+          await f.conclude(tx)
         }),
       )
     },
@@ -132,6 +134,11 @@ export const deleteBackup = (house: Cinder): Flow<DeleteBackup> =>
         // The bytes go with the last record that names them.
         if (p.host !== null && (await backupsWithData(house.db, p.data_id)) <= 1) await house.agentAt(p.host).deleteBackup({ backup_id: p.data_id }, { signal })
       })
-      await f.step('forget', () => deleteBackupRow(house.db, p.backup_id))
+      await f.step('forget', () =>
+        house.db.transaction(async (tx) => {
+          await deleteBackupRow(tx, p.backup_id)
+          await f.conclude(tx)
+        }),
+      )
     },
   )

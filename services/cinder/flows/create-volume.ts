@@ -37,11 +37,14 @@ export const createVolume = (house: Cinder): Flow<CreateVolume> =>
         return found
       })
       const host = await f.step('create', (signal) => createOnOne(house, p, hosts, signal), (at) => undo(house, p.volume_id, at ? [at] : hosts))
-      await f.step('publish', async () => {
-        const now = house.world.clock.now()
-        const done = await moveVolume(house.db, p.volume_id, ['creating', 'downloading', 'restoring-backup'], { status: 'available', host, launched_at: now, updated_at: now })
-        if (!done && !(await isPublished(house, p.volume_id))) throw new Fault('gone', `Volume ${p.volume_id} is no longer being created.`)
-      })
+      await f.step('publish', () =>
+        house.db.transaction(async (tx) => {
+          const now = house.world.clock.now()
+          const done = await moveVolume(tx, p.volume_id, ['creating', 'downloading', 'restoring-backup'], { status: 'available', host, launched_at: now, updated_at: now })
+          if (!done) throw new Fault('gone', `Volume ${p.volume_id} is no longer being created.`)
+          await f.conclude(tx)
+        }),
+      )
     },
   )
 

@@ -41,6 +41,11 @@ export const deleteVolume = (house: Cinder): Flow<DeleteVolume> =>
         })
       }
       if (host !== null) await f.step('delete', (signal) => house.agentAt(host).deleteVolume({ volume_id: p.volume_id }, { signal }))
-      await f.step('forget', () => house.db.transaction((tx) => deleteVolumeRows(tx, p.volume_id)))
+      await f.step('forget', () =>
+        house.db.transaction(async (tx) => {
+          await deleteVolumeRows(tx, p.volume_id)
+          await f.conclude(tx)
+        }),
+      )
     },
   )

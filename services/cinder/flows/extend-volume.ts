@@ -30,7 +30,8 @@ export const extendVolume = (house: Cinder): Flow<ExtendVolume> =>
     },
     async (f, p) => {
       await f.step('extend', (signal) => house.agentAt(p.host).extend({ volume_id: p.volume_id, size_gb: p.size_gb }, { signal }))
-      await f.step('publish', () =>
+      // It is larger: what is left is to say so.
+      await f.must('publish', () =>
         house.db.transaction(async (tx) => {
           const now = house.world.clock.now()
           await moveVolume(tx, p.volume_id, ['extending'], { status: 'available', size: p.size_gb, updated_at: now })

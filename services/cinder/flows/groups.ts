@@ -27,7 +27,10 @@ export const createGroup = (house: Cinder): Flow<About & { wish: Wish }> =>
     async (f, p) => {
       await f.step('schedule', async () => {
         const [host] = await choose(house, p.wish)
-        await moveGroup(house.db, p.group_id, ['creating'], { status: 'available', host: host!, updated_at: house.world.clock.now() })
+        await house.db.transaction(async (tx) => {
+          await moveGroup(tx, p.group_id, ['creating'], { status: 'available', host: host!, updated_at: house.world.clock.now() })
+          await f.conclude(tx)
+        })
       })
     },
   )
@@ -59,6 +62,7 @@ export const cloneGroup = (house: Cinder): Flow<CloneGroup> =>
           const now = house.world.clock.now()
           for (const { volume_id } of p.volumes) await moveVolume(tx, volume_id, ['creating'], { status: 'available', launched_at: now, updated_at: now })
           await moveGroup(tx, p.group_id, ['creating'], { status: 'available', updated_at: now })
+          await f.conclude(tx)
         }),
       )
     },
@@ -91,7 +95,12 @@ export const deleteGroup = (house: Cinder): Flow<About> =>
           await house.db.transaction((tx) => deleteVolumeRows(tx, id))
         }
       })
-      await f.step('forget', () => deleteGroupRow(house.db, p.group_id))
+      await f.step('forget', () =>
+        house.db.transaction(async (tx) => {
+          await deleteGroupRow(tx, p.group_id)
+          await f.conclude(tx)
+        }),
+      )
     },
   )
 
@@ -128,6 +137,7 @@ export const createGroupSnapshot = (house: Cinder): Flow<Snapshot> =>
           const updated_at = house.world.clock.now()
           for (const { snapshot_id } of p.snapshots) await moveSnapshot(tx, snapshot_id, ['creating'], { status: 'available', progress: '100%', updated_at })
           await moveGroupSnapshot(tx, p.group_snapshot_id, ['creating'], { status: 'available', updated_at })
+          await f.conclude(tx)
         }),
       )
     },
@@ -156,6 +166,11 @@ export const deleteGroupSnapshot = (house: Cinder): Flow<{ group_snapshot_id: st
           await house.db.transaction((tx) => deleteSnapshotRows(tx, snapshot_id))
         }
       })
-      await f.step('forget', () => deleteGroupSnapshotRow(house.db, p.group_snapshot_id))
+      await f.step('forget', () =>
+        house.db.transaction(async (tx) => {
+          await deleteGroupSnapshotRow(tx, p.group_snapshot_id)
+          await f.conclude(tx)
+        }),
+      )
     },
   )

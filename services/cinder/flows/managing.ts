@@ -21,7 +21,12 @@ export const unmanageVolume = (house: Cinder): Flow<About> =>
     },
     async (f, p) => {
       await f.step('unmanage', (signal) => house.agentAt(p.host).unmanage({ volume_id: p.volume_id }, { signal }))
-      await f.step('forget', () => house.db.transaction((tx) => deleteVolumeRows(tx, p.volume_id)))
+      await f.step('forget', () =>
+        house.db.transaction(async (tx) => {
+          await deleteVolumeRows(tx, p.volume_id)
+          await f.conclude(tx)
+        }),
+      )
     },
   )
 
@@ -49,10 +54,13 @@ export const manageVolume = (house: Cinder): Flow<ManageVolume> =>
           if (!(await isPublished(house, p.volume_id))) await house.agentAt(p.host).unmanage({ volume_id: p.volume_id })
         },
       )
-      await f.step('publish', async () => {
-        const now = house.world.clock.now()
-        const done = await moveVolume(house.db, p.volume_id, ['managing', 'creating'], { status: 'available', size: size_gb, launched_at: now, updated_at: now })
-        if (!done && !(await isPublished(house, p.volume_id))) throw new Fault('gone', `Volume ${p.volume_id} is no longer being taken over.`)
-      })
+      await f.step('publish', () =>
+        house.db.transaction(async (tx) => {
+          const now = house.world.clock.now()
+          const done = await moveVolume(tx, p.volume_id, ['managing', 'creating'], { status: 'available', size: size_gb, launched_at: now, updated_at: now })
+          if (!done) throw new Fault('gone', `Volume ${p.volume_id} is no longer being taken over.`)
+          await f.conclude(tx)
+        }),
+      )
     },
   )

@@ -43,8 +43,9 @@ export const retypeVolume = (house: Cinder): Flow<RetypeVolume> =>
         })
       }
       const moved = backendOf(host) !== backendOf(p.host)
-      await f.step('publish', () => giveBack(house, p, { volume_type_id: p.new_type_id, host, ...(moved ? { migration_status: 'success' } : {}) }))
-      if (moved) await f.step('delete the old one', (signal) => deleteOld(house, p, signal))
+      // Where the row says it is, it stays: the rest is only forward.
+      await f.must('publish', () => giveBack(house, p, { volume_type_id: p.new_type_id, host, ...(moved ? { migration_status: 'success' } : {}) }))
+      if (moved) await f.must('delete the old one', (signal) => deleteOld(house, p, signal))
     },
   )
 
@@ -70,8 +71,8 @@ export const migrateVolume = (house: Cinder): Flow<MigrateVolume> =>
     async (f, p) => {
       await f.step('begin', () => setVolume(house.db, p.volume_id, { migration_status: 'migrating' }))
       await copy(house, f, p, p.target)
-      await f.step('publish', () => giveBack(house, p, { host: p.target, migration_status: 'success' }))
-      await f.step('delete the old one', (signal) => deleteOld(house, p, signal))
+      await f.must('publish', () => giveBack(house, p, { host: p.target, migration_status: 'success' }))
+      await f.must('delete the old one', (signal) => deleteOld(house, p, signal))
     },
   )
 

@@ -26,7 +26,12 @@ export const createSnapshot = (house: Cinder): Flow<SnapshotWork> =>
     async (f, p) => {
       const ref = { snapshot_id: p.snapshot_id, volume_id: p.volume_id }
       await f.step('create', (signal) => house.agentAt(p.host).createSnapshot(ref, { signal }), () => house.agentAt(p.host).deleteSnapshot(ref))
-      await f.step('publish', () => moveSnapshot(house.db, p.snapshot_id, ['creating'], { status: 'available', progress: '100%', updated_at: house.world.clock.now() }))
+      await f.step('publish', () =>
+        house.db.transaction(async (tx) => {
+          await moveSnapshot(tx, p.snapshot_id, ['creating'], { status: 'available', progress: '100%', updated_at: house.world.clock.now() })
+          await f.conclude(tx)
+        }),
+      )
     },
   )
 
@@ -47,7 +52,12 @@ export const deleteSnapshot = (house: Cinder): Flow<SnapshotWork & { host: strin
         await house.engine.idle('snapshot', p.snapshot_id, f.id, signal)
       })
       if (p.host !== null) await f.step('delete', (signal) => house.agentAt(p.host!).deleteSnapshot({ snapshot_id: p.snapshot_id, volume_id: p.volume_id }, { signal }))
-      await f.step('forget', () => house.db.transaction((tx) => deleteSnapshotRows(tx, p.snapshot_id)))
+      await f.step('forget', () =>
+        house.db.transaction(async (tx) => {
+          await deleteSnapshotRows(tx, p.snapshot_id)
+          await f.conclude(tx)
+        }),
+      )
     },
   )
 
@@ -72,6 +82,7 @@ export const revertVolume = (house: Cinder): Flow<SnapshotWork> =>
           const updated_at = house.world.clock.now()
           await moveVolume(tx, p.volume_id, ['reverting'], { status: 'available', updated_at })
           await moveSnapshot(tx, p.snapshot_id, ['restoring'], { status: 'available', updated_at })
+          await f.conclude(tx)
         }),
       )
     },

@@ -1,5 +1,5 @@
 /** Volumes to images, and images onto volumes that are there. */
-import { defineFlow, type Flow } from '#base/flow/definition.ts'
+import { defineFlow, type Flow, type FlowRun } from '#base/flow/definition.ts'
 import { isFault } from '#base/fault.ts'
 import { deleteImage } from '#glance/contract/images.ts'
 import { sendExternalEvents } from '#nova/contract/servers.ts'
@@ -20,10 +20,11 @@ export interface UploadImage {
 }
 
 export const uploadImage = (house: Cinder): Flow<UploadImage> => {
-  const giveBack = (p: UploadImage): Promise<void> =>
+  const giveBack = (p: UploadImage, f?: FlowRun): Promise<void> =>
     house.db.transaction(async (tx) => {
       const now = house.world.clock.now()
       if (await moveVolume(tx, p.volume_id, ['uploading'], { status: p.was, updated_at: now })) await settleVolume(tx, p.volume_id, now)
+      await f?.conclude(tx)
     })
   return defineFlow<UploadImage>(
     'upload-image',
@@ -37,7 +38,7 @@ export const uploadImage = (house: Cinder): Flow<UploadImage> => {
     },
     async (f, p) => {
       await f.step('upload', (signal) => house.agentAt(p.host).uploadImage({ volume_id: p.volume_id, image_id: p.image_id, format: p.format }, { signal }))
-      await f.step('give back', () => giveBack(p))
+      await f.step('give back', () => giveBack(p, f))
     },
   )
 }
@@ -75,7 +76,8 @@ export const reimageVolume = (house: Cinder): Flow<Reimage> =>
     },
     async (f, p) => {
       await f.step('reimage', (signal) => house.agentAt(p.host).reimage({ volume_id: p.volume_id, image_id: p.image_id, format: p.format, size_gb: p.size_gb }, { signal }))
-      await f.step('publish', () =>
+      // The new bytes are there: what is left is to say so.
+      await f.must('publish', () =>
         house.db.transaction(async (tx) => {
           const now = house.world.clock.now()
           await setVolumeMetadata(tx, p.volume_id, 'image', p.image_metadata, now)

@@ -2,4 +2,4 @@
 import { breakFlows } from '#base/flow/kit.ts'
 import { flowCases } from './flow-cases.ts'
 
-breakFlows(flowCases, { relapses: true })
+breakFlows(flowCases)
