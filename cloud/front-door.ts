@@ -8,7 +8,7 @@ export interface Mount {
   /** The handler wants the whole path; the mount then is no part of its links. */
   keepPath?: boolean
   /** Takes these whatever their path. */
-  claims?: (request: HttpRequest) => boolean
+  claims?: (request: HttpRequest) => boolean | Promise<boolean>
 }
 
 export function frontDoor(mounts: readonly Mount[]): HttpHandler {
@@ -16,8 +16,15 @@ export function frontDoor(mounts: readonly Mount[]): HttpHandler {
   const fallback = byFirst.get('')
   const claimers = mounts.filter(({ claims }) => claims !== undefined)
   return (request) => {
-    const claimer = claimers.find(({ claims }) => claims!(request))
-    if (claimer) return claimer.handler(request)
+    for (const claimer of claimers) {
+      const claimed = claimer.claims!(request)
+      if (claimed === true) return claimer.handler(request)
+      if (claimed !== false) return claimed.then((yes) => (yes ? claimer.handler(request) : byPath(request)))
+    }
+    return byPath(request)
+  }
+
+  function byPath(request: HttpRequest): Promise<HttpResponse> {
     const end = request.path.indexOf('/', 1)
     const first = end < 0 ? request.path : request.path.slice(0, end)
     const mount = byFirst.get(first) ?? fallback

@@ -49,7 +49,7 @@ export interface ControlProcess {
   routes: readonly Route[]
   handler: HttpHandler
   /** Requests that are this house's wherever their path leads: by the name of the host, or by how they are signed. */
-  claims?: (request: HttpRequest) => boolean
+  claims?: (request: HttpRequest) => boolean | Promise<boolean>
   /** WebSockets below the mount, e.g. consoles. */
   onUpgrade?: (request: HttpRequest, socket: Duplex, head: Buffer, raw: IncomingMessage) => void
   start(): Promise<void>

@@ -3,6 +3,7 @@ import type { ConfigSchema } from '#base/config.ts'
 import { type Limits, limits } from './core/limits.ts'
 import type { DriverKind, PolicyConfig, S3Place } from './core/policies.ts'
 import type { Digest } from './core/signature.ts'
+import type { SyncConfig } from './core/sync.ts'
 
 export interface SwiftConfig {
   durability: 'safe' | 'fast'
@@ -27,6 +28,11 @@ export interface SwiftConfig {
   s3_website_domains: string[]
   read_only: boolean
   storage_domain: string
+  cname_lookup_depth: number
+  container_sync: SyncConfig
+  admin_key: string
+  expose_info: boolean
+  disallowed_sections: string[]
   cross_domain_policy: string
   encryption: { enabled: boolean }
   audit_files_per_second: number
@@ -70,6 +76,15 @@ export const swiftConfig: ConfigSchema = {
     s3_website_domains: list('Names below which each name is a bucket as a web site, e.g. web.example.org.', []),
     read_only: yes(false, 'Nothing may be written.'),
     storage_domain: text('', 'Domain remap: <container>.<account>.<this domain> is the container. Empty: off.'),
+    cname_lookup_depth: whole(0, 'How many CNAMEs are followed from a host name to one below storage_domain; 0: none are asked for.'),
+    container_sync: {
+      type: 'object',
+      description: 'Copying of containers to and from other clouds.',
+      properties: { realms: list('Clouds that trust each other: {name, key, key2?, clusters: [{name, url: "https://…/v1"}]}.', [], { type: 'object' }), current: text('', 'This cloud among them: //realm/cluster.'), interval_seconds: whole(30, 'How often other clouds are told what changed.') },
+    },
+    admin_key: text('', 'Key of signed requests for the admin sections of /info. Empty: there are none.'),
+    expose_info: yes(true, 'Answer /info.'),
+    disallowed_sections: list('Sections of /info that only signed requests see, e.g. tempurl or swift.policies.', []),
     cross_domain_policy: text('<allow-access-from domain="*" secure="false" />', 'Inside of /crossdomain.xml. Empty: 404.'),
     encryption: { type: 'object', properties: { enabled: yes(false, 'Encrypt new objects, each by a key of its own made from the root secret in the data folder.') } },
     audit_files_per_second: whole(20, 'How many objects a second the auditor reads again; 0: none.'),

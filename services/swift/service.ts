@@ -4,7 +4,7 @@ import { type Route, route } from '#stack/route.ts'
 import type { ServicePlate } from '#stack/service.ts'
 import { dialect } from './api/dialect.ts'
 import { doorOf } from './api/door.ts'
-import { infoOf } from './api/info.ts'
+import { answerInfo } from './api/info.ts'
 import { layersOf } from './api/layers.ts'
 import { giveToken } from './api/tempauth.ts'
 import { namesOf, pathOf } from './core/names.ts'
@@ -12,9 +12,10 @@ import type { Swift } from './house.ts'
 import { initial } from './store/migrations/0001-initial.ts'
 import { uploads } from './store/migrations/0002-uploads.ts'
 import { buckets } from './store/migrations/0003-buckets.ts'
+import { sync } from './store/migrations/0004-sync.ts'
 
 export const plate: ServicePlate = {
-  name: 'swift', type: 'object-store', mount: '/object-store', catalogPath: '/v1/AUTH_{project_id}', dialect, migrations: { house: 'swift', migrations: [initial, uploads, buckets] },
+  name: 'swift', type: 'object-store', mount: '/object-store', catalogPath: '/v1/AUTH_{project_id}', dialect, migrations: { house: 'swift', migrations: [initial, uploads, buckets, sync] },
   // Clients look for `/info` at the root, and some take the second part of a storage URL for the account.
   catalogAtRoot: true, rootPaths: ['/v1', '/s3', '/info', '/healthcheck', '/auth', '/crossdomain.xml', '/endpoints'], roles: ['ResellerAdmin', 'swiftoperator'],
 }
@@ -29,7 +30,7 @@ export function routesOf(house: Swift): Route[] {
   const open = (path: string, name: string, handleIt: Route['handle']): Route => route({ method: 'GET', path, name, access: 'public', bodyKind: 'none', status: 200, handle: handleIt as never })
   const { config } = house
   return [
-    open('/info', 'info.show', () => ({ json: infoOf(house) })),
+    open('/info', 'info.show', (rq) => answerInfo(house, rq)),
     open('/healthcheck', 'healthcheck.show', () => ({ headers: { ...TEXT }, body: 'OK' })),
     open('/auth/v1.0', 'auth.show', (rq) => {
       if (config.tempauth_users.length === 0) throw notFound('This cloud has Keystone, and no v1 auth.')

@@ -48,6 +48,10 @@ export interface Ask {
   granted?: ((names: Names, right: Right) => boolean) | undefined
   /** Metadata of an upload that is known once its bytes have come. */
   late?: (() => Record<string, string>) | undefined
+  /** What no client may say, and another cloud may that signs its requests. */
+  sent?: { timestamp: string | undefined; slo: boolean }
+  /** Another cloud sends this, where it was made at this instant (milliseconds). */
+  received?: number
   /** What this request has read of accounts and containers. */
   seen: Map<string, Promise<unknown>>
   /** Name of the feature on whose behalf this is asked, e.g. `SLO`. */

@@ -7,6 +7,7 @@ import { BUCKET_LOCK } from '../core/s3/lock.ts'
 import { mergeMetadata, type Metadata, truthy } from '../core/metadata.ts'
 import { defaultPolicy, policyNamed } from '../core/policies.ts'
 import { pathOf, quote, unquote } from '../core/names.ts'
+import { destinationOf } from '../core/sync.ts'
 import { type Swift, versionStamp, versionText } from '../house.ts'
 import { changeAccount, changeContainer, insertContainer, removeContainer } from '../store/accounts.ts'
 import { expiredIn, type Listed, objectsIn, objectOf, rankOf, removeObject, versionOf, versionsIn } from '../store/objects.ts'
@@ -94,11 +95,11 @@ async function change(house: Swift, ask: Ask, row: ContainerRow | undefined): Pr
   if (!row) await assertAccountLives(house, ask)
   const own = isOwner(house, ask.who, names.account) || ask.granted !== undefined || mayAdminister(house, ask, metadataOf(await accountSeen(house, ask, names.account))[ACCOUNT_ACL], names.account)
   // Who may write here by an ACL does not hand that on.
-  const headers = checked(own ? given : Object.fromEntries(Object.entries(given).filter(([name]) => !SECRETS.includes(name.replace(/^x-remove-/, 'x-')))))
+  const headers = checked(house, own ? given : Object.fromEntries(Object.entries(given).filter(([name]) => !SECRETS.includes(name.replace(/^x-remove-/, 'x-')))))
   const now = house.world.clock.now()
   const next = (old: Metadata): Metadata => mergeMetadata(versioned(old, headers), headers, 'container', ALSO, house.config.limits)
   if (row) {
-    await changeContainer(house.db, row.id, now, next)
+    await changeContainer(house.db, row.id, now, next, headers['x-container-sync-to'] !== undefined && headers['x-container-sync-to'] !== metadataOf(row)['x-container-sync-to'])
     forget(ask)
     return done(method === 'POST' ? 204 : 202)
   }
@@ -110,10 +111,9 @@ async function change(house: Swift, ask: Ask, row: ContainerRow | undefined): Pr
 }
 
 /** Headers with the values in which they are stored. Throws on what they may not say. */
-function checked(given: Readonly<Record<string, string>>): Record<string, string> {
+function checked(house: Swift, given: Readonly<Record<string, string>>): Record<string, string> {
   const headers = { ...given }
-  // What would be taken and not acted on is refused.
-  if (headers['x-container-sync-to']) throw new Fault('not_implemented', 'Container sync is not there yet.', { field: 'X-Container-Sync-To' })
+  if (headers['x-container-sync-to']) destinationOf(house.config.container_sync.realms, headers['x-container-sync-to'])
   for (const name of ['x-container-read', 'x-container-write']) if (headers[name]) headers[name] = cleanAcl(name, headers[name])
   for (const [name, what] of [['x-container-meta-quota-bytes', 'bytes'], ['x-container-meta-quota-count', 'count']] as const) {
     if (headers[name] && !/^\d+$/.test(headers[name])) throw invalid(`Invalid ${what} quota.`, { field: name })
@@ -136,6 +136,7 @@ function versioned(old: Metadata, headers: Record<string, string>): Metadata {
   if (headers['x-history-location']) delete next['x-versions-location']
   const legacy = headers['x-versions-location'] || headers['x-history-location']
   if (legacy && next['x-versions-enabled'] === 'True') throw invalid('Cannot use the legacy versioned writes feature on a container that has object versioning enabled.', { field: 'X-Versions-Location' })
+  if (next['x-versions-enabled'] !== undefined && headers['x-container-sync-to']) throw invalid('Cannot configure container sync on a container with object versioning configured.', { field: 'X-Container-Sync-To' })
   const removed = (name: string): boolean => headers[`x-remove-${name.slice(2)}`] !== undefined || headers[name] === ''
   if ((headers['x-versions-enabled'] === 'False' || removed('x-versions-enabled')) && old[BUCKET_LOCK] !== undefined) throw conflict('The container keeps objects under lock, and with them their versions.')
   if (headers['x-versions-enabled'] === 'True' && (legacy || ['x-versions-location', 'x-history-location'].some((name) => next[name] && !removed(name)))) {

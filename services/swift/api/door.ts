@@ -2,6 +2,7 @@
 import { Fault } from '#base/fault.ts'
 import type { Reply, Rq } from '#stack/route.ts'
 import { hexId } from '#base/ids.ts'
+import { truthy } from '../core/metadata.ts'
 import { type Names, namesOf } from '../core/names.ts'
 import type { Swift } from '../house.ts'
 import { type Answer, answerOf, type Ask, type Serve, type Who } from './ask.ts'
@@ -19,10 +20,11 @@ export function doorOf(house: Swift, serve: Serve): (rq: Rq) => Promise<Reply> {
     let ask: Ask | undefined
     let answer: Answer
     try {
-      const path = remapped(house, http.path, http.headers.host)
+      const { path } = http
       ask = {
         method: http.method, path, names: { account: '', container: '', object: '' }, query: rq.query, headers: incoming(http.headers, house.config.limits.max_header_size), body: http.body, who: whoOf(house, rq), base: http.origin + mount, mount,
         remote: http.remote, trans_id: rq.context.request_id, signal: http.signal, sendContinue: once(http.sendContinue), seen: new Map(),
+        ...(http.headers['x-container-sync-auth'] === undefined ? {} : { sent: { timestamp: http.headers['x-timestamp'], slo: truthy(http.headers['x-static-large-object']) } }),
       }
       ask.names = namesOf(path) satisfies Names
       answer = await deliver(ask, await serve(ask), () => hexId(house.world.random))
@@ -78,19 +80,4 @@ function whoOf(house: Swift, rq: Rq): Who {
     user_id: context.user_id, user_name: context.user_name, project_id: context.project_id, project_name: context.project_name, roles: context.roles,
     byName: context.user_domain_id === 'default' && (context.project_domain_id ?? 'default') === 'default',
   }
-}
-
-/** `container.account.domain/object` and `account.domain/container/object`. */
-function remapped(house: Swift, path: string, host: string | undefined): string {
-  const domain = house.config.storage_domain
-  const name = host?.split(':')[0]?.toLowerCase() ?? ''
-  if (domain === '' || !name.endsWith(`.${domain.toLowerCase()}`)) return path
-  const parts = name.slice(0, -domain.length - 1).split('.')
-  const [container, account] = parts.length === 2 ? parts : [undefined, parts[0]]
-  if (parts.length > 2 || account === undefined) throw new Fault('invalid', 'Bad domain in host header')
-  // Host names know no case and no underscore.
-  const prefix = house.config.reseller_prefix
-  const full = account.replace('-', '_').startsWith(prefix.toLowerCase()) ? prefix + account.slice(prefix.length) : prefix + account
-  const rest = path.replace(/^\/v1(?=\/|$)/, '')
-  return `/v1/${full}${container === undefined ? '' : `/${container}`}${rest === '' || rest === '/' ? (container === undefined ? '' : '/') : rest}`
 }

@@ -1,5 +1,33 @@
 /** `/info`: what this store can do, in Swift's words. */
+import { Fault, forbidden } from '#base/fault.ts'
+import type { Reply, Rq } from '#stack/route.ts'
+import { sameText, signed } from '../core/signature.ts'
+import { realmsShown } from '../core/sync.ts'
 import type { Swift } from '../house.ts'
+
+/** All of it for requests that are signed with the key of the admin; else without what `swift.disallowed_sections` names. */
+export function answerInfo(house: Swift, rq: Rq): Reply {
+  const { expose_info, admin_key, disallowed_sections } = house.config
+  if (!expose_info) throw forbidden('This store does not tell about itself.')
+  const [sig, expires] = [rq.query.get('swiftinfo_sig') ?? '', rq.query.get('swiftinfo_expires') ?? '']
+  if (sig === '' && expires === '') return { json: without(infoOf(house), disallowed_sections) }
+  if (admin_key === '') throw forbidden('This store has no admin sections.')
+  const good = /^\d{1,15}$/.test(expires) && Number(expires) * 1000 >= house.world.clock.now() && (rq.http.method === 'HEAD' ? ['HEAD', 'GET'] : ['GET']).some((method) => sameText(sig, signed(admin_key, 'sha1', `${method}\n${expires}\n/info`)))
+  if (!good) throw new Fault('unauthenticated', 'The signature is not valid.')
+  return { json: { ...infoOf(house), admin: { disallowed_sections } } }
+}
+
+/** `tempurl`, or a key of a section: `swift.policies`. */
+function without(info: Record<string, unknown>, sections: readonly string[]): Record<string, unknown> {
+  for (const path of sections) {
+    const words = path.split('.')
+    const last = words.pop()!
+    let at: unknown = info
+    for (const word of words) at = (at as Record<string, unknown> | undefined)?.[word]
+    if (typeof at === 'object' && at !== null) delete (at as Record<string, unknown>)[last]
+  }
+  return info
+}
 
 export function infoOf({ config, policies }: Swift): Record<string, unknown> {
   return {
@@ -11,6 +39,9 @@ export function infoOf({ config, policies }: Swift): Record<string, unknown> {
     bulk_delete: { max_deletes_per_request: config.bulk.max_deletes_per_request, max_failed_deletes: config.bulk.max_failed_deletes },
     bulk_upload: { max_containers_per_extraction: config.bulk.max_containers_per_extraction, max_failed_extractions: config.bulk.max_failed_extractions },
     container_quotas: {},
+    ...(config.container_sync.realms.length > 0 ? { container_sync: { realms: realmsShown(config.container_sync) } } : {}),
+    ...(config.storage_domain === '' ? {} : { domain_remap: { default_reseller_prefix: config.reseller_prefix } }),
+    ...(config.storage_domain === '' || config.cname_lookup_depth === 0 ? {} : { cname_lookup: { lookup_depth: config.cname_lookup_depth } }),
     cors: {},
     ...(config.cross_domain_policy === '' ? {} : { crossdomain: {} }),
     dlo: { max_segments: 10_000 },

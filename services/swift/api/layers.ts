@@ -6,6 +6,7 @@ import { account, assertAccountLives } from './account.ts'
 import type { Layer, Serve } from './ask.ts'
 import { bulk } from './bulk.ts'
 import { container } from './container.ts'
+import { containerSync } from './container-sync.ts'
 import { copy } from './copy.ts'
 import { cors } from './cors.ts'
 import { dlo } from './dlo.ts'
@@ -20,7 +21,7 @@ import { symlink } from './symlink.ts'
 import { tempurl } from './tempurl.ts'
 import { versionedWrites } from './versioned-writes.ts'
 
-const LAYERS: readonly Layer[] = [cors, etags, bulk, tempurl, formpost, ratelimit, staticweb, copy, quotas, slo, dlo, versionedWrites, symlink]
+const LAYERS: readonly Layer[] = [cors, etags, containerSync, bulk, tempurl, formpost, ratelimit, staticweb, copy, quotas, slo, dlo, versionedWrites, symlink]
 
 export function layersOf(house: Swift): Serve {
   const core: Serve = async (ask) => {

@@ -102,20 +102,21 @@ async function upload(house: Swift, ask: Ask, into: ContainerRow, versioned: boo
   const empty = length === 0 && !isStream(body)
   const kept = await keepBytes(house, into.policy, source, { etag: headers.etag?.replaceAll('"', '').toLowerCase() || undefined, length, ...(headers['x-backend-limit'] === undefined ? {} : { limit: Number(headers['x-backend-limit']) }) })
   const now = house.world.clock.now()
+  const created_at = ask.received ?? now
   const { size, etag } = kept
   const listed = headers['x-backend-size']
   const version_id = versioned ? String(house.stamp()) : null
   const row: ObjectRow = {
     container_id: into.id, name: names.object, bytes_id: kept.bytes_id, size: listed === undefined ? size : Number(listed), stored: size, etag, content_type: contentType(headers, names.object), metadata: JSON.stringify(ask.late ? { ...metadata, ...ask.late() } : metadata),
-    listing: headers['x-backend-listing'] ?? null, parts: null, secret_id: empty ? null : kept.secret_id, created_at: now, delete_at, version_id,
+    listing: headers['x-backend-listing'] ?? null, parts: null, secret_id: empty ? null : kept.secret_id, created_at, delete_at, version_id,
   }
   try {
-    await house.commits.run((commit) => putObject(commit, row, { ...(fresh ? { fresh } : {}), ...s3Match(headers), versions: versioned }, now))
+    await house.commits.run((commit) => putObject(commit, row, { ...(fresh ? { fresh } : {}), ...s3Match(headers), versions: versioned, received: ask.received }, now))
   } catch (thrown) {
     await house.bytes.remove([kept.bytes_id])
     throw thrown
   }
-  return { ...done(201, { etag, 'last-modified': httpDate(now), ...(version_id === null ? {} : { 'x-object-version-id': versionText(version_id) }) }), row }
+  return { ...done(201, { etag, 'last-modified': httpDate(created_at), ...(version_id === null ? {} : { 'x-object-version-id': versionText(version_id) }) }), row }
 }
 
 /** `If-Match` of a write at the S3 door. */
@@ -164,7 +165,7 @@ async function remove(house: Swift, ask: Ask, into: ContainerRow, versioned: boo
     if (Math.floor(Number(row.delete_at ?? 0) / 1000) !== Number(wish)) throw new Fault('precondition', 'X-If-Delete-At and X-Delete-At do not match')
   }
   const version_id = String(house.stamp())
-  const old = await house.commits.run((commit) => removeObject(commit, into.id, ask.names.object, { ...s3Match(ask.headers), ...(versioned ? { versions: { version_id } } : {}) }, house.world.clock.now()))
+  const old = await house.commits.run((commit) => removeObject(commit, into.id, ask.names.object, { ...s3Match(ask.headers), received: ask.received, ...(versioned ? { versions: { version_id } } : {}) }, house.world.clock.now()))
   if (!old && !versioned) return lost()
   // Nothing was there, and the marker that says so is made all the same.
   return done(old ? 204 : 404, versioned ? { 'x-object-version-id': versionText(version_id), ...(old ? { 'x-object-current-version-id': versionText(old.version_id) } : {}) } : {})

@@ -93,7 +93,9 @@ async function put(inner: Serve, ask: Ask): Promise<Answer> {
   const entry: Record<string, string | number> = { symlink_path: pathOf(target) }
   const own: Record<string, string> = { [TARGET]: quote(text), ...(account === undefined ? {} : { [ACCOUNT]: quote(account) }) }
   let type = headers['content-type']
-  if (etag !== undefined && etag !== '') {
+  // From another cloud a link may come before its target.
+  if (etag !== undefined && etag !== '' && ask.received !== undefined) own[ETAG] = etag
+  else if (etag !== undefined && etag !== '') {
     const head = await hard(inner, sub(ask, 'HEAD', target, { source: 'SYM' }), LOOPS)
     if (!ok(head.status) || !head.content) return head.status === 404 ? plain(409, 'X-Symlink-Target does not exist', { 'x-symlink-target': given }) : head
     const found = head.content.etag

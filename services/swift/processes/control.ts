@@ -3,13 +3,18 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Reconciler, startReconciler } from '#base/reconcile.ts'
 import type { World } from '#base/world.ts'
-import type { HttpRequest } from '#base/http/message.ts'
+import { remoteHandler } from '#base/http/client.ts'
+import { aliasOf } from '#host/dns.ts'
+import type { HttpHandler, HttpRequest } from '#base/http/message.ts'
 import { corridor } from '#stack/corridor.ts'
 import type { ControlProcess, HouseParts } from '#stack/house.ts'
+import { syncContainers } from '../api/container-sync.ts'
+import { domainsOf } from '../api/domains.ts'
 import { layersOf } from '../api/layers.ts'
 import { isS3Host, isS3Signed, s3Dialect, type S3Parts, s3Routes } from '../api/s3/door.ts'
 import { identities } from '../api/s3/identity.ts'
 import type { SwiftConfig } from '../config.ts'
+import { checkRealms } from '../core/sync.ts'
 import type { BytesDriver } from '../drivers/interface.ts'
 import { audit, reconcile, sweep } from '../flows/keep-order.ts'
 import type { Swift } from '../house.ts'
@@ -22,11 +27,22 @@ export interface SwiftProcess extends ControlProcess {
   readonly house: Swift
 }
 
+/** What is beyond this machine, for tests to stand in for. */
+export interface Seams {
+  aliasOf?: (name: string) => Promise<string | undefined>
+}
+
 /** `bytes`: in the place of the driver that `swift.driver` names. */
-export function controlProcess(parts: HouseParts<SwiftConfig>, bytes?: BytesDriver): SwiftProcess {
+export function controlProcess(parts: HouseParts<SwiftConfig>, bytes?: BytesDriver, seams: Seams = {}): SwiftProcess {
   const { world, config } = parts
   const db = parts.db.as<SwiftTables>()
   const secrets = { current: '', keys: new Map<string, Buffer>() }
+  const remotes = new Map<string, ReturnType<typeof remoteHandler>>()
+  const outbound = (origin: string): HttpHandler => {
+    const known = remotes.get(origin) ?? remoteHandler(origin)
+    remotes.set(origin, known)
+    return known
+  }
   let last = 0
   let sweeper: Reconciler | undefined
   let others: Reconciler[] = []
@@ -35,12 +51,14 @@ export function controlProcess(parts: HouseParts<SwiftConfig>, bytes?: BytesDriv
     config,
     db,
     ...bytesOf(parts, bytes),
-    commits: commitsOf(db, () => world.clock.now()),
+    commits: commitsOf(db, () => world.clock.now(), config.container_sync.realms.length > 0),
     secret: config.encryption.enabled ? secrets : undefined,
     tokenKey: world.random.bytes(32),
     stamp: () => (last = Math.max(last + 10, world.clock.now() * 1000)),
     wake: () => sweeper?.wake(),
   }
+  const remap = domainsOf(house, seams.aliasOf ?? aliasOf)
+  checkRealms(config.container_sync)
   const doors = { world, tokens: parts.tokens, authorizer: parts.authorizer, identityUrl: parts.identityUrl }
   const routes = routesOf(house)
   const swift = corridor({ ...doors, dialect: plate.dialect, routes })
@@ -52,13 +70,21 @@ export function controlProcess(parts: HouseParts<SwiftConfig>, bytes?: BytesDriv
   const s3AtRoot = corridor({ ...doors, dialect: s3Dialect, routes: s3Routes(s3parts, '') })
   const below = (request: HttpRequest): boolean => /^\/s3(\/|$)/.test(request.path)
   const hosts = [...domains, ...websites]
-  const claims = (request: HttpRequest): boolean => request.mount === undefined && ((hosts.length > 0 && isS3Host(request.headers.host, hosts)) || (isS3Signed(request) && !below(request)))
+  const isS3 = (request: HttpRequest): boolean => request.mount === undefined && ((hosts.length > 0 && isS3Host(request.headers.host, hosts)) || (isS3Signed(request) && !below(request)))
+  const byPath: HttpHandler = (request) => (request.mount === undefined && below(request) ? s3(request) : swift(request))
+  const byHost: HttpHandler = async (request) => {
+    const path = await remap.pathOf(request)
+    if (path === undefined) return byPath(request)
+    if (path === '') return { status: 400, headers: { 'content-type': 'text/plain' }, body: 'Bad domain in host header' }
+    request.path = path
+    return swift(request)
+  }
   return {
     plate,
     routes: [...routes, ...s3routes],
     house,
-    claims,
-    handler: (request) => (claims(request) ? s3AtRoot(request) : request.mount === undefined && below(request) ? s3(request) : swift(request)),
+    claims: (request) => isS3(request) || remap.claims(request),
+    handler: (request) => (isS3(request) ? s3AtRoot(request) : config.storage_domain === '' ? byPath(request) : byHost(request)),
     async start() {
       if (house.secret || config.tempauth_users.length > 0) {
         const { root, tokens } = await readSecrets(parts.dataDir, world)
@@ -69,12 +95,14 @@ export function controlProcess(parts: HouseParts<SwiftConfig>, bytes?: BytesDriv
       sweeper = startReconciler({ name: 'swift.sweeper', every: 15_000, world, run: () => sweep(house) })
       others = [
         startReconciler({ name: 'swift.reconciler', every: 21_600_000, world, run: async (signal) => void (await reconcile(house, signal)) }),
+        ...(config.container_sync.realms.length > 0 ? [startReconciler({ name: 'swift.sync', every: config.container_sync.interval_seconds * 1000, world, run: async (signal) => void (await syncContainers(house, outbound, signal)) })] : []),
         ...(config.audit_files_per_second > 0 ? [startReconciler({ name: 'swift.auditor', every: 86_400_000, world, run: async (signal) => void (await audit(house, signal)) })] : []),
       ]
     },
     async close() {
       await sweeper?.close()
       for (const one of others) await one.close()
+      for (const one of remotes.values()) one.close()
       await house.bytes.close()
     },
   }

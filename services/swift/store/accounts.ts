@@ -3,6 +3,8 @@ import { conflict } from '#base/fault.ts'
 import { isDuplicate } from '#base/sql/engine-error.ts'
 import type { Database, Sql } from '#base/sql/database.ts'
 import type { Window } from '../core/listing.ts'
+import { noteChange, WHOLE } from './sync.ts'
+import { endUploadsIn } from './uploads.ts'
 import type { AccountRow, ContainerRow, SwiftTables } from './tables.ts'
 
 type Db = Sql<SwiftTables>
@@ -46,17 +48,18 @@ export async function insertContainer(db: Db, row: ContainerRow): Promise<boolea
   }
 }
 
-/** Changes a container's metadata under its lock; undefined when it is gone. */
-export async function changeContainer(db: Database<SwiftTables>, id: string, now: number, change: (metadata: Record<string, string>) => Record<string, string>): Promise<boolean> {
+/** Changes a container's metadata under its lock; false when it is gone. `resync`: all of it is to be told elsewhere. */
+export async function changeContainer(db: Database<SwiftTables>, id: string, now: number, change: (metadata: Record<string, string>) => Record<string, string>, resync = false): Promise<boolean> {
   return db.transaction(async (tx) => {
     const row = await tx.query.selectFrom('swift_containers').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
     if (!row) return false
     await tx.query.updateTable('swift_containers').set({ metadata: JSON.stringify(change(JSON.parse(row.metadata) as Record<string, string>)), changed_at: now }).where('id', '=', id).execute()
+    if (resync) await noteChange(tx, { container_id: id, name: WHOLE, changed_at: now })
     return true
   })
 }
 
-/** Only an empty one, old versions included. */
+/** Only an empty one, old versions included. Uploads that were begun in it end. */
 export async function removeContainer(db: Database<SwiftTables>, id: string): Promise<void> {
   const refused = (): never => {
     throw conflict('There was a conflict when trying to complete your request.')
@@ -68,6 +71,8 @@ export async function removeContainer(db: Database<SwiftTables>, id: string): Pr
     const old = await tx.query.selectFrom('swift_versions').select('name').where('container_id', '=', id).limit(1).executeTakeFirst()
     if (old) refused()
     await tx.query.deleteFrom('swift_buckets').where('container_id', '=', id).execute()
+    await tx.query.deleteFrom('swift_sync').where('container_id', '=', id).execute()
+    await endUploadsIn(tx, id)
   })
 }
 

@@ -5,16 +5,22 @@
 import { sql } from 'kysely'
 import { conflict, Fault } from '#base/fault.ts'
 import type { Database, Tx } from '#base/sql/database.ts'
+import { noteChange } from './sync.ts'
 import type { SwiftTables } from './tables.ts'
 
 export interface Commit {
   readonly tx: Tx<SwiftTables>
   /** Holds the container until the commit; `conflict` when it is gone. Counts are added up and written once. */
   hold(containerId: string): Promise<{ count(objects: number, bytes: number): void }>
+  /** An object of this name changed: other clouds must hear of it. Absent where there are none. */
+  note?: ((containerId: string, name: string) => Promise<void>) | undefined
 }
 
 type Work<T> = (commit: Commit) => Promise<T>
 interface Waiting { work: Work<unknown>; resolve: (value: unknown) => void; reject: (thrown: unknown) => void }
+
+/** Whether a container's changes are to be told elsewhere. */
+const SYNCS = '%x-container-sync-to%'
 
 export interface Commits {
   run<T>(work: Work<T>): Promise<T>
@@ -22,7 +28,8 @@ export interface Commits {
 
 const MOST = 256
 
-export function commitsOf(db: Database<SwiftTables>, now: () => number): Commits {
+/** `syncing`: containers may be copied to other clouds. */
+export function commitsOf(db: Database<SwiftTables>, now: () => number, syncing = false): Commits {
   let waiting: Waiting[] = []
   let busy = false
   const drain = async (): Promise<void> => {
@@ -30,7 +37,7 @@ export function commitsOf(db: Database<SwiftTables>, now: () => number): Commits
     while (waiting.length > 0) {
       const batch = waiting.slice(0, MOST)
       waiting = waiting.slice(MOST)
-      await together(db, batch, now)
+      await together(db, batch, now, syncing)
     }
     busy = false
   }
@@ -43,7 +50,7 @@ export function commitsOf(db: Database<SwiftTables>, now: () => number): Commits
   }
 }
 
-async function together(db: Database<SwiftTables>, batch: Waiting[], now: () => number): Promise<void> {
+async function together(db: Database<SwiftTables>, batch: Waiting[], now: () => number, syncing: boolean): Promise<void> {
   try {
     const results = await db.transaction(async (tx) => {
       const held = new Map<string, { objects: number; bytes: number }>()
@@ -64,6 +71,14 @@ async function together(db: Database<SwiftTables>, batch: Waiting[], now: () => 
             },
           }
         },
+      }
+      const syncs = new Map<string, boolean>()
+      if (syncing) {
+        commit.note = async (container_id, name) => {
+          await commit.hold(container_id)
+          if (!syncs.has(container_id)) syncs.set(container_id, (await tx.query.selectFrom('swift_containers').select('id').where('id', '=', container_id).where('metadata', 'like', SYNCS).executeTakeFirst()) !== undefined)
+          if (syncs.get(container_id)) await noteChange(tx, { container_id, name, changed_at: now() })
+        }
       }
       const out: ({ value: unknown } | { fault: Fault })[] = []
       for (const one of batch) {
@@ -86,7 +101,7 @@ async function together(db: Database<SwiftTables>, batch: Waiting[], now: () => 
     }
   } catch (thrown) {
     // One that the engine refuses must not take the others with it.
-    if (batch.length > 1) for (const one of batch) await together(db, [one], now)
+    if (batch.length > 1) for (const one of batch) await together(db, [one], now, syncing)
     else batch[0]!.reject(thrown)
   }
 }

@@ -35,16 +35,20 @@ export interface PutRules {
   s3Match?: { etag: string; absent: Fault }
   /** Only in the place of exactly these bytes (null: of nothing). */
   instead?: string | null
+  /** It came from another cloud, where it was made at this instant: what stands here and is as new stays. */
+  received?: number | undefined
 }
 
 /** Puts an object in the place of what stood there, which is given back. */
-export async function putObject({ tx, hold }: Commit, row: ObjectRow, rules: PutRules, now: number): Promise<ObjectRow | undefined> {
+export async function putObject({ tx, hold, note }: Commit, row: ObjectRow, rules: PutRules, now: number): Promise<ObjectRow | undefined> {
   const container = await hold(row.container_id)
   const old = await objectOf(tx, row.container_id, row.name)
   const alive = old && (old.delete_at === null || old.delete_at > now) ? old : undefined
   if (rules.fresh && alive) throw new Fault('precondition', 'A precondition for this request was not met.')
   if (rules.match && !(alive && (rules.match.includes('*') || rules.match.includes(alive.etag)))) throw new Fault('precondition', 'The object is not the one that was asked for.')
   assertMatch(alive, rules.s3Match)
+  assertOlder(old, rules.received)
+  await note?.(row.container_id, row.name)
   if (rules.instead !== undefined && (old?.bytes_id ?? null) !== rules.instead) throw conflict('The object was changed meanwhile.')
   if (old) {
     const keep = keeps(old, rules.versions && alive !== undefined)
@@ -61,20 +65,26 @@ export async function putObject({ tx, hold }: Commit, row: ObjectRow, rules: Put
   return alive
 }
 
+function assertOlder(old: ObjectRow | undefined, received: number | undefined): void {
+  if (received !== undefined && old && Number(old.created_at) >= received) throw conflict('What stands here is newer.', { code: 'swift.newer' })
+}
+
 function assertMatch(alive: ObjectRow | undefined, wanted: PutRules['s3Match']): void {
   if (wanted && !alive) throw wanted.absent
   if (wanted && alive && wanted.etag !== '*' && wanted.etag !== s3Etag(alive)) throw new Fault('precondition', 'The object is not the one that was asked for.')
 }
 
 /** Takes an object away; false when it is not there (any more). With `versions` it becomes an old version, and a marker says that it was deleted. */
-export async function removeObject({ tx, hold }: Commit, containerId: string, name: string, rules: { versions?: { version_id: string }; only?: string; expired?: boolean; wholly?: boolean; bypass?: boolean; s3Match?: PutRules['s3Match']; same?: Pick<ObjectRow, 'bytes_id' | 'created_at'> }, now: number): Promise<ObjectRow | undefined> {
+export async function removeObject({ tx, hold, note }: Commit, containerId: string, name: string, rules: { versions?: { version_id: string }; only?: string; expired?: boolean; wholly?: boolean; bypass?: boolean; s3Match?: PutRules['s3Match']; received?: number | undefined; same?: Pick<ObjectRow, 'bytes_id' | 'created_at'> }, now: number): Promise<ObjectRow | undefined> {
   const container = await hold(containerId)
   const old = await objectOf(tx, containerId, name)
   const alive = old && (old.delete_at === null || old.delete_at > now)
   assertMatch(alive ? old : undefined, rules.s3Match)
+  assertOlder(old, rules.received)
   if (rules.expired ? !old || alive : rules.versions ? false : !old) return undefined
   if (rules.same && !(old && old.bytes_id === rules.same.bytes_id && Number(old.created_at) === Number(rules.same.created_at))) return undefined
   if (rules.only !== undefined && old?.bytes_id !== rules.only) return undefined
+  await note?.(containerId, name)
   if (old) {
     const keep = rules.wholly !== true && keeps(old, rules.versions !== undefined && alive === true)
     if (!keep) assertUnlocked(old, now, rules.bypass)
@@ -91,7 +101,8 @@ export async function removeObject({ tx, hold }: Commit, containerId: string, na
   return alive ? old : undefined
 }
 
-export async function changeObject({ tx }: Commit, row: Stored, patch: Partial<ObjectRow>): Promise<boolean> {
+export async function changeObject({ tx, note }: Commit, row: Stored, patch: Partial<ObjectRow>): Promise<boolean> {
+  await note?.(row.container_id, row.name)
   const done = await tx.query.updateTable('swift_objects').set(patch).where('container_id', '=', row.container_id).where('name', '=', row.name).where('bytes_id', '=', row.bytes_id).where('created_at', '=', row.created_at).executeTakeFirst()
   return done.numUpdatedRows === 1n
 }
@@ -121,6 +132,7 @@ export async function moveObject(commit: Commit, from: ObjectRow, to: { containe
   assertUnlocked(still, now)
   const there = await objectOf(tx, to.container_id, to.name)
   if (there && (there.delete_at === null || Number(there.delete_at) > now)) throw conflict('An object stands where this one was to go.')
+  await commit.note?.(from.container_id, from.name)
   await tx.query.deleteFrom('swift_objects').where('container_id', '=', from.container_id).where('name', '=', from.name).execute()
   ;(await hold(from.container_id)).count(-1, -Number(still.size))
   await putObject(commit, { ...still, ...to }, {}, now)

@@ -36,6 +36,8 @@ export interface UploadRow { id: string; container_id: string; name: string; hea
 export interface UploadPartRow { upload_id: string; number: number; bytes_id: string; size: number; etag: string; secret_id: string | null; checksum: string | null; created_at: number }
 /** A bucket's name, in the whole cloud, and the container that has it. */
 export interface BucketRow { name: string; container_id: string; claimed_at: number }
+/** A name that changed in a container which is copied elsewhere; the empty name is all of it. */
+export interface SyncRow { container_id: string; name: string; changed_at: number }
 /** Bytes that no object holds once `due_at` has come: of what was replaced or deleted. */
 export interface CleanupRow { bytes_id: string; due_at: number }
 /** Bytes that are not what was stored. */
@@ -50,5 +52,6 @@ export interface SwiftTables {
   swift_upload_parts: UploadPartRow
   swift_buckets: BucketRow
   swift_cleanup: CleanupRow
+  swift_sync: SyncRow
   swift_quarantine: QuarantineRow
 }

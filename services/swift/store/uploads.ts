@@ -45,3 +45,14 @@ export async function endUpload({ tx }: Commit, uploadId: string, used: Readonly
   if (loose.length > 0) await tx.query.insertInto('swift_cleanup').values(loose).execute()
   return true
 }
+
+/** With their container all uploads in it are over, and their bytes may go at once. */
+export async function endUploadsIn(tx: Db, containerId: string): Promise<void> {
+  const ids = (await tx.query.selectFrom('swift_uploads').select('id').where('container_id', '=', containerId).execute()).map((row) => row.id)
+  for (const id of ids) {
+    const parts = (await partsOf(tx, id)).filter(({ bytes_id }) => bytes_id !== '')
+    await tx.query.deleteFrom('swift_upload_parts').where('upload_id', '=', id).execute()
+    if (parts.length > 0) await tx.query.insertInto('swift_cleanup').values(parts.map(({ bytes_id }) => ({ bytes_id, due_at: 0 }))).execute()
+  }
+  await tx.query.deleteFrom('swift_uploads').where('container_id', '=', containerId).execute()
+}

@@ -190,10 +190,6 @@ test('a host name is an account and a container where a domain is given, and ETa
   }
 })
 
-test('what is not there yet says so', async () => {
-  assert.equal((await ask('POST', `${A}/box`, { headers: { 'x-container-sync-to': '//realm/cluster/account/container' } })).status, 501)
-})
-
 test('names of 1,024 bytes are kept, and longer ones refused', async () => {
   const name = '온'.repeat(341) + 'x'
   await put(`box/${encodeURIComponent(name)}`, 'long')

@@ -173,3 +173,55 @@ test('a move refuses what is not there', async () => {
     await kit.close()
   }
 })
+
+test('an account that was deleted is reaped after its time: containers, versions, uploads in parts, bytes in every place', async () => {
+  const clock = new VirtualClock(1_800_000_000_000)
+  const kit = await swiftKit({ policies: POLICIES, driver: 'memory', reap_after_seconds: 3600 }, { clock })
+  try {
+    const { ask, house } = kit
+    for (const [name, headers] of [['plain', {}], ['shiny', { 'x-storage-policy': 'gold', 'x-versions-enabled': 'true' }]] as const) {
+      await ask('PUT', `${A}/${name}`, { headers })
+      for (let i = 0; i < 3; i++) assert.equal((await ask('PUT', `${A}/${name}/o`, { body: `${i}` })).status, 201)
+    }
+    const { id } = await house.db.query.selectFrom('swift_containers').select('id').where('name', '=', 'plain').executeTakeFirstOrThrow()
+    await house.db.query.insertInto('swift_uploads').values({ id: 'u', container_id: id, name: 'big', headers: '{}', created_at: 1 }).execute()
+    await house.db.query.insertInto('swift_upload_parts').values({ upload_id: 'u', number: 1, bytes_id: await house.bytes.write('', [Buffer.from('part')] as never), size: 4, etag: '', secret_id: null, checksum: null, created_at: 1 }).execute()
+    assert.equal((await ask('DELETE', A, { as: 'admin' })).status, 403)
+    assert.equal((await ask('DELETE', A, { as: 'ResellerAdmin@other' })).status, 204)
+    assert.equal((await ask('GET', A)).status, 410)
+    assert.equal((await ask('PUT', `${A}/plain/late`, { body: 'x' })).status, 409)
+    await clock.advance(1_800_000)
+    await sweep(house)
+    assert.equal((await ask('GET', `${A}/plain/o`)).text, '2', 'not yet')
+    await clock.advance(1_900_000)
+    await sweep(house)
+    await clock.advance(100_000)
+    await sweep(house)
+    for (const table of ['swift_accounts', 'swift_containers', 'swift_objects', 'swift_versions', 'swift_uploads', 'swift_upload_parts', 'swift_cleanup'] as const) assert.deepEqual(await house.db.query.selectFrom(table).selectAll().execute(), [], table)
+    for (const pool of ['', 'gold']) for await (const left of house.bytes.of(pool)!.list(clock.now())) assert.fail(`${left} is left`)
+    // A new account of the same name is empty.
+    await ask('PUT', `${A}/plain`)
+    assert.equal((await ask('HEAD', A)).headers['x-account-container-count'], '1')
+  } finally {
+    await kit.close()
+  }
+})
+
+test('a quota for one policy holds for that policy alone', async () => {
+  const kit = await swiftKit({ policies: POLICIES })
+  try {
+    const { ask } = kit
+    await ask('PUT', `${A}/plain`)
+    await ask('PUT', `${A}/shiny`, { headers: { 'x-storage-policy': 'gold' } })
+    assert.equal((await ask('POST', A, { headers: { 'x-account-quota-bytes-policy-gold': '10' } })).status, 403)
+    assert.equal((await ask('POST', A, { as: 'ResellerAdmin@other', headers: { 'x-account-quota-bytes-policy-none': '10' } })).status, 400)
+    assert.equal((await ask('POST', A, { as: 'ResellerAdmin@other', headers: { 'x-account-quota-bytes-policy-gold': '10', 'x-account-quota-count-policy-gold': '2' } })).status, 204)
+    assert.equal((await ask('HEAD', A)).headers['x-account-quota-bytes-policy-gold'], '10')
+    const put = async (path: string, body: string): Promise<number> => (await ask('PUT', `${A}/${path}`, { body, headers: { 'content-length': String(body.length) } })).status
+    assert.deepEqual([await put('shiny/a', '123456'), await put('shiny/b', '123456'), await put('plain/b', '1234567890123'), await put('shiny/c', '1234'), await put('shiny/d', '')], [201, 413, 201, 201, 413])
+    assert.equal((await ask('POST', A, { as: 'ResellerAdmin@other', headers: { 'x-remove-account-quota-bytes-policy-gold': 'x', 'x-account-quota-count-policy-gold': '' } })).status, 204)
+    assert.equal(await put('shiny/b', '123456'), 201)
+  } finally {
+    await kit.close()
+  }
+})
