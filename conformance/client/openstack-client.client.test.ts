@@ -232,7 +232,18 @@ test('the control plane is killed and upgraded with its data, the guest does not
   assert.deepEqual(migrations(), ['0001-flows', '0002-flows-by-resource'])
   assert.equal(await status('renamed'), 'ACTIVE')
   assert.equal(await ssh(fip, 'cat /proc/sys/kernel/random/boot_id'), before)
-  await osText('server reboot --hard --wait renamed')
+})
+
+test('after a power cut nothing that was kept is lost', async () => {
+  const boot = await ssh(fip, 'echo kept > /root/kept; sync; cat /proc/sys/kernel/random/boot_id')
+  await cloud.cutPower()
+  const up = await cloud.up()
+  assert.equal(up.code, 0, up.err)
+  // As in OpenStack, a guest that was running is found to be off, and its owner starts it.
+  await until('SHUTOFF', async () => (await status('renamed')) === 'SHUTOFF')
+  await osText('server start renamed')
+  await until('ssh after the power cut', async () => (await ssh(fip, 'cat /root/kept')).trim() === 'kept', 240_000)
+  assert.notEqual(await ssh(fip, 'cat /proc/sys/kernel/random/boot_id'), boot)
 })
 
 test('a server booted from a volume, with two networks, a fixed address, a zone, a group and a config drive', async () => {

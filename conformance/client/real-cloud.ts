@@ -29,6 +29,8 @@ export interface RealCloud {
   inHost(tool: string, args: readonly string[], options?: { timeout?: number }): Promise<CommandResult>
   ondol(args: readonly string[], timeout?: number): Promise<CommandResult>
   pid(): Promise<number>
+  /** What a power cut leaves: no process, no network, only the disk. */
+  cutPower(): Promise<void>
   /** Starts the cloud again on the same data. */
   up(): Promise<CommandResult>
   remove(): Promise<void>
@@ -67,19 +69,31 @@ export async function realCloud(options: { port?: number; config?: Record<string
     ondol,
     pid: async () => Number(await readFile(join(dir, 'ondol.pid'), 'utf8')),
     up: () => ondol(['up', '--detach', '--drivers', 'real', '--port', String(port)]),
+    async cutPower() {
+      process.kill(await cloud.pid(), 'SIGKILL')
+      await endProcesses(dir)
+      await endNetworks()
+      const { out } = await inHost('ip', ['-j', 'link'])
+      for (const { ifname } of JSON.parse(out) as { ifname: string }[]) if (ifname !== 'lo') await inHost('ip', ['link', 'delete', ifname])
+      await inHost('nft', ['flush', 'ruleset'])
+    },
     async remove() {
       await ondol(['down'], 60_000)
-      await endGuests(dir)
-      const { out } = await tool('ip', ['-j', 'netns', 'list'])
-      const prefix = env.ONDOL_NEUTRON__NETWORK_PREFIX!
-      for (const { name } of JSON.parse(out || '[]') as { name: string }[]) {
-        if (!name.startsWith(prefix) && name !== netns) continue
-        const { out: pids } = await tool('ip', ['netns', 'pids', name])
-        for (const pid of pids.split('\n').filter(Boolean)) await tool('kill', ['-9', pid])
-        await tool('ip', ['netns', 'delete', name])
-      }
+      await endProcesses(dir)
+      await endNetworks(netns)
       await rm(dir, { recursive: true, force: true, maxRetries: 5 })
     },
+  }
+  /** The namespaces of the cloud's networks, and the one given, with what runs in them. */
+  const endNetworks = async (also?: string): Promise<void> => {
+    const { out } = await tool('ip', ['-j', 'netns', 'list'])
+    const prefix = env.ONDOL_NEUTRON__NETWORK_PREFIX!
+    for (const { name } of JSON.parse(out || '[]') as { name: string }[]) {
+      if (!name.startsWith(prefix) && name !== also) continue
+      const { out: pids } = await tool('ip', ['netns', 'pids', name])
+      for (const pid of pids.split('\n').filter(Boolean)) await tool('kill', ['-9', pid])
+      await tool('ip', ['netns', 'delete', name])
+    }
   }
   await tool('ip', ['netns', 'add', netns])
   await tool('ip', ['-n', netns, 'link', 'set', 'lo', 'up'])
@@ -93,7 +107,7 @@ export async function realCloud(options: { port?: number; config?: Record<string
 }
 
 /** Ends the daemons whose command line names this test's folder: guests, storage daemons. */
-async function endGuests(dir: string): Promise<void> {
+async function endProcesses(dir: string): Promise<void> {
   for (const name of await readdir('/proc')) {
     if (!/^\d+$/.test(name) || Number(name) === process.pid) continue
     const command = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')
