@@ -5,6 +5,7 @@
 import { isFault } from '#base/fault.ts'
 import type { World } from '#base/world.ts'
 import type { Reply, Route, Rq } from '#stack/route.ts'
+import { tokenOnPage } from './auth/dashboard-page.ts'
 
 export interface Notification {
   message_id: string
@@ -31,6 +32,7 @@ const NOUNS: Readonly<Record<string, readonly [resource: string, type: string, p
   application_credentials: ['application_credential', 'data/security/credential', 'application_credential_id'],
 }
 const VERBS: Readonly<Record<string, string | undefined>> = { create: 'created', create_by_id: 'created', update: 'updated', delete: 'deleted', password: 'updated' }
+const LOGINS = new Set(['tokens.issue', 'federation.login', 'federation.websso', 'federation.callback', 'federation.acs', 'federation.ecp'])
 const USER = 'service/security/account/user'
 
 /** The routes as they were, telling `send` after what they did. */
@@ -53,7 +55,9 @@ export function audited(world: World, host: string, routes: readonly Route[], se
       const told = (outcome: 'success' | 'failure', user_id: string | undefined): void => event(rq, 'identity.authenticate', 'authenticate', outcome, { typeURI: USER, id: user_id ?? 'unknown' }, user_id)
       try {
         const reply = await route.handle(rq)
-        told(reply.status === 401 ? 'failure' : 'success', userOf(reply) ?? claimed(rq))
+        const user_id = userOf(reply)
+        // Of a login by an identity provider one request begins it, another ends it with a token.
+        if (user_id !== undefined || route.name === 'tokens.issue') told(reply.status === 401 ? 'failure' : 'success', user_id ?? claimed(rq))
         return reply
       } catch (thrown) {
         if (isFault(thrown, 'unauthenticated')) told('failure', claimed(rq))
@@ -62,7 +66,7 @@ export function audited(world: World, host: string, routes: readonly Route[], se
     },
   })
   return routes.map((route) => {
-    if (route.name === 'tokens.issue') return login(route)
+    if (LOGINS.has(route.name)) return login(route)
     const [noun = '', verb = ''] = route.name.split('.')
     const [done, facts] = [VERBS[verb], NOUNS[noun]]
     if (route.method === 'GET' || route.method === 'HEAD' || !done || !facts) return route
@@ -86,7 +90,8 @@ function madeId(reply: Reply): string | undefined {
 }
 
 function userOf(reply: Reply): string | undefined {
-  return typeof reply.body === 'string' ? (JSON.parse(reply.body) as { token?: { user?: { id?: string } } }).token?.user?.id : undefined
+  if (reply.headers?.['content-type'] !== 'application/json' || typeof reply.body !== 'string') return tokenOnPage(reply)
+  return (JSON.parse(reply.body) as { token?: { user?: { id?: string } } }).token?.user?.id
 }
 
 /** Whom a failed login named, when it did so by id. */

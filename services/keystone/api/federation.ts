@@ -10,7 +10,7 @@ import { at, checked, enforce, flagParam, listReply, newId, storing, there, v3 }
 
 const BASE = '/v3/OS-FEDERATION'
 const WORDS = { type: ['string', 'null'] }
-const URL_TEXT = { type: 'string', maxLength: 256, pattern: '^https?://' }
+const URL_TEXT = { type: 'string', maxLength: 256, pattern: String.raw`^https?://[^\s\x00-\x1f\x7f]+$` }
 const body = (key: string, properties: object, required: readonly string[] = []): object => ({ type: 'object', required: [key], properties: { [key]: { type: 'object', properties, required, additionalProperties: false } } })
 
 export function federationRoutes(house: Keystone): Route[] {

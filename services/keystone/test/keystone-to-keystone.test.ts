@@ -29,7 +29,7 @@ before(async () => {
   await writeFile(join(dir, 'home.xml'), metadata.text)
   away = await keystoneKit({ federation: { saml: { providers: { home: { metadata_file: join(dir, 'home.xml'), keystone: true } } } } }, clock)
   const admin = await home.admin()
-  for (const [id, enabled, url] of [['away', true, SP_URL], ['off', false, SP_URL], ['other', true, 'https://other.example/ecp']] as const) {
+  for (const [id, enabled, url] of [['away', true, SP_URL], ['off', false, SP_URL], ['other', true, 'https://other.example/ecp'], ['common', true, 'http://127.0.0.1:5000/Shibboleth.sso/SAML2/ECP']] as const) {
     const body = { service_provider: { auth_url: `http://127.0.0.1:5000/identity/v3/OS-FEDERATION/${NAMED}/auth`, sp_url: url, enabled } }
     assert.equal((await home.ask('PUT', `/v3/OS-FEDERATION/service_providers/${id}`, { token: admin, body })).status, 201)
   }
@@ -65,6 +65,17 @@ test('an assertion of this cloud opens the other one, once', async () => {
   assert.equal(got.json.token.user.name, 'demo of Default')
   assert.equal(got.json.token.user['OS-FEDERATION'].groups.length, 1, 'the group of the same name and domain')
   assert.equal((await bring(made.text)).status, 401, 'again')
+})
+
+test('the door that other Keystones know by Shibboleth leads there, too', async () => {
+  const { text } = await exchange(await demo(), 'common')
+  assert.equal((await bring(text)).status, 401, 'the assertion is for the other door')
+  const at = (body: string): Promise<Answer> => away.ask('POST', '/Shibboleth.sso/SAML2/ECP', { headers: { 'content-type': 'application/vnd.paos+xml' }, body })
+  assert.equal((await at((await exchange(await demo())).text)).status, 401, 'and the other way round')
+  assert.equal((await at(text.replaceAll('/OS-FEDERATION/saml2/idp', '/OS-FEDERATION/saml2/evil'))).status, 401)
+  const brought = await at(text)
+  assert.equal(brought.status, 303, brought.text)
+  assert.equal(brought.headers.location, `http://127.0.0.1:5000/identity/v3/OS-FEDERATION/${NAMED}/auth`)
 })
 
 test('the bare assertion says what Keystones say', async () => {

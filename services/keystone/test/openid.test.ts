@@ -5,6 +5,8 @@ import { after, before, beforeEach, test } from 'node:test'
 import { generateKeyPair, SignJWT, UnsecuredJWT } from 'jose'
 import { VirtualClock } from '#base/clock.ts'
 import type { Answer } from '#stack/test/house-kit.ts'
+import type { Notification } from '../api/audit.ts'
+import { NOTIFICATIONS_TOPIC } from '../contract/topics.ts'
 import { sweep } from '../store/sweep.ts'
 import { openidProviders } from '../core/openid/settings.ts'
 import type { KeystoneTables } from '../store/tables.ts'
@@ -213,6 +215,20 @@ test('an access token that only the provider can read, and more claims from it',
     assert.equal((await bearer(provider.opaque({ ...facts, ...bend }), {}, path)).status, 401, JSON.stringify(bend))
   }
   assert.equal((await bearer('unknown', {}, path)).status, 401)
+})
+
+test('the audit trail hears who came in this way, and that somebody did not', async () => {
+  const heard: Notification[] = []
+  const serving = await k.kit.parts.bus.serve(NOTIFICATIONS_TOPIC, { info: (notification: Notification) => void heard.push(notification) })
+  try {
+    const { user } = (await bearer(await provider.token())).json.token
+    assert.equal((await login()).status, 200)
+    assert.equal((await bearer('nonsense')).status, 401)
+    for (let i = 0; i < 1000 && heard.length < 3; i++) await new Promise((resolve) => setImmediate(resolve))
+    assert.deepEqual(heard.map(({ payload }) => [payload.outcome, (payload.target as { id: string }).id]), [['success', user.id], ['success', user.id], ['failure', 'unknown']])
+  } finally {
+    await serving.close()
+  }
 })
 
 test('keys that change are found, and made-up names of keys do not make us ask again and again', async () => {

@@ -207,7 +207,8 @@ test('XML that could mislead a parser is not read at all', async () => {
     'something behind it': (xml) => `${xml}<x/>`,
     'depth': (xml) => xml.replace('<samlp:Status>', `${'<x>'.repeat(60)}${'</x>'.repeat(60)}<samlp:Status>`),
     'size': (xml) => xml.replace('<samlp:Status>', `<x>${' '.repeat(300_000)}</x><samlp:Status>`),
-    'many elements': (xml) => xml.replace('<samlp:Status>', `${'<x/>'.repeat(6_000)}<samlp:Status>`),
+    'many elements': (xml) => xml.replace('<samlp:Status>', `${'<x/>'.repeat(3_000)}<samlp:Status>`),
+    'many attributes': (xml) => xml.replace('<samlp:Status>', `<x ${Array.from({ length: 60 }, (_, i) => `a${i}=""`).join(' ')}/><samlp:Status>`),
     'nothing': () => '',
     'no XML': () => 'x',
   }

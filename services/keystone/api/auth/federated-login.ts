@@ -16,7 +16,7 @@ import { projectViews } from '../projects.ts'
 import { at, enforce, listReply, own } from '../steps.ts'
 import { groupsOf, keepMemberships, localUser, provision, shadow } from './federated-user.ts'
 import { bearerAttributes, openidOf } from './openid.ts'
-import { acceptEnvelope, paosReply, samlMetadata, samlOf, sessionReply, sessionWish } from './saml.ts'
+import { acceptEnvelope, COMMON_DOOR, paosReply, samlMetadata, samlOf, sessionReply, sessionWish } from './saml.ts'
 import { domainsOfUser, projectsOfUser } from './scopes.ts'
 import type { TokenWish } from './token-office.ts'
 import { tokenReply } from './tokens.ts'
@@ -104,16 +104,15 @@ export function federatedLoginRoutes(house: Keystone): Route[] {
   }
   /** Somebody brings an assertion in an envelope, and is sent on to fetch the token. */
   const carried = async (rq: Rq): Promise<Reply> => {
-    const { idp_id, protocol_id } = rq.params
-    await openDoor(house, idp_id!, protocol_id!)
-    return sessionReply(house, rq, await wishOf(house, idp_id!, protocol_id!, await acceptEnvelope(house, rq)))
+    const { provider, attributes } = await acceptEnvelope(house, rq)
+    return sessionReply(house, provider, await wishOf(house, provider.idp_id, provider.protocol_id, attributes))
   }
   const auth = '/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/auth'
   const named = '/v3/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}'
   return [
     at('GET', auth, 'federation.login', 201, login, { access: 'public', bodyKind: 'none' }),
     at('POST', auth, 'federation.login', 201, login, { access: 'public', bodyKind: 'none' }),
-    at('POST', `${named}/ecp`, 'federation.ecp', 303, (rq) => logged(house, carried(rq)), { access: 'public', bodyKind: 'raw' }),
+    ...[`${named}/ecp`, COMMON_DOOR].map((path) => at('POST', path, 'federation.ecp', 303, (rq) => logged(house, carried(rq)), { access: 'public', bodyKind: 'raw' })),
     at('GET', `${named}/metadata`, 'federation.metadata', 200, (rq) => samlMetadata(house, rq), { access: 'public', bodyKind: 'none' }),
     at('GET', '/v3/OS-FEDERATION/projects', 'federation.projects', 200, async (rq) => {
       enforce(rq, 'get_auth_projects')

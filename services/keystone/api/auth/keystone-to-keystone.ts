@@ -73,8 +73,11 @@ async function groupsOf(house: Keystone, user_id: string): Promise<{ name: strin
   return groups.map(({ name, domain_id }) => ({ name, domain: { name: domains.get(domain_id) ?? domain_id } }))
 }
 
+/** UTF-8, which headers carry as so many letters. */
+const headerText = (text: string): string => Buffer.from(text).toString('latin1')
+
 export function keystoneToKeystoneRoutes(house: Keystone): Route[] {
-  const answer = ({ sp_url, auth_url }: Exchanged, body: string): Reply => ({ headers: { 'content-type': 'text/xml', 'x-sp-url': sp_url, 'x-auth-url': auth_url, 'cache-control': 'no-store' }, body })
+  const answer = ({ sp_url, auth_url }: Exchanged, body: string): Reply => ({ headers: { 'content-type': 'text/xml', 'x-sp-url': headerText(sp_url), 'x-auth-url': headerText(auth_url), 'cache-control': 'no-store' }, body })
   const metadata = (): Reply => {
     const { entity_id, certificate } = signing(house)
     return { headers: { 'content-type': 'text/xml' }, body: identityProviderMetadata({ entity_id, sso: outsideUrl(house, '/v3/OS-FEDERATION/saml2/sso'), certificate }) }

@@ -9,7 +9,7 @@ import { judgeAssertion } from '../../core/saml/assertion.ts'
 import { paosRequest, PAOS_TYPE, redirectUrl, serviceProviderMetadata } from '../../core/saml/messages.ts'
 import type { SamlProvider } from '../../core/saml/settings.ts'
 import { type SignedResponse, signedAssertion } from '../../core/saml/signature.ts'
-import { childrenOf, LARGEST_XML, refuse } from '../../core/saml/xml.ts'
+import { childrenOf, LARGEST_XML, only, readXml, refuse } from '../../core/saml/xml.ts'
 import { useOnce } from '../../store/used-once.ts'
 import type { Keystone } from '../house.ts'
 import { there } from '../steps.ts'
@@ -22,6 +22,8 @@ const SESSION = 'saml-session'
 const SESSION_COOKIE = 'ondol_federation'
 /** Milliseconds in which who has shown an assertion must fetch the token. */
 const SESSION_TIME = 60_000
+/** Where Shibboleth has it: other Keystones know their service providers by this address. */
+export const COMMON_DOOR = '/Shibboleth.sso/SAML2/ECP'
 
 export function samlOf(house: Keystone, idp_id: string, protocol_id: string): SamlProvider | undefined {
   const found = house.saml.providers.get(idp_id)
@@ -70,15 +72,25 @@ export async function paosReply(house: Keystone, rq: Rq): Promise<Reply | undefi
   return { status: 200, headers: { ...UNCACHED, 'content-type': PAOS_TYPE }, body }
 }
 
-/** The attributes of whoever an envelope is about. */
-export async function acceptEnvelope(house: Keystone, rq: Rq): Promise<Attributes> {
-  const provider = known(house, rq)
-  const shown = signedAssertion(utf8(await bodyOf(rq, LARGEST_XML)), provider.certificates)
+/** Who an envelope is about, and whose provider says so: the one in the path, or at the door that all have in common the Keystone that issued it. */
+export async function acceptEnvelope(house: Keystone, rq: Rq): Promise<{ provider: SamlProvider; attributes: Attributes }> {
+  const text = utf8(await bodyOf(rq, LARGEST_XML))
+  const common = rq.params.idp_id === undefined
+  const provider = common ? issuerOf(house, text) : known(house, rq)
+  const shown = signedAssertion(text, provider.certificates)
   if (shown.root === shown.response) refuse('The response has no envelope')
   const relay = childrenOf(shown.root, 'soap', 'Header').flatMap((header) => childrenOf(header, 'ecp', 'RelayState'))[0]?.text.trim()
   const begun = await unseal(house, CARRIER, relay)
   if (begun ? begun.idp_id !== provider.idp_id || begun.protocol_id !== provider.protocol_id : !provider.keystone) refuse('The envelope answers no request of ours')
-  return accept(house, provider, shown, consumer(house, provider, 'ecp'), begun?.request_id)
+  const recipient = common ? `${house.publicUrl()}${COMMON_DOOR}` : consumer(house, provider, 'ecp')
+  return { provider, attributes: await accept(house, provider, shown, recipient, begun?.request_id) }
+}
+
+/** The Keystone that a response claims to be of; its signature has still to say the same. */
+function issuerOf(house: Keystone, text: string): SamlProvider {
+  const issuer = only(only(only(readXml(text), 'soap', 'Body'), 'protocol', 'Response'), 'assertion', 'Issuer').text.trim()
+  const found = [...house.saml.providers.values()].filter((one) => one.keystone && one.entity_id === issuer)
+  return found.length === 1 ? found[0]! : refuse('No provider, or more than one, has this name')
 }
 
 async function accept(house: Keystone, provider: SamlProvider, { response, assertion }: SignedResponse, recipient: string, request_id: string | undefined): Promise<Attributes> {
@@ -88,8 +100,7 @@ async function accept(house: Keystone, provider: SamlProvider, { response, asser
 }
 
 /** Sends who has shown an assertion to fetch the token, with a cookie that is good for that once. */
-export async function sessionReply(house: Keystone, rq: Rq, wish: TokenWish): Promise<Reply> {
-  const provider = known(house, rq)
+export async function sessionReply(house: Keystone, provider: SamlProvider, wish: TokenWish): Promise<Reply> {
   const sealed = await seal(house, SESSION, { id: word(house), idp_id: provider.idp_id, protocol_id: provider.protocol_id, wish: JSON.stringify(wish) }, SESSION_TIME)
   const location = outsideUrl(house, `${named(provider, 'OS-FEDERATION')}/auth`)
   const secure = location.startsWith('https:') ? '; Secure' : ''

@@ -5,10 +5,10 @@ import { oneValue } from '../../core/attributes.ts'
 import { findRow } from '../../store/rows.ts'
 import type { Keystone } from '../house.ts'
 import { at } from '../steps.ts'
+import { dashboardPage } from './dashboard-page.ts'
 import { federatedWish, headersOfPeer, logged, openDoor, wishOf } from './federated-login.ts'
 import { beginOpenid, finishOpenid, openidOf } from './openid.ts'
 import { beginSaml, finishSaml, samlOf } from './saml.ts'
-import { UNCACHED } from './sealed.ts'
 import type { TokenWish } from './token-office.ts'
 
 const refused = (detail: string): never => {
@@ -20,10 +20,10 @@ function assertTrusted(house: Keystone, origin: string): void {
   if (!house.config.federation.trusted_dashboard.includes(origin)) throw unauthenticated(`${origin} is not a trusted dashboard host`)
 }
 
-export async function postToDashboard(house: Keystone, wish: TokenWish, origin: string, setCookie?: string): Promise<Reply> {
+async function postToDashboard(house: Keystone, wish: TokenWish, origin: string, setCookie?: string): Promise<Reply> {
   assertTrusted(house, origin)
   const { token } = await house.tokens.issue(wish)
-  return { status: 200, headers: { ...UNCACHED, 'content-type': 'text/html; charset=utf-8', 'x-frame-options': 'DENY', ...(setCookie ? { 'set-cookie': setCookie } : {}) }, body: postBack(origin, token) }
+  return dashboardPage(origin, token, wish.user_id, setCookie)
 }
 
 export function webssoRoutes(house: Keystone): Route[] {
@@ -68,19 +68,3 @@ async function idpOf(house: Keystone, rq: Rq, protocol_id: string): Promise<stri
   const row = value === undefined ? undefined : await findRow(house.db, 'keystone_idp_remote_ids', { remote_id: value })
   return row?.idp_id ?? refused('No identity provider has this remote id')
 }
-
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
-const escape = (text: string): string => text.replaceAll(/[&<>"']/g, (letter) => ENTITIES[letter]!)
-
-/** A page that hands the token to the dashboard. */
-function postBack(origin: string, token: string): string {
-  return `<!DOCTYPE html>
-<html><head><meta charset="utf-8"><title>Keystone WebSSO redirect</title></head>
-<body><form id="sso" name="sso" action="${escape(origin)}" method="post">
-<p>Please wait…</p>
-<input type="hidden" name="token" id="token" value="${escape(token)}">
-<noscript><input type="submit" name="submit_no_javascript" id="submit_no_javascript" value="If your JavaScript is disabled, please click to continue"></noscript>
-</form><script>window.onload = function () { document.forms['sso'].submit() }</script></body></html>
-`
-}
-

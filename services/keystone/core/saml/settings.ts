@@ -102,7 +102,7 @@ function fromMetadata(text: string, entity_id: string | undefined): { entity_id:
   let root: XmlElement
   try {
     // Those of large federations are full of comments.
-    root = readXml(text.replaceAll(/<!--[^]*?-->/g, ''))
+    root = readXml(text.replaceAll(/<!--[^]*?-->/g, ''), Infinity)
   } catch {
     return undefined
   }

@@ -33,9 +33,9 @@ export function signedAssertion(xml: string, certificates: readonly string[]): S
   const claimed = only(response, 'assertion', 'Assertion')
   assertPlain(root, response, claimed)
   const id = claimed.attributes.get('ID') ?? refuse('The assertion has no ID')
-  assertSignature(only(claimed, 'signature', 'Signature'), id)
+  const way = assertSignature(only(claimed, 'signature', 'Signature'), id)
 
-  const assertion = readXml(verified(text, certificates) ?? refuse('The signature of the assertion is not of this provider'))
+  const assertion = readXml(verified(text, way, certificates) ?? refuse('The signature of the assertion is not of this provider'))
   if (!isA(assertion, 'assertion', 'Assertion') || assertion.attributes.get('ID') !== id) return refuse('What was signed is not the assertion')
   return { response, assertion, root }
 }
@@ -59,40 +59,51 @@ function assertPlain(root: XmlElement, response: XmlElement, assertion: XmlEleme
   }
 }
 
-/** Over exactly the assertion, by ways of signing that are strong. */
-function assertSignature(signature: XmlElement, id: string): void {
+/** Over exactly the assertion, by ways of signing that are strong. Answers the way. */
+function assertSignature(signature: XmlElement, id: string): string {
   const info = only(signature, 'signature', 'SignedInfo')
-  const way = (element: XmlElement, local: string, allowed: readonly string[]): void => {
+  const way = (element: XmlElement, local: string, allowed: readonly string[]): string => {
     const name = only(element, 'signature', local).attributes.get('Algorithm') ?? ''
-    if (!allowed.includes(name)) refuse(`${local} ${name} is not taken`)
+    return allowed.includes(name) ? name : refuse(`${local} ${name} is not taken`)
   }
   way(info, 'CanonicalizationMethod', [C14N])
-  way(info, 'SignatureMethod', SIGNATURES)
+  const signed = way(info, 'SignatureMethod', SIGNATURES)
   const reference = only(info, 'signature', 'Reference')
   if (reference.attributes.get('URI') !== `#${id}`) refuse('The signature is over something else')
   way(reference, 'DigestMethod', DIGESTS)
   const transforms = childrenOf(only(reference, 'signature', 'Transforms'), 'signature', 'Transform').map((one) => one.attributes.get('Algorithm') ?? '')
   if (transforms.length !== 2 || transforms[0] !== ENVELOPED || transforms[1] !== C14N) refuse('The transforms of the signature are not the usual ones')
+  return signed
 }
 
-/** The canonical bytes of what was signed, or undefined. */
-function verified(text: string, certificates: readonly string[]): string | undefined {
+/**
+ * The canonical bytes of what was signed, or undefined. First the few bytes of SignedInfo are held against the key: who has no signature of the
+ * provider at all cannot make us canonicalize a whole document of theirs.
+ */
+function verified(text: string, way: string, certificates: readonly string[]): string | undefined {
   const found = new DOMParser().parseFromString(text, 'text/xml').getElementsByTagNameNS(NS.assertion, 'Assertion')
   const assertion = found.item(0)
   if (!assertion || found.length !== 1) return undefined
-  const signatures = Array.from(assertion.childNodes).filter((node) => (node as Element).localName === 'Signature' && (node as Element).namespaceURI === NS.signature)
-  if (signatures.length !== 1) return undefined
+  const inside = (node: Node, local: string): Node[] => Array.from(node.childNodes).filter((one) => (one as Element).localName === local && (one as Element).namespaceURI === NS.signature)
+  const [signature, ...more] = inside(assertion, 'Signature')
+  const info = signature && inside(signature, 'SignedInfo')[0]
+  const value = signature && inside(signature, 'SignatureValue')[0]?.textContent?.replaceAll(/\s/g, '')
+  if (!info || !value || more.length > 0) return undefined
+  const plain = new SignedXml()
+  const canonical = plain.getCanonXml([C14N], info)
+  const Way = plain.SignatureAlgorithms[way]!
   for (const certificate of certificates) {
-    const judge = new SignedXml({ publicCert: certificate, getCertFromKeyInfo: () => null })
-    judge.loadSignature(signatures[0]!)
     try {
+      if (!new Way().verifySignature(canonical, certificate, value)) continue
+      const judge = new SignedXml({ publicCert: certificate, getCertFromKeyInfo: () => null })
+      judge.loadSignature(signature)
       if (!judge.checkSignature(text)) continue
+      const signed = judge.getSignedReferences()
+      return signed.length === 1 ? signed[0] : undefined
     } catch {
       // It throws where the signature is of another key.
       continue
     }
-    const signed = judge.getSignedReferences()
-    return signed.length === 1 ? signed[0] : undefined
   }
   return undefined
 }

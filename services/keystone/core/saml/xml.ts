@@ -23,18 +23,22 @@ export interface XmlElement {
   text: string
 }
 
-export const LARGEST_XML = 262_144
+export const LARGEST_XML = 131_072
 const DEEPEST = 40
-const MOST = 5_000
+const MOST = 2_000
+const MOST_ATTRIBUTES = 50
 
 /** The refusal of something that somebody has shown to get in. */
 export function refuse(detail: string): never {
   throw unauthenticated('The request you have made requires authentication.', { detail })
 }
 
-/** Throws 401 for what is not well-formed, and for document types, entities of its own, processing instructions, comments and CDATA. */
-export function readXml(text: string): XmlElement {
-  if (text.length > LARGEST_XML) return refuse('The XML is too large')
+/**
+ * Throws 401 for what is not well-formed, and for document types, entities of its own, processing instructions, comments and CDATA. `most`: elements
+ * at most; the text of an operator may be of any size.
+ */
+export function readXml(text: string, most = MOST): XmlElement {
+  if (most === MOST && text.length > LARGEST_XML) return refuse('The XML is too large')
   type Open = XmlElement & { children: XmlElement[] }
   const open: Open[] = []
   let root: XmlElement | undefined
@@ -46,8 +50,13 @@ export function readXml(text: string): XmlElement {
   parser.on('comment', never('a comment'))
   parser.on('cdata', never('a CDATA section'))
   parser.on('error', (thrown) => refuse(`The XML is not well-formed: ${thrown.message}`))
+  let attributes = 0
+  parser.on('opentagstart', () => void (attributes = 0))
+  parser.on('attribute', () => {
+    if (++attributes > MOST_ATTRIBUTES) refuse('The XML has an element of too many attributes')
+  })
   parser.on('opentag', ({ uri, local, attributes }) => {
-    if (open.length >= DEEPEST || ++count > MOST) refuse('The XML has too many elements')
+    if (open.length >= DEEPEST || ++count > most) refuse('The XML has too many elements')
     const element: Open = { uri, local, attributes: new Map(Object.values(attributes).map((one) => [one.uri === '' ? one.local : `{${one.uri}}${one.local}`, one.value])), children: [], text: '' }
     const parent = open.at(-1)
     if (parent) parent.children.push(element)
