@@ -15,6 +15,7 @@ export interface CloudConfig {
   bus: { url: string }
   log: { level: 'debug' | 'info' | 'warn' | 'error' }
   policy: { enforce_scope: boolean; enforce_new_defaults: boolean; dir: string }
+  quota: { driver: 'own' | 'unified' }
   flows: { lease_seconds: number }
   seed: { enabled: boolean }
 }
@@ -74,6 +75,7 @@ const own: ConfigSchema['properties'] = {
       dir: { type: 'string', default: '', description: 'Folder of the rules that override the defaults: <dir>/keystone/policy.yaml and so on, read again when they change. Empty: the folder of what every control process sees.' },
     },
   },
+  quota: { type: 'object', properties: { driver: { type: 'string', enum: ['own', 'unified'], default: 'own', description: 'Who says what projects may have. own: every house its own quotas; unified: Keystone, by registered limits and limits (Nova, Cinder, Glance, Neutron). What nobody registered keeps the configured limit of its house.' } } },
   flows: { type: 'object', properties: { lease_seconds: { type: 'integer', default: 10, description: 'After how long the work of a dead process goes on in another.' } } },
   seed: { type: 'object', properties: { enabled: { type: 'boolean', default: true, description: 'Make flavors, networks and the demo project at the first start.' } } },
 }

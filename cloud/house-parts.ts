@@ -13,8 +13,10 @@ import { type Caller, client } from '#stack/client.ts'
 import { type AgentParts, type AgentProcess, type DriverStorm, fakeHostNames, type HouseParts } from '#stack/house.ts'
 import { type PolicyFile, watchedEnforcer } from '#stack/policy/file.ts'
 import type { Enforcer } from '#stack/policy/interface.ts'
+import { unifiedLimits } from '#stack/quota.ts'
 import type { CloudConfig } from './config.ts'
 import type { HouseEntry } from './houses.ts'
+import { limitFacts } from './limits.ts'
 import { agentsOf } from './roles.ts'
 
 export interface MachineParts {
@@ -50,8 +52,11 @@ export function houseParts(house: HouseEntry, shared: SharedParts): HouseParts<u
   const file = policyFile(join(dir || shared.sharedDir, name, 'policy.yaml'))
   const enforcer = watchedEnforcer({ defaults: house.policies, enforce_scope, enforce_new_defaults, file, clock: shared.here.clock, log: shared.here.log.module('policy') })
   shared.enforcers.set(name, enforcer)
+  const own = machineParts(house, shared)
+  const names = [house.plate, ...(house.plate.aliases ?? [])].map((one) => one.name)
+  const limits = unifiedLimits(async () => limitFacts(own.client, await own.serviceCaller(), names, shared.config.region), shared.here.clock)
   return {
-    ...machineParts(house, shared),
+    ...own,
     db: shared.db,
     authorizer: {
       check: (rule, target, context) => enforcer.check(rule, target, context as never),
@@ -62,6 +67,7 @@ export function houseParts(house: HouseEntry, shared: SharedParts): HouseParts<u
     owner: `${name}@${shared.owner}`,
     lease: shared.config.flows.lease_seconds * 1000,
     ...(shared.flowFaults ? { flowFaults: shared.flowFaults } : {}),
+    ...(shared.config.quota.driver === 'unified' ? { unifiedLimits: limits } : {}),
     identityUrl: (request) => `${request.origin}/identity`,
     publicUrl: shared.publicUrl,
     drivers: shared.drivers,

@@ -9,6 +9,7 @@ import type { Duplex } from 'node:stream'
 import type { IncomingMessage } from 'node:http'
 import type { Authorizer } from './authorize.ts'
 import type { Caller, Client } from './client.ts'
+import type { UnifiedLimits } from './quota.ts'
 import type { Route } from './route.ts'
 import type { ServicePlate } from './service.ts'
 import type { TokenDoor } from './token-door.ts'
@@ -38,6 +39,8 @@ export interface HouseParts<Config> {
   lease?: number
   /** Deaths and failures between steps, for simulation. */
   flowFaults?: FlowFaults
+  /** Limits that Keystone keeps for this house instead of its own quotas (`quota.driver: unified`). */
+  unifiedLimits?: UnifiedLimits
   identityUrl: (request: HttpRequest) => string
   /** Root of the front door as clients reach it, e.g. `http://127.0.0.1:5000`, for links made outside a request. */
   publicUrl(): string

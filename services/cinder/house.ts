@@ -9,7 +9,7 @@ import { backendOf, type VolumeRpc, volumeTopic } from './contract/volume-rpc.ts
 import type { Flows } from './flows/index.ts'
 import type { CinderTables } from './store/tables.ts'
 
-export interface Cinder extends Pick<HouseParts<CinderConfig>, 'world' | 'config' | 'client' | 'serviceCaller' | 'host' | 'publicUrl'> {
+export interface Cinder extends Pick<HouseParts<CinderConfig>, 'world' | 'config' | 'client' | 'serviceCaller' | 'host' | 'publicUrl' | 'unifiedLimits'> {
   db: Database<CinderTables>
   /** Set by the process once the engine is made; flows need the house and the engine needs the flows. */
   engine: FlowEngine

@@ -8,7 +8,7 @@ import type { Flows } from './flows/index.ts'
 import type { ImageCache } from './flows/image-cache.ts'
 import type { GlanceTables } from './store/tables.ts'
 
-export interface Glance extends Pick<HouseParts<GlanceConfig>, 'world' | 'config' | 'publicUrl' | 'client' | 'serviceCaller' | 'owner'> {
+export interface Glance extends Pick<HouseParts<GlanceConfig>, 'world' | 'config' | 'publicUrl' | 'client' | 'serviceCaller' | 'owner' | 'unifiedLimits'> {
   db: Database<GlanceTables>
   /** By id; the first is the default. */
   stores: ReadonlyMap<string, StoreDriver>

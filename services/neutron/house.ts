@@ -1,6 +1,7 @@
 /** What the rooms of this house are given. */
 import type { Client } from '#stack/client.ts'
 import type { HouseParts } from '#stack/house.ts'
+import type { UnifiedLimits } from '#stack/quota.ts'
 import type { NeutronConfig } from './config.ts'
 import type { Db, T } from './store/tables.ts'
 
@@ -9,9 +10,16 @@ export interface Neutron extends Pick<HouseParts<NeutronConfig>, 'world' | 'conf
   /** Whether rows are offered that no driver acts on. */
   inert: boolean
   client: Client
+  /** Where limits come from: Keystone when it keeps them, else our own over the configured ones. */
+  quotas: QuotaSource
   now(): number
   /** What is told to agents and to Nova once a transaction is done. */
   notices: Notices
+}
+
+export interface QuotaSource {
+  defaults: Readonly<Record<string, number>>
+  unified?: UnifiedLimits | undefined
 }
 
 /** Nova's words for what happened to a port. */

@@ -4,6 +4,7 @@ import type { FlowEngine } from '#base/flow/engine.ts'
 import type { Database } from '#base/sql/database.ts'
 import type { World } from '#base/world.ts'
 import type { Caller, Client } from '#stack/client.ts'
+import type { QuotaSource } from './store/quotas.ts'
 import type { NovaConfig } from './config.ts'
 import type { HostDirectory } from './flows/host-directory.ts'
 import type { NovaFlows } from './flows/flows.ts'
@@ -21,6 +22,7 @@ export interface Nova {
   engine: FlowEngine
   flows: NovaFlows
   hosts: HostDirectory
+  quotas: QuotaSource
   wakes: Wakes
   publicUrl(): string
 }

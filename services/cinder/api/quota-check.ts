@@ -1,6 +1,7 @@
 /** Limits of a project, and the check that stands in every transaction that uses more. */
 import { overQuota } from '#base/fault.ts'
 import type { Sql, Tx } from '#base/sql/database.ts'
+import { roomOf } from '#stack/quota.ts'
 import { type Excess, excess } from '../core/quota.ts'
 import type { Cinder } from '../house.ts'
 import { limitsOf, takeTurn, usageOf } from '../store/quotas.ts'
@@ -23,8 +24,15 @@ export function configured(house: Cinder, resource: string): number {
   return known[resource] ?? -1
 }
 
-/** The project's own limit, else the default class's, else the configuration's. */
+/** The project's own limit, else the default class's, else the configuration's; or Keystone's, when it keeps them. */
 export async function limitFinder(house: Cinder, db: Sql<CinderTables>, projectId: string): Promise<(resource: string) => number> {
+  if (house.unifiedLimits) {
+    return roomOf(house.unifiedLimits, projectId, (resource) => configured(house, resource), async (projects) => {
+      const used = new Map<string, number>()
+      for (const id of projects) for (const [resource, amount] of await usageOf(db, id, { snapshotsCount: !house.config.no_snapshot_gb_quota })) used.set(resource, (used.get(resource) ?? 0) + amount)
+      return (resource) => used.get(resource) ?? 0
+    })
+  }
   const own = await limitsOf(db, 'project', projectId)
   const common = await limitsOf(db, 'class', 'default')
   return (resource) => own.get(resource) ?? common.get(resource) ?? configured(house, resource)

@@ -8,6 +8,7 @@ import { isDuplicate } from '#base/sql/engine-error.ts'
 import { corridor } from '#stack/corridor.ts'
 import { emptyIds } from '#stack/empty-id.ts'
 import { type ControlProcess, engineSettings, type HouseParts } from '#stack/house.ts'
+import { withLimits } from '#stack/quota.ts'
 import { adminAware } from '../api/admin.ts'
 import type { CinderConfig } from '../config.ts'
 import { controlTopic } from '../contract/volume-rpc.ts'
@@ -28,6 +29,7 @@ export function controlProcess(parts: HouseParts<CinderConfig>): ControlProcess 
     serviceCaller: parts.serviceCaller,
     host: parts.host,
     publicUrl: parts.publicUrl,
+    ...(parts.unifiedLimits ? { unifiedLimits: parts.unifiedLimits } : {}),
     db: parts.db.as<CinderTables>(),
     agentAt: agents(parts.bus, config.agent_wait),
     engine: undefined as never,
@@ -35,7 +37,7 @@ export function controlProcess(parts: HouseParts<CinderConfig>): ControlProcess 
   }
   house.flows = flowsOf(house)
   house.engine = new FlowEngine({ house: 'cinder', db: parts.db, world, owner: parts.owner, ...engineSettings(parts) }, Object.values(house.flows) as unknown as Flow<never>[])
-  const routes = routesOf(house)
+  const routes = withLimits(routesOf(house), parts.unifiedLimits)
   const handler = emptyIds(corridor({ world, dialect: plate.dialect, routes, tokens: parts.tokens, authorizer: adminAware(parts.authorizer), identityUrl: parts.identityUrl }))
   let serving: Serving | undefined
   let heart: Reconciler | undefined

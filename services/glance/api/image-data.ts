@@ -9,6 +9,7 @@ import { defaultStore, type Glance, stagedId } from '../house.ts'
 import { imageById, moveImage } from '../store/images.ts'
 import type { ImageRow } from '../store/tables.ts'
 import { loadImage } from './load.ts'
+import { insistOnRoom } from './quota.ts'
 
 export const imageDataRoutes = (house: Glance): Route[] => [
   route({ method: 'PUT', path: '/v2/images/{image_id}/file', name: 'images.upload', bodyKind: 'raw', status: 204, handle: (rq) => upload(house, rq as Rq<never>) }),
@@ -21,6 +22,7 @@ async function upload(house: Glance, rq: Rq<never>): Promise<Reply> {
   const { row } = await loadImage(house, rq, 'upload_image')
   const storeId = storeOf(house, rq.http.headers['x-image-meta-store'])
   const store = house.stores.get(storeId)!
+  await insistOnRoom(house, house.db, row.owner, { image_count_uploading: 1, image_size_total: sizeSaid(rq) })
   await beginWriting(house, row, 'saving', 'queued')
   await asUpload(house, row.id, async () => {
     try {
@@ -47,6 +49,7 @@ export function storeOf(house: Glance, wanted: string | undefined): string {
 async function stage(house: Glance, rq: Rq<never>): Promise<Reply> {
   insistOnBytes(rq)
   const { row } = await loadImage(house, rq, 'upload_image')
+  await insistOnRoom(house, house.db, row.owner, { image_count_uploading: 1, image_stage_total: sizeSaid(rq) })
   await beginWriting(house, row, 'uploading', 'queued')
   await asUpload(house, row.id, async () => {
     try {
@@ -65,6 +68,11 @@ async function beginWriting(house: Glance, row: ImageRow, to: string, from: stri
   if (await moveImage(house.db, row.id, [from], { status: to, updated_at: house.world.clock.now() })) return
   const now = (await imageById(house.db, row.id)) ?? row
   throw conflict(`Image status transition from ${now.status} to ${to} is not allowed`)
+}
+
+/** Bytes that are to come, where the client says it. */
+function sizeSaid(rq: Rq<never>): number {
+  return Number(rq.http.headers['content-length'] ?? 0) || 0
 }
 
 function insistOnBytes(rq: Rq<never>): void {

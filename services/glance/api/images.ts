@@ -13,6 +13,7 @@ import { applyFields, checkFormats, createSchema } from './image-fields.ts'
 import { applyPatch, parsePatch } from './image-patch.ts'
 import { imageView } from './image-view.ts'
 import { loadImage } from './load.ts'
+import { insistOnRoom } from './quota.ts'
 
 const lists: ListDialect = { sort: 'both', maxLimit: 1000, defaultLimit: 25, unknownFilter: 'ignore', prefixOperators: true, defaultSort: [{ key: 'created_at', dir: 'desc' }] }
 const OWN_FILTERS = new Set(['visibility', 'member_status', 'os_hidden', 'tag', 'size_min', 'size_max', 'changes-since', 'is_public'])
@@ -76,7 +77,10 @@ async function create(house: Glance, rq: Rq<ImageCreate>): Promise<Reply> {
   judgeVisibility(rq, row)
   checkFormats(row)
   try {
-    await house.db.transaction((tx) => insertImage(tx, row))
+    await house.db.transaction(async (tx) => {
+      await insistOnRoom(house, tx, owner, { image_count_total: 1 })
+      await insertImage(tx, row)
+    })
   } catch (thrown) {
     if (isDuplicate(house.db.engine, thrown)) throw conflict(`Image ID ${row.id} already exists!`, { field: 'id' })
     throw thrown

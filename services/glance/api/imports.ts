@@ -12,6 +12,7 @@ import type { ImageRow, TaskRow } from '../store/tables.ts'
 import { sourceRegion } from './import-source.ts'
 import { applyFields } from './image-fields.ts'
 import { loadImage } from './load.ts'
+import { insistOnRoom } from './quota.ts'
 
 export interface ImportRequest {
   method: { name: string; uri?: string; glance_image_id?: string; glance_region?: string; glance_service_interface?: string }
@@ -87,6 +88,7 @@ export async function start(house: Glance, rq: Pick<Rq, 'context'>, row: ImageRo
     created_at: now,
     updated_at: now,
   }
+  if (wish.method !== 'copy-image') await insistOnRoom(house, house.db, row.owner, { image_size_total: row.size ?? 0, ...(wish.method === 'glance-direct' ? {} : { image_count_uploading: 1 }) })
   const refuse = (status: string): never => {
     throw conflict(`Image status transition from ${status} to importing is not allowed for import method ${wish.method}`)
   }

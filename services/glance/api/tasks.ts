@@ -9,6 +9,7 @@ import { insertImage } from '../store/images.ts'
 import { pageOfTasks, taskById } from '../store/tasks.ts'
 import { applyFields } from './image-fields.ts'
 import { blankImage } from './images.ts'
+import { insistOnRoom } from './quota.ts'
 import { start, taskView } from './imports.ts'
 
 interface TaskCreate {
@@ -55,7 +56,10 @@ async function create(house: Glance, rq: Rq<TaskCreate>): Promise<Reply> {
   const blank = blankImage(house, rq.context.project_id ?? null)
   const fields = applyFields({ disk_format: import_from_format, container_format: 'bare', ...image_properties }, blank, house.config)
   const row = { ...blank, ...fields }
-  await house.db.transaction((tx) => insertImage(tx, row))
+  await house.db.transaction(async (tx) => {
+    await insistOnRoom(house, tx, row.owner, { image_count_total: 1, image_count_uploading: 1, image_size_total: 0 })
+    await insertImage(tx, row)
+  })
   const wish = { image_id: row.id, task_id: house.world.random.uuid(), method: 'web-download' as const, uri, stores: [defaultStore(house)], all_must_succeed: true }
   const task = await start(house, rq, row, wish, rq.body.input)
   return { json: taskView({ ...task, type: 'import' }), headers: { location: `${rq.base}/v2/tasks/${task.id}` } }

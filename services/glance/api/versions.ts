@@ -2,6 +2,7 @@
 import { type Reply, type Route, route } from '#stack/route.ts'
 import { type Glance, IMPORT_METHODS } from '../house.ts'
 import { usageOf } from '../store/images.ts'
+import { limitFinder } from './quota.ts'
 
 const SUPPORTED = ['v2.15', 'v2.13', 'v2.12', 'v2.11', 'v2.10', 'v2.9', 'v2.8', 'v2.7', 'v2.6', 'v2.5', 'v2.4', 'v2.3', 'v2.2', 'v2.1', 'v2.0']
 
@@ -39,6 +40,7 @@ function stores(house: Glance): { id: string; description: string; default?: 'tr
 /** Sizes in MiB; -1 is no limit. */
 async function usage(house: Glance, project: string): Promise<Reply> {
   const { count, uploading, size, staged } = await usageOf(house.db, project)
-  const of = (used: number): object => ({ limit: -1, usage: used })
-  return { json: { usage: { image_size_total: of(Math.ceil(size / 2 ** 20)), image_stage_total: of(Math.ceil(staged / 2 ** 20)), image_count_total: of(count), image_count_uploading: of(uploading) } } }
+  const limit = await limitFinder(house, house.db, project)
+  const of = (name: string, used: number): object => ({ limit: limit(name), usage: used })
+  return { json: { usage: { image_size_total: of('image_size_total', Math.ceil(size / 2 ** 20)), image_stage_total: of('image_stage_total', Math.ceil(staged / 2 ** 20)), image_count_total: of('image_count_total', count), image_count_uploading: of('image_count_uploading', uploading) } } }
 }

@@ -7,6 +7,7 @@ import { type Reconciler, startReconciler } from '#base/reconcile.ts'
 import { corridor } from '#stack/corridor.ts'
 import { emptyIds } from '#stack/empty-id.ts'
 import { type ControlProcess, engineSettings, type HouseParts } from '#stack/house.ts'
+import { withLimits } from '#stack/quota.ts'
 import type { GlanceConfig, StoreConfig } from '../config.ts'
 import { fileStore } from '../drivers/file/file-store.ts'
 import { memoryStore } from '../drivers/memory/memory-store.ts'
@@ -31,6 +32,7 @@ export function controlProcess(parts: HouseParts<GlanceConfig>): ControlProcess 
     client: parts.client,
     serviceCaller: parts.serviceCaller,
     owner: parts.owner,
+    ...(parts.unifiedLimits ? { unifiedLimits: parts.unifiedLimits } : {}),
     db: parts.db.as<GlanceTables>(),
     stores: new Map(stores.map(({ id, driver, path }: StoreConfig, i) => [id, driver === 'memory' ? memoryStore(() => world.clock.now()) : fileStore(path ?? join(dataDir, i === 0 ? 'images' : `images-${id}`))])),
     staging: fileStore(join(dataDir, 'staging')),
@@ -41,7 +43,7 @@ export function controlProcess(parts: HouseParts<GlanceConfig>): ControlProcess 
   }
   house.flows = flowsOf(house)
   house.engine = new FlowEngine({ house: 'glance', db: parts.db, world, owner: parts.owner, ...engineSettings(parts) }, Object.values(house.flows) as unknown as Flow<never>[])
-  const routes = routesOf(house)
+  const routes = withLimits(routesOf(house), parts.unifiedLimits)
   const handler = emptyIds(corridor({ world, dialect: plate.dialect, routes, tokens: parts.tokens, authorizer: parts.authorizer, identityUrl: parts.identityUrl }))
   const reconcilers: Reconciler[] = []
   return {

@@ -18,6 +18,7 @@ export const createTrust = operation<
 export const deleteTrust = operation<{ params: { trust_id: string } }>('DELETE', '/v3/OS-TRUST/trusts/{trust_id}')
 export const listLimits = operation<{ query?: { service_id?: string; region_id?: string; resource_name?: string; project_id?: string } }, { limits: Limit[] }>('GET', '/v3/limits')
 export const listRegisteredLimits = operation<{ query?: { service_id?: string; region_id?: string; resource_name?: string } }, { registered_limits: RegisteredLimit[] }>('GET', '/v3/registered_limits')
+export const showLimitModel = operation<Record<string, never>, { model: { name: 'flat' | 'strict_two_level'; description: string } }>('GET', '/v3/limits/model')
 
 /** `blob` is JSON; of EC2 credentials, whose id is the SHA-256 of their access key: `{access, secret}`. Only for services. */
 export const showCredential = operation<{ params: { credential_id: string } }, { credential: { id: string; type: string; blob: string; user_id: string; project_id: string | null } }>('GET', '/v3/credentials/{credential_id}')

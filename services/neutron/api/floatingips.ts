@@ -55,7 +55,7 @@ async function create(house: Neutron, rq: Rq): Promise<Reply> {
   const rows = await house.db.transaction(async (tx) => {
     const made: FloatingIpRow[] = []
     for (const { values } of wish.items) {
-      await spend(tx, values.project_id as string, { floatingip: 1 }, house.config.default_quotas)
+      await spend(tx, values.project_id as string, { floatingip: 1 }, house.quotas)
       const id = house.world.random.uuid()
       const network = await networkSeen(tx, actor, values.floating_network_id as string)
       if (values.fixed_ip_address && !values.port_id) throw badFloating('fixed_ip_address cannot be specified without a port_id')

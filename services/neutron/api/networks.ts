@@ -67,7 +67,7 @@ export function networkRoutes(house: Neutron): Route[] {
         for (const item of wish.items) demandCreate(noun, rq, item)
         const rows = await house.db.transaction(async (tx) => {
           const made: NetworkRow[] = []
-          for (const [project, items] of Map.groupBy(wish.items, (item) => item.values.project_id as string)) await spend(tx, project, { network: items.length }, house.config.default_quotas)
+          for (const [project, items] of Map.groupBy(wish.items, (item) => item.values.project_id as string)) await spend(tx, project, { network: items.length }, house.quotas)
           for (const { values } of wish.items) {
             if (values.qos_policy_id) await useQosPolicy(tx, values.qos_policy_id as string, actorOf(rq))
             made.push(await createNetwork(house, tx, values))

@@ -131,7 +131,7 @@ async function createPool(house: Neutron, rq: Rq): Promise<Reply> {
   demandCreate(subnetpool, rq, item)
   const { values } = item
   const row = await house.db.transaction(async (tx) => {
-    await spend(tx, values.project_id as string, { subnetpool: 1 }, house.config.default_quotas)
+    await spend(tx, values.project_id as string, { subnetpool: 1 }, house.quotas)
     const facts = poolFacts(values.prefixes as string[], { min: values.min_prefixlen as number | undefined, max: values.max_prefixlen as number | undefined, default: values.default_prefixlen as number | undefined })
     const id = house.world.random.uuid()
     if (values.is_default === true) await onlyDefaultPool(tx, facts.ip_version, id)

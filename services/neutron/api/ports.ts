@@ -71,7 +71,7 @@ async function create(house: Neutron, rq: Rq): Promise<Reply> {
   const rows = await house.db.transaction(async (tx) => {
     const known = new Map<string, { network: NetworkRow; subnets: SubnetRow[] }>()
     const made: PortRow[] = []
-    for (const [project, items] of Map.groupBy(wish.items, (item) => (item.values.project_id as string | undefined) ?? '')) await spend(tx, project, { port: items.length }, house.config.default_quotas)
+    for (const [project, items] of Map.groupBy(wish.items, (item) => (item.values.project_id as string | undefined) ?? '')) await spend(tx, project, { port: items.length }, house.quotas)
     for (const item of wish.items) {
       const id = item.values.network_id as string
       let there = known.get(id)

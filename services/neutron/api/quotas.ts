@@ -5,7 +5,7 @@ import { route } from '#stack/route.ts'
 import { isBad, takeInteger } from '#neutron/core/attribute.ts'
 import { envelope } from '#neutron/core/body.ts'
 import { QUOTAS } from '#neutron/core/quota.ts'
-import type { Neutron } from '#neutron/house.ts'
+import type { Neutron, QuotaSource } from '#neutron/house.ts'
 import { limitsOf, used } from '#neutron/store/quotas.ts'
 import type { Q } from '#neutron/store/tables.ts'
 import { store } from '#neutron/store/store.ts'
@@ -34,9 +34,9 @@ export function quotaRoutes(house: Neutron): Route[] {
     route({ method: 'GET', path: '/v2.0/quotas', name: 'quotas.list', status: 200, handle: (rq) => list(house, rq) }),
     route({ method: 'GET', path: '/v2.0/quotas/tenant', name: 'quotas.tenant', status: 200, handle: (rq) => ({ json: { tenant: ofProject(rq.context.project_id ?? '') } }) }),
     route({ method: 'GET', path: '/v2.0/quotas/project', name: 'quotas.project', status: 200, handle: (rq) => ({ json: { project: ofProject(rq.context.project_id ?? '') } }) }),
-    show('', 'quotas.show', async (db, project) => only(await limitsOf(db, project, defaults))),
+    show('', 'quotas.show', async (db, project) => only(await limitsOf(db, project, house.quotas))),
     show('/default', 'quotas.default', async () => only({ ...QUOTAS, ...defaults })),
-    show('/details', 'quotas.details', (db, project) => details(db, project, defaults)),
+    show('/details', 'quotas.details', (db, project) => details(db, project, house.quotas)),
     route({ method: 'PUT', path, name: 'quotas.update', status: 200, handle: (rq) => update(house, rq, only) }),
     route({
       method: 'DELETE',
@@ -52,8 +52,8 @@ export function quotaRoutes(house: Neutron): Route[] {
   ]
 }
 
-async function details(db: Q, project: string, defaults: Readonly<Record<string, number>>): Promise<object> {
-  const limits = await limitsOf(db, project, defaults)
+async function details(db: Q, project: string, source: QuotaSource): Promise<object> {
+  const limits = await limitsOf(db, project, source)
   const out: Record<string, object> = {}
   for (const resource of Object.keys(QUOTAS)) out[resource] = { limit: limits[resource], used: await used(db, resource, project), reserved: 0 }
   return out
@@ -94,5 +94,5 @@ async function update(house: Neutron, rq: Rq, only: (limits: Record<string, numb
       await store.quotas.add(tx, { project_id: project, resource, limit })
     }
   })
-  return { json: { quota: only(await limitsOf(house.db, project, house.config.default_quotas)) } }
+  return { json: { quota: only(await limitsOf(house.db, project, house.quotas)) } }
 }

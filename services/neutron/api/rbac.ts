@@ -158,7 +158,7 @@ async function create(house: Neutron, rq: Rq): Promise<Reply> {
   if (values.target_tenant === undefined) throw invalid(`Failed to parse request. Required attribute 'target_tenant' not specified`, { code: 'HTTPBadRequest', field: 'target_tenant' })
   const actor = actorOf(rq)
   const row = await house.db.transaction(async (tx) => {
-    await spend(tx, values.project_id as string, { rbac_policy: 1 }, house.config.default_quotas)
+    await spend(tx, values.project_id as string, { rbac_policy: 1 }, house.quotas)
     const object = await rowOf(tx as never, SHARED[type]!, values.object_id as string)
     if (!object || (!actor.admin && object.project_id !== actor.project && !isShared(object, actor.project))) throw notFound(`Object ${String(values.object_id)} could not be found.`, { code: 'RbacPolicyNotFound' })
     if (!actor.admin && object.project_id !== actor.project) throw invalid('Invalid input for operation: Only admins can manipulate policies on objects they do not own.', { code: 'InvalidInput', field: 'object_id' })

@@ -54,7 +54,7 @@ async function create(house: Neutron, rq: Rq): Promise<Reply> {
   const rows = await house.db.transaction(async (tx) => {
     const made: RouterRow[] = []
     for (const { values } of wish.items) {
-      await spend(tx, values.project_id as string, { router: 1 }, house.config.default_quotas)
+      await spend(tx, values.project_id as string, { router: 1 }, house.quotas)
       if (values.flavor_id) await flavorThere(tx, values.flavor_id as string)
       const row = {
         ...toColumns(noun, values),

@@ -102,7 +102,7 @@ async function createGroups(house: Neutron, rq: Rq): Promise<Reply> {
       const project = values.project_id as string
       if ((values.name as string).toLowerCase() === 'default') throw conflict('Default security group already exists.', { code: 'SecurityGroupDefaultAlreadyExists' })
       await ensureDefaultGroup(house, tx, project)
-      await spend(tx, project, { security_group: 1, security_group_rule: 2 }, house.config.default_quotas)
+      await spend(tx, project, { security_group: 1, security_group_rule: 2 }, house.quotas)
       made.push(await insertGroup(house, tx, { id: house.world.random.uuid(), project_id: project, name: values.name as string, description: (values.description as string | undefined) ?? '', is_default: 0, stateful: (named.has('stateful') ? values.stateful !== false : await statefulByDefault(tx, project)) ? 1 : 0 }))
     }
     return made
@@ -133,7 +133,7 @@ async function createRules(house: Neutron, rq: Rq): Promise<Reply> {
   const rows = await house.db.transaction(async (tx) => {
     const group = (await rowFor(groupDesk, house, tx, rq, id)) as unknown as SecurityGroupRow
     for (const item of wish.items) demandCreate(ruleNoun, rq, item, { 'security_group:project_id': group.project_id, 'security_group:tenant_id': group.project_id })
-    await spend(tx, values[0]!.project_id as string, { security_group_rule: values.length }, house.config.default_quotas)
+    await spend(tx, values[0]!.project_id as string, { security_group_rule: values.length }, house.quotas)
     return addRules(house, tx, group, values)
   })
   if (!wish.bulk) return rowReply(ruleDesk, house, rq, rows[0] as never)

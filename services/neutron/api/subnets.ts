@@ -91,7 +91,7 @@ async function create(house: Neutron, rq: Rq): Promise<Reply> {
   const actor = actorOf(rq)
   const rows = await house.db.transaction(async (tx) => {
     const made: SubnetRow[] = []
-    for (const [project, items] of Map.groupBy(wish.items, (item) => item.values.project_id as string)) await spend(tx, project, { subnet: items.length }, house.config.default_quotas)
+    for (const [project, items] of Map.groupBy(wish.items, (item) => item.values.project_id as string)) await spend(tx, project, { subnet: items.length }, house.quotas)
     for (const item of wish.items) {
       const network = await networkSeen(tx, actor, item.values.network_id as string)
       demandCreate(noun, rq, item, networkFacts(network, actor.project))

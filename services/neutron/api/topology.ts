@@ -58,7 +58,7 @@ async function requirements(tx: T): Promise<{ outside: NetworkRow; pools: Subnet
 
 /** All of it in one transaction: there is the whole topology, or nothing. */
 async function make(house: Neutron, tx: T, project: string, outside: NetworkRow, pools: readonly SubnetpoolRow[]): Promise<string> {
-  await spend(tx, project, { network: 1, subnet: pools.length, router: 1 }, house.config.default_quotas)
+  await spend(tx, project, { network: 1, subnet: pools.length, router: 1 }, house.quotas)
   const network = await createNetwork(house, tx, givenForCreate(networkNoun, { name: 'auto_allocated_network', project_id: project }).values)
   const router = {
     id: house.world.random.uuid(), project_id: project, name: 'auto_allocated_router', admin_state_up: 1, status: 'ACTIVE', external_gateway_info: 'null', routes: '[]', distributed: 0, ha: 0,

@@ -94,7 +94,7 @@ async function create(house: Neutron, rq: Rq): Promise<Reply> {
   const item = createWish(noun, rq, { bulk: false }).items[0]!
   demandCreate(noun, rq, item)
   const row = await house.db.transaction(async (tx) => {
-    await spend(tx, item.values.project_id as string, { trunk: 1 }, house.config.default_quotas)
+    await spend(tx, item.values.project_id as string, { trunk: 1 }, house.quotas)
     const parent = (await rowFor(portDesk, house, tx, rq, item.values.port_id as string)) as unknown as PortRow
     const held = await trunkOf(tx, parent.id)
     if (held) throw conflict(`Port ${parent.id} is in use by another trunk.`, { code: 'TrunkPortInUse' })

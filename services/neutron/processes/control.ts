@@ -2,6 +2,7 @@
 import type { Serving } from '#base/bus/interface.ts'
 import { corridor } from '#stack/corridor.ts'
 import type { ControlProcess, HouseParts } from '#stack/house.ts'
+import { withLimits } from '#stack/quota.ts'
 import type { NeutronConfig } from '../config.ts'
 import { spelling } from '../api/spelling.ts'
 import { CONTROL_TOPIC, type ControlRpc } from '../contract/rpc.ts'
@@ -23,12 +24,13 @@ export function controlProcess(parts: HouseParts<NeutronConfig>): ControlProcess
     bus: parts.bus,
     authorizer: parts.authorizer,
     client: parts.client,
+    quotas: { defaults: parts.config.default_quotas, unified: parts.unifiedLimits },
     db,
     inert: parts.config.inert_extensions === 'show' || (parts.config.inert_extensions === 'auto' && parts.drivers !== 'real'),
     now: () => parts.world.clock.now(),
     notices: notices({ ...parts, db }),
   }
-  const routes = routesOf(house)
+  const routes = withLimits(routesOf(house), parts.unifiedLimits)
   const door = corridor({ world: parts.world, dialect: plate.dialect, routes, tokens: parts.tokens, authorizer: parts.authorizer, identityUrl: parts.identityUrl })
   const rpc: ControlRpc = {
     planOf: ({ host }) => planOf(house.db, host, house.config),

@@ -1,6 +1,7 @@
 /** Limits and what is used of them; counted in the transaction that uses them. */
 import type { Sql } from '#base/sql/database.ts'
 import { overQuota as overQuotaFault } from '#base/fault.ts'
+import { roomOf, type UnifiedLimits } from '#stack/quota.ts'
 import { overQuota, QUOTAS } from '#neutron/core/quota.ts'
 import { countWhere } from './rows.ts'
 import type { Q, T } from './tables.ts'
@@ -20,7 +21,22 @@ export const COUNTED: Readonly<Record<string, string>> = {
   trunk: 'neutron_trunks',
 }
 
-export async function limitsOf(db: Q, project: string, defaults: Readonly<Record<string, number>>, resources?: readonly string[]): Promise<Record<string, number>> {
+export interface Limits {
+  defaults: Readonly<Record<string, number>>
+  /** Keystone's instead of our own. */
+  unified?: UnifiedLimits | undefined
+}
+
+export async function limitsOf(db: Q, project: string, { defaults, unified }: Limits, resources?: readonly string[]): Promise<Record<string, number>> {
+  if (unified) {
+    const wanted = resources ?? Object.keys(QUOTAS)
+    const room = await roomOf(unified, project, (resource) => defaults[resource] ?? QUOTAS[resource] ?? -1, async (projects) => {
+      const counts = new Map<string, number>()
+      for (const resource of wanted) counts.set(resource, await countWhere(db as Sql<never>, COUNTED[resource]!, [equals('project_id', projects)]))
+      return (resource) => counts.get(resource) ?? 0
+    })
+    return Object.fromEntries(wanted.map((resource) => [resource, room(resource)]))
+  }
   let query = db.query.selectFrom('neutron_quotas').select(['resource', 'limit']).where('project_id', '=', project)
   if (resources) query = query.where('resource', 'in', resources)
   const rows = await query.execute()
@@ -32,10 +48,10 @@ export async function used(db: Q, resource: string, project: string): Promise<nu
 }
 
 /** Throws when a project would have more than it may. */
-export async function spend(tx: T, project: string, deltas: Readonly<Record<string, number>>, defaults: Readonly<Record<string, number>>): Promise<void> {
+export async function spend(tx: T, project: string, deltas: Readonly<Record<string, number>>, source: Limits): Promise<void> {
   if (project === '') return
   const resources = Object.keys(deltas)
-  const limits = await limitsOf(tx, project, defaults, resources)
+  const limits = await limitsOf(tx, project, source, resources)
   const counts: Record<string, number> = {}
   for (const resource of resources) if (limits[resource]! >= 0) counts[resource] = await used(tx, resource, project)
   const over = overQuota(limits, counts, deltas)

@@ -71,7 +71,7 @@ async function load(nova: Nova, rq: Rq<unknown>): Promise<Metadata> {
 async function change(nova: Nova, rq: Rq<unknown>, to: (now: Metadata) => Metadata): Promise<Reply> {
   const before = await load(nova, rq)
   const after = to(before)
-  const { metadata_items } = await limitsOf(nova.db, rq.context.project_id ?? '', nova.config.quota)
+  const { metadata_items } = await limitsOf(nova.db, rq.context.project_id ?? '', nova.quotas)
   if (metadata_items >= 0 && Object.keys(after).length > metadata_items) throw forbidden('Image metadata limit exceeded')
   const path = (key: string): string => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`
   const steps = [

@@ -117,7 +117,7 @@ async function create(nova: Nova, rq: Rq<{ keypair: Create }>): Promise<Reply> {
 
 async function assertRoom(nova: Nova, sql: NovaSql, rq: Rq<unknown>, owner: string, name: string): Promise<void> {
   if (await keypairOf(sql, owner, name)) throw conflict(`Key pair '${name}' already exists.`)
-  const { key_pairs } = await userLimitsOf(sql, rq.context.project_id ?? '', owner, nova.config.quota)
+  const { key_pairs } = await userLimitsOf(sql, rq.context.project_id ?? '', owner, nova.quotas)
   if (key_pairs >= 0 && (await keypairCount(sql, owner)) >= key_pairs) throw overQuota('Quota exceeded, too many key pairs.')
 }
 

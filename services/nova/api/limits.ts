@@ -19,7 +19,7 @@ async function show(nova: Nova, rq: Rq<unknown>): Promise<Reply> {
   const asked = last(rq.query, 'tenant_id')
   const project = asked ?? rq.context.project_id ?? ''
   if (asked !== undefined && asked !== rq.context.project_id) rq.authorize('os_compute_api:limits:other_project', { project_id: asked })
-  const [known, own, usage, groups] = await Promise.all([limitsOf(nova.db, project, nova.config.quota), ownLimits(nova.db, project), usageOf(nova.db, project), serverGroupCount(nova.db, project)])
+  const [known, own, usage, groups] = await Promise.all([limitsOf(nova.db, project, nova.quotas), ownLimits(nova.db, project), usageOf(nova.db, project), serverGroupCount(nova.db, project)])
   const limits: Record<string, number> = { ...own, ...known }
   const absolute = Object.fromEntries(LIMIT_FIELDS.filter(({ until }) => until === undefined || rq.version <= until).map(({ name, quota }) => [name, limits[quota] ?? -1]))
   return {

@@ -31,7 +31,7 @@ export function quotaSetRoutes(nova: Nova): Route[] {
       method: 'GET', path: `${one}/defaults`, name: 'quota-sets.defaults', status: 200,
       async handle(rq) {
         await target(nova, rq, 'defaults')
-        return { json: { quota_set: { id: rq.params.tenant_id, ...picked(quotaNames(rq.version), await classLimits(nova.db, 'default', nova.config.quota)) } } }
+        return { json: { quota_set: { id: rq.params.tenant_id, ...picked(quotaNames(rq.version), await classLimits(nova.db, 'default', nova.quotas)) } } }
       },
     }),
     route<{ quota_set: Record<string, unknown> }>({
@@ -75,7 +75,7 @@ async function target(nova: Nova, rq: Rq<unknown>, verb: 'show' | 'detail' | 'de
 }
 
 async function limits(nova: Nova, sql: NovaSql, project: string, user: string | undefined): Promise<Limits> {
-  const known = user === undefined ? await limitsOf(sql, project, nova.config.quota) : await userLimitsOf(sql, project, user, nova.config.quota)
+  const known = user === undefined ? await limitsOf(sql, project, nova.quotas) : await userLimitsOf(sql, project, user, nova.quotas)
   return { ...(await ownLimits(sql, project)), ...(user === undefined ? {} : await ownLimits(sql, project, user)), ...known }
 }
 
@@ -129,5 +129,5 @@ async function update(nova: Nova, rq: Rq<{ quota_set: Record<string, unknown> }>
 
 async function classView(nova: Nova, rq: Rq<unknown>): Promise<Limits> {
   const name = rq.params.id!
-  return picked(classQuotaNames(rq.version), { ...(await ownLimits(nova.db, `class:${name}`)), ...(await classLimits(nova.db, name, nova.config.quota)) })
+  return picked(classQuotaNames(rq.version), { ...(await ownLimits(nova.db, `class:${name}`)), ...(await classLimits(nova.db, name, nova.quotas)) })
 }

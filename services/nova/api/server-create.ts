@@ -137,7 +137,7 @@ async function createServers(nova: Nova, rq: Rq<CreateBody>): Promise<Reply> {
     }
   })
   const { user_id } = made[0]!.row
-  const { limits, own: ownLimits } = await limitsWithUser(nova.db, project_id, user_id, nova.config.quota)
+  const { limits, own: ownLimits } = await limitsWithUser(nova.db, project_id, user_id, nova.quotas)
   judgeMetadata(wish.metadata, limits.metadata_items)
   await reserveVolumes(nova, made[0]!.row.id, made.flatMap((one) => one.devices))
   const params: Omit<CreateServer, 'server_id' | 'action_id' | 'event' | 'started_at' | 'has_devices'> = { nics: network, on_volume: plan.on_volume, ...target, ...(made[0]!.row.config_drive === '' ? {} : { admin_pass: adminPass }) }
@@ -353,7 +353,7 @@ async function groupOf(nova: Nova, projectId: string, hints: Readonly<Record<str
   if (typeof hints.group !== 'string') return undefined
   const group = await serverGroupById(nova.db, hints.group)
   if (!group || group.project_id !== projectId) throw invalid(`Instance group ${hints.group} could not be found.`, { field: 'group' })
-  const limits = await limitsOf(nova.db, projectId, nova.config.quota)
+  const limits = await limitsOf(nova.db, projectId, nova.quotas)
   const members = (await groupMembers(nova.db, group.id)).length
   if (limits.server_group_members >= 0 && members + count > limits.server_group_members) throw new Fault('over_quota', 'Quota exceeded, too many servers in group')
   return group.id
@@ -362,7 +362,7 @@ async function groupOf(nova: Nova, projectId: string, hints: Readonly<Record<str
 /** Files to put into a guest, complete and within the project's quota. */
 export async function judgedFiles(nova: Nova, projectId: string, files: Wish['personality']): Promise<{ path: string; contents: string }[]> {
   if (files === undefined || files.length === 0) return []
-  const limits = await limitsOf(nova.db, projectId, nova.config.quota)
+  const limits = await limitsOf(nova.db, projectId, nova.quotas)
   const beyond = (limit: number, count: number): boolean => limit >= 0 && count > limit
   if (beyond(limits.injected_files, files.length)) throw new Fault('over_quota', 'Personality file limit exceeded')
   return files.map((file) => {

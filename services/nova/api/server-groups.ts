@@ -77,7 +77,7 @@ async function create(nova: Nova, rq: Rq<{ server_group: Create }>): Promise<Rep
   const user_id = rq.context.user_id ?? ''
   const row: ServerGroupRow = { id: nova.world.random.uuid(), project_id, user_id, name: wish.name, policy, rules: JSON.stringify(most === undefined ? {} : { max_server_per_host: Number(most) }), created_at: nova.world.clock.now() }
   await nova.db.transaction(async (tx) => {
-    const { server_groups } = await userLimitsOf(tx, project_id, user_id, nova.config.quota)
+    const { server_groups } = await userLimitsOf(tx, project_id, user_id, nova.quotas)
     if (server_groups >= 0 && (await serverGroupCount(tx, project_id)) >= server_groups) throw overQuota('Quota exceeded, too many server groups.')
     await insertServerGroup(tx, row)
   })

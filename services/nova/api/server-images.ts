@@ -64,7 +64,7 @@ async function backup(nova: Nova, rq: Rq<unknown>, server: ServerRow, wish: Back
 }
 
 async function judge(nova: Nova, server: ServerRow, metadata: Record<string, string> | undefined): Promise<void> {
-  const { metadata_items } = await limitsOf(nova.db, server.project_id, nova.config.quota)
+  const { metadata_items } = await limitsOf(nova.db, server.project_id, nova.quotas)
   judgeMetadata(metadata, metadata_items)
 }
 

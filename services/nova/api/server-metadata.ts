@@ -71,7 +71,7 @@ async function changeable(nova: Nova, rq: Rq<unknown>, verb: string, legal: 'upd
 }
 
 async function write(nova: Nova, server: ServerRow, items: Items): Promise<Items> {
-  const { metadata_items } = await limitsOf(nova.db, server.project_id, nova.config.quota)
+  const { metadata_items } = await limitsOf(nova.db, server.project_id, nova.quotas)
   if (metadata_items >= 0 && Object.keys(items).length > metadata_items) throw new Fault('over_quota', `Maximum number of metadata items exceeds ${metadata_items}`)
   await patchServer(nova.db, server.id, { metadata: JSON.stringify(items), updated_at: nova.world.clock.now() })
   return items

@@ -75,7 +75,7 @@ async function resize(nova: Nova, rq: Rq<unknown>, server: ServerRow, wish: Resi
     legal: 'resize', type: 'resize', flavor, ignore: nova.config.allow_resize_to_same_host ? [] : [server.host_id!],
     ...(wish['OS-DCF:diskConfig'] === undefined ? {} : { patch: { auto_disk_config: wish['OS-DCF:diskConfig'] === 'AUTO' ? 1 : 0 } }),
     also: async (tx) => {
-      const [limits, used] = await Promise.all([limitsOf(tx, server.project_id, nova.config.quota), usageOf(tx, server.project_id)])
+      const [limits, used] = await Promise.all([limitsOf(tx, server.project_id, nova.quotas), usageOf(tx, server.project_id)])
       assertWithin([
         { name: 'cores', asked: flavor.vcpus - now.vcpus, used: used.cores, limit: limits.cores },
         { name: 'ram', asked: flavor.memory_mb - now.memory_mb, used: used.ram, limit: limits.ram },

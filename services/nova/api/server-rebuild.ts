@@ -80,7 +80,7 @@ async function rebuild(nova: Nova, rq: Rq<unknown>, server: ServerRow, wish: Reb
   const root = devices.find((device) => device.boot_index === 0)
   if (!onVolume && flavor.root_gb > 0 && (image.min_disk > flavor.root_gb || (image.size ?? 0) > flavor.root_gb * 2 ** 30)) throw invalid("Flavor's disk is too small for requested image.", { field: 'imageRef' })
   if (onVolume && rq.version < v('2.93') && root?.image_id !== image.id) throw invalid('Unable to rebuild with a different image for a volume-backed server.', { field: 'imageRef' })
-  const { metadata_items } = await limitsOf(nova.db, server.project_id, nova.config.quota)
+  const { metadata_items } = await limitsOf(nova.db, server.project_id, nova.quotas)
   judgeMetadata(wish.metadata, metadata_items)
   const password = wish.adminPass ?? newPassword(nova.world.random)
   const own = JSON.parse(server.private) as ServerPrivate

@@ -5,6 +5,7 @@ import { FlowEngine } from '#base/flow/engine.ts'
 import { type Reconciler, startReconciler } from '#base/reconcile.ts'
 import { corridor } from '#stack/corridor.ts'
 import { type ControlProcess, engineSettings, type HouseParts } from '#stack/house.ts'
+import { withLimits } from '#stack/quota.ts'
 import { withLegacyPaths } from '../api/legacy-paths.ts'
 import type { NovaConfig } from '../config.ts'
 import { controlTopic, wakeTopic } from '../contract/control-rpc.ts'
@@ -34,12 +35,13 @@ export function controlProcess(parts: HouseParts<NovaConfig>, options: ControlOp
     flows: undefined as never,
     hosts: new HostDirectory({ db, world, config }),
     wakes: new Wakes(world.clock),
+    quotas: { defaults: config.quota, unified: parts.unifiedLimits },
     publicUrl: parts.publicUrl,
   }
   nova.flows = makeFlows(nova)
   nova.engine = new FlowEngine({ house: 'nova', db: parts.db, world, owner: parts.owner, announce: () => void bus.fanout('nova.wake', 'look', null), ...engineSettings(parts), ...(options.faults ? { faults: options.faults } : {}) }, flowList(nova.flows))
   options.onHouse?.(nova)
-  const routes = routesOf(nova)
+  const routes = withLimits(routesOf(nova), parts.unifiedLimits)
   const serving: Serving[] = []
   const reconcilers: Reconciler[] = []
   return {

@@ -1,32 +1,65 @@
 /** Limits that differ from the configured ones. */
 import type { QuotaName } from '../config.ts'
-import type { NovaSql } from './servers.ts'
+import { roomOf, type UnifiedLimits } from '#stack/quota.ts'
+import { serverGroupCount } from './server-groups.ts'
+import { type NovaSql, usageOf } from './servers.ts'
 import type { QuotaRow } from './tables.ts'
+
+export interface QuotaSource {
+  defaults: Readonly<Record<QuotaName, number>>
+  /** Keystone's instead of our own. */
+  unified?: UnifiedLimits | undefined
+}
+
+/** What our limits are called in Keystone, as real Nova calls them. */
+const REGISTERED: Readonly<Record<QuotaName, string>> = {
+  instances: 'servers', cores: 'class:VCPU', ram: 'class:MEMORY_MB', metadata_items: 'server_metadata_items', key_pairs: 'server_key_pairs', server_groups: 'server_groups', server_group_members: 'server_group_members',
+  injected_files: 'server_injected_files', injected_file_content_bytes: 'server_injected_file_content_bytes', injected_file_path_bytes: 'server_injected_file_path_bytes',
+}
+const NAMES = Object.keys(REGISTERED) as QuotaName[]
+
+async function unifiedOf(sql: NovaSql, projectId: string, unified: UnifiedLimits, defaults: Readonly<Record<QuotaName, number>>): Promise<Record<QuotaName, number>> {
+  const configured = new Map(NAMES.map((name) => [REGISTERED[name], defaults[name]]))
+  const room = await roomOf(unified, projectId, (resource) => configured.get(resource) ?? -1, async (projects) => {
+    const used = new Map<string, number>()
+    const add = (name: QuotaName, amount: number): void => void used.set(REGISTERED[name], (used.get(REGISTERED[name]) ?? 0) + amount)
+    for (const id of projects) {
+      const { instances, cores, ram } = await usageOf(sql, id)
+      add('instances', instances)
+      add('cores', cores)
+      add('ram', ram)
+      add('server_groups', await serverGroupCount(sql, id))
+    }
+    return (resource) => used.get(resource) ?? 0
+  })
+  return Object.fromEntries(NAMES.map((name) => [name, room(REGISTERED[name])])) as Record<QuotaName, number>
+}
 
 /** Row owner for the default class, whose limits hold for every project that has none of its own. */
 export const DEFAULT_CLASS = 'class:default'
 
-export async function limitsOf(sql: NovaSql, projectId: string, defaults: Readonly<Record<QuotaName, number>>): Promise<Record<QuotaName, number>> {
-  return layered(sql, [DEFAULT_CLASS, projectId], defaults)
+export async function limitsOf(sql: NovaSql, projectId: string, source: QuotaSource): Promise<Record<QuotaName, number>> {
+  return source.unified ? unifiedOf(sql, projectId, source.unified, source.defaults) : layered(sql, [DEFAULT_CLASS, projectId], source.defaults)
 }
 
 /** The project's limits, and those of one user in it if there are any of his own. */
-export async function limitsWithUser(sql: NovaSql, projectId: string, userId: string, defaults: Readonly<Record<QuotaName, number>>): Promise<{ limits: Record<QuotaName, number>; own?: Record<QuotaName, number> }> {
+export async function limitsWithUser(sql: NovaSql, projectId: string, userId: string, source: QuotaSource): Promise<{ limits: Record<QuotaName, number>; own?: Record<QuotaName, number> }> {
+  if (source.unified) return { limits: await unifiedOf(sql, projectId, source.unified, source.defaults) }
   const rows = await rowsOf(sql, [DEFAULT_CLASS, projectId], ['', userId])
-  const limits = laid(rows, [DEFAULT_CLASS, projectId], defaults)
+  const limits = laid(rows, [DEFAULT_CLASS, projectId], source.defaults)
   const mine = rows.filter((row) => row.project_id === projectId && row.user_id === userId && userId !== '' && row.resource in limits)
   return mine.length === 0 ? { limits } : { limits, own: { ...limits, ...Object.fromEntries(mine.map((row) => [row.resource, row.hard_limit])) } }
 }
 
 /** What holds for one user in a project: his own limits where he has them, else the project's. */
-export async function userLimitsOf(sql: NovaSql, projectId: string, userId: string, defaults: Readonly<Record<QuotaName, number>>): Promise<Record<QuotaName, number>> {
-  const { limits, own } = await limitsWithUser(sql, projectId, userId, defaults)
+export async function userLimitsOf(sql: NovaSql, projectId: string, userId: string, source: QuotaSource): Promise<Record<QuotaName, number>> {
+  const { limits, own } = await limitsWithUser(sql, projectId, userId, source)
   return own ?? limits
 }
 
 /** A class that nobody has set has the configured limits. */
-export async function classLimits(sql: NovaSql, name: string, defaults: Readonly<Record<QuotaName, number>>): Promise<Record<QuotaName, number>> {
-  return layered(sql, [`class:${name}`], defaults)
+export async function classLimits(sql: NovaSql, name: string, source: QuotaSource): Promise<Record<QuotaName, number>> {
+  return layered(sql, [`class:${name}`], source.defaults)
 }
 
 /** Only what was set, of a project (`userId` empty) or a user in it; resources of other houses too, which Nova keeps and does not use. */
