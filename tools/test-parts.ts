@@ -63,6 +63,7 @@ const ENGINE_PACKAGES: readonly HostPackage[] = [
 const CLIENT_PACKAGES: readonly HostPackage[] = [
   { package: 'python3-openstackclient', tools: ['openstack'], why: 'the unmodified command that users have' },
   { package: 'python3-lxml', tools: ['../lib/python3/dist-packages/lxml'], why: 'reads XML for the logins by SAML of that command' },
+  { package: 'openssl', tools: ['openssl'], why: 'makes certificates of clients' },
   { package: 'openssh-client', tools: ['ssh'], why: 'logs in to guests' },
   { package: 'python3-swiftclient', tools: ['swift'], why: 'the command of object storage' },
   { package: 'rclone', tools: ['rclone'], why: 'copies folders to object storage' },
