@@ -81,6 +81,27 @@ describe('two control processes', { skip: postgres && rabbit ? false : 'PostgreS
     for (const id of ids) await eventually('gone', async () => (await asks[0]!('GET', `/compute/v2.1/servers/${id}`)).status === 404)
   })
 
+  it('together give away no more than there is: servers of a quota, addresses of a network', async () => {
+    const [one] = asks as [Ask, Ask]
+    const { images } = (await one('GET', '/image/v2/images?name=ondol-guest')).json
+    const spread = <T>(count: number, work: (ask: Ask, i: number) => Promise<T>): Promise<T[]> => Promise.all(Array.from({ length: count }, (_, i) => work(asks[i % 2]!, i)))
+    const project = (await one('GET', '/identity/v3/auth/projects')).json.projects.find((each: Json) => each.name === 'admin').id
+    assert.equal((await one('PUT', `/compute/v2.1/os-quota-sets/${project}`, { quota_set: { instances: 4 } })).status, 200)
+    const answers = await spread(12, (ask, i) => ask('POST', '/compute/v2.1/servers', { server: { name: `q${i}`, imageRef: images[0].id, flavorRef: '42', networks: 'none' } }))
+    assert.deepEqual(answers.map((each) => each.status).sort(), [202, 202, 202, 202, ...Array(8).fill(403)])
+    for (const { status, json } of answers) if (status === 202) assert.equal((await one('DELETE', `/compute/v2.1/servers/${json.server.id}`)).status, 204)
+    await one('DELETE', `/compute/v2.1/os-quota-sets/${project}`)
+
+    for (const [cidr, wanted, given] of [['10.66.1.0/29', 12, 5], ['10.66.2.0/24', 24, 24]] as const) {
+      const { network } = (await one('POST', '/networking/v2.0/networks', { network: { name: cidr } })).json
+      assert.equal((await one('POST', '/networking/v2.0/subnets', { subnet: { network_id: network.id, ip_version: 4, cidr, enable_dhcp: false } })).status, 201)
+      const ports = await spread(wanted, (ask) => ask('POST', '/networking/v2.0/ports', { port: { network_id: network.id } }))
+      const made = ports.filter((each) => each.status === 201)
+      assert.deepEqual(ports.filter((each) => each.status !== 201).map((each) => each.status), Array(wanted - given).fill(409))
+      assert.equal(new Set(made.map((each) => each.json.port.fixed_ips[0].ip_address)).size, given)
+    }
+  })
+
   it('are back within five seconds of a broker that was killed', async () => {
     const before = await boot(asks[0]!, 'before')
     await rabbit!.kill()

@@ -20,6 +20,24 @@ export interface Tx<Schema> extends Sql<Schema> {
   afterCommit(run: () => void): void
   /** The same transaction seen with another house's tables. */
   as<Other>(): Tx<Other>
+  /**
+   * From here on whoever holds the same key elsewhere has ended, and what they did is seen; others wait for this transaction's end. So what is
+   * counted after it is still true at the commit, as long as everyone who adds to it holds the key first. In `guarded` transactions only.
+   */
+  hold(key: string): Promise<void>
+  /**
+   * For looking around where a unique key has the last word: what is read here need not be true at the commit, and may not show what this
+   * transaction did. On PostgreSQL that is outside of the transaction, so that nobody collides with it.
+   */
+  readonly aside: Sql<Schema>
+}
+
+export interface TransactionOptions {
+  /**
+   * Everything that this transaction decides by is guarded by itself: a condition in the update that writes it, a unique key, a row that it has
+   * written or locked before, a key that it holds. It then waits where a serializable one would have to begin anew. PostgreSQL runs it `read committed`.
+   */
+  guarded?: boolean
 }
 
 export interface Database<Schema = Record<never, never>> extends Sql<Schema> {
@@ -27,7 +45,7 @@ export interface Database<Schema = Record<never, never>> extends Sql<Schema> {
    * All or nothing. Serialization failures and deadlocks are tried again, so `work` may run more than once and must have no
    * effect outside the transaction but through `afterCommit`.
    */
-  transaction<T>(work: (tx: Tx<Schema>) => Promise<T>): Promise<T>
+  transaction<T>(work: (tx: Tx<Schema>) => Promise<T>, options?: TransactionOptions): Promise<T>
   /** The same database with another house's tables. */
   as<Other>(): Database<Other>
   close(): Promise<void>

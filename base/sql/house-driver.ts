@@ -55,7 +55,8 @@ class HouseDriver implements Driver {
 
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     const own = connection as HouseConnection
-    own.state = 'none'
+    // Until another begins: what still comes of this one must not happen outside of any.
+    own.state = 'failed'
     await own.guard(() => this.#inner.rollbackTransaction(own.inner))
   }
 

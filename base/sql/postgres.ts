@@ -1,5 +1,5 @@
-/** Opens PostgreSQL as a `Database`. Transactions are serializable: what is counted in one is still true at its commit. */
-import { type Dialect, Kysely, PostgresAdapter, PostgresIntrospector } from 'kysely'
+/** Opens PostgreSQL as a `Database`. Transactions are serializable: what is counted in one is still true at its commit; those that guard themselves need not be. */
+import { type Dialect, Kysely, PostgresAdapter, PostgresIntrospector, sql } from 'kysely'
 import pg from 'pg'
 import { HousePostgresCompiler } from './compilers.ts'
 import type { Database, OpenOptions } from './database.ts'
@@ -13,10 +13,17 @@ const AT_ONCE = 3
 /** bigint, and the numeric that sums and averages come as: whole numbers up to 2^53 by the contract of `table.ts`. */
 const NUMBERS: ReadonlySet<number> = new Set([20, 1700])
 
+/** Waits for whoever has it; it goes with the transaction. */
+const hold = async (query: Kysely<never>, key: string): Promise<void> => void (await sql`select pg_advisory_xact_lock(hashtextextended(${key}, 0))`.execute(query))
+
 export function openPostgres<Schema>(options: OpenOptions): Database<Schema> {
+  const connections = Math.max(4, options.connections ?? 10)
+  // Each serializable transaction may look aside over one more connection: one is always left for that, whatever the others do.
+  const at_once = Math.min(AT_ONCE, connections - 2)
+  const guarded = { isolation: 'read committed', at_once: connections - at_once - 1, hold } as const
   const pool = new pg.Pool({
     connectionString: options.url,
-    max: options.connections ?? 10,
+    max: connections,
     connectionTimeoutMillis: 10_000,
     // What is said is sent at once, without waiting for the answer to what was said before.
     pipeline: true,
@@ -38,5 +45,5 @@ export function openPostgres<Schema>(options: OpenOptions): Database<Schema> {
     createIntrospector: (db) => new PostgresIntrospector(db),
     createQueryCompiler: () => new HousePostgresCompiler(),
   }
-  return databaseOf(new Kysely<Schema>({ dialect: houseDialect('postgres', inner, inner.createQueryCompiler, options.onQuery) }), 'postgres', { patient: true, isolation: 'serializable', at_once: AT_ONCE })
+  return databaseOf(new Kysely<Schema>({ dialect: houseDialect('postgres', inner, inner.createQueryCompiler, options.onQuery) }), 'postgres', { patient: true, isolation: 'serializable', at_once, guarded })
 }

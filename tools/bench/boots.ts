@@ -20,7 +20,7 @@ export interface Boots {
 }
 
 /** `at_once`: creations under way at a time. `bulk`: servers per request. */
-export async function boots(session: Session, urls: readonly string[], options: { count: number; at_once: number; bulk?: number; patience_ms?: number }): Promise<Boots> {
+export async function boots(session: Session, urls: readonly string[], options: { count: number; at_once: number; bulk?: number; patience_ms?: number; built?: () => Promise<unknown> }): Promise<Boots> {
   const { count, at_once, bulk = 1, patience_ms = 120_000 } = options
   const name = `boots-${Math.floor(performance.now())}`
   const asked = new Map<string, number>()
@@ -77,6 +77,7 @@ export async function boots(session: Session, urls: readonly string[], options: 
     build_p99_ms: of(builds, 0.99),
     accept_p99_ms: of(accepted, 0.99),
   }
+  await options.built?.()
   await remove(session, urls, [...active, ...failed, ...building])
   return result
 }

@@ -185,6 +185,53 @@ export function sqlConformance(under: EngineUnderTest): void {
     assert.equal((await db.query.selectFrom('test_quota').select('id').execute()).length, 5)
   })
 
+  check('what is counted under a held key still holds at the commit of a guarded transaction', async () => {
+    const take = (through: Database<Tables>, n: number): Promise<boolean> =>
+      through.transaction(async (tx) => {
+        // Something seen before must not be all that is seen after.
+        await tx.query.selectFrom('test_quota').select('id').where('project_id', '=', 'none').execute()
+        await tx.hold('quota.h')
+        const { used } = await tx.query
+          .selectFrom('test_quota')
+          .select((eb) => eb.fn.countAll<number>().as('used'))
+          .where('project_id', '=', 'h')
+          .executeTakeFirstOrThrow()
+        await turn()
+        if (used >= 5) return false
+        await tx.query.insertInto('test_quota').values({ id: `h${n}`, project_id: 'h' }).execute()
+        return true
+      }, { guarded: true })
+    const got = await Promise.all(Array.from({ length: 24 }, (_, n) => take(n % 2 ? db : other, n)))
+    assert.equal(got.filter(Boolean).length, 5)
+    await assert.rejects(db.transaction((tx) => tx.hold('quota.h')), /guarded/)
+  })
+
+  check('an update by condition is lost by none of those who meet in guarded transactions', async () => {
+    await db.query.insertInto('test_thing').values({ id: 'swap', name: 'swap', size: 0 }).execute()
+    const swap = (through: Database<Tables>): Promise<boolean> =>
+      through.transaction(async (tx) => {
+        const done = await tx.query.updateTable('test_thing').set({ size: 1 }).where('id', '=', 'swap').where('size', '=', 0).executeTakeFirstOrThrow()
+        await turn()
+        return done.numUpdatedRows === 1n
+      }, { guarded: true })
+    const won = await Promise.all(Array.from({ length: 16 }, (_, n) => swap(n % 2 ? db : other)))
+    assert.equal(won.filter(Boolean).length, 1)
+  })
+
+  check('many look aside from their transactions at once', async () => {
+    const seen = await Promise.all(Array.from({ length: 40 }, (_, n) => (n % 2 ? db : other).transaction(async (tx) => (await tx.aside.query.selectFrom('test_thing').select('id').where('id', '=', 'seed').execute()).length)))
+    assert.deepEqual(new Set(seen), new Set([1]))
+  })
+
+  check('of statements that are said at once, none is done outside of a transaction that failed', async () => {
+    const insert = (tx: { query: Database<Tables>['query'] }, name: string, row: string) => tx.query.insertInto('test_thing').values({ id: row, name, size: 1 }).execute()
+    for (const [first, second] of [['seed', 'row'], ['row', 'seed']] as const) {
+      await assert.rejects(db.transaction((tx) => Promise.all([insert(tx, first, 'r1'), insert(tx, second, 'r2'), insert(tx, 'r3', 'r3'), insert(tx, 'r4', 'r4')])), duplicate)
+      await turn()
+      assert.deepEqual(await db.query.selectFrom('test_thing').select('id').where('id', 'like', 'r_').execute(), [])
+    }
+  })
+
   check('row locks are allowed', async () => {
     const row = await db.transaction((tx) => tx.query.selectFrom('test_thing').select('id').where('id', '=', 'seed').forUpdate().executeTakeFirstOrThrow())
     assert.deepEqual(plain(row), { id: 'seed' })

@@ -128,8 +128,8 @@ export function startWiring(parts: WiringParts): Wiring {
     log.warn('Failed to look at what changed; a whole round follows', { error: thrown })
     reconciler.wake()
   }
-  const ports: ChangeQueue = changeQueue(lookAtPorts, failed)
-  const routers: ChangeQueue = changeQueue(lookAtRouters, failed)
+  const ports: ChangeQueue = changeQueue(world.clock, lookAtPorts, failed)
+  const routers: ChangeQueue = changeQueue(world.clock, lookAtRouters, failed)
   return {
     changed(ids) {
       ports.add({ ...ids, routers: [] })

@@ -44,6 +44,10 @@ export interface PlanPort {
   'binding:host_id': string
 }
 
+/** What DHCP must know of a port. */
+export const DHCP_FACTS = ['id', 'network_id', 'mac_address', 'fixed_ips', 'device_owner', 'extra_dhcp_opts', 'dns_name'] as const
+export type DhcpPort = Pick<PlanPort, (typeof DHCP_FACTS)[number]>
+
 export interface PlanRule {
   security_group_id: string
   direction: string
@@ -176,7 +180,7 @@ function qosPlan(rules: readonly PlanQosRule[] | undefined): QosPlan | undefined
 }
 
 /** DHCP of a network: answers to every port that is no device of the network's own. */
-export function dhcpPlan(port: PlanPort, others: readonly PlanPort[], facts: PlanFacts, domain: string): DhcpPlan | undefined {
+export function dhcpPlan(port: DhcpPort, others: readonly DhcpPort[], facts: PlanFacts, domain: string): DhcpPlan | undefined {
   const network = networkPlan(port.network_id, facts)
   if (!network) return undefined
   const reservations = others

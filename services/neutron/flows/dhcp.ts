@@ -43,7 +43,9 @@ async function scheduleDhcp(house: Neutron, tx: T, network: PortNetwork): Promis
 
 /** The port that DHCP answers from has an address in every subnet that DHCP serves. */
 export async function dhcpPort(house: Neutron, tx: T, network: PortNetwork, subnets: readonly SubnetRow[], host: string): Promise<PortRow | undefined> {
-  const there = await store.ports.one(tx, { network_id: network.id, device_owner: 'network:dhcp' })
+  // Nearly always it is there, under the device that it is made with here; a look at all ports of a network would collide with everyone who makes one.
+  const device_id = `dhcp-${network.id}`
+  const there = (await store.ports.one(tx.aside, { device_id, network_id: network.id, device_owner: 'network:dhcp' })) ?? (await store.ports.one(tx, { network_id: network.id, device_owner: 'network:dhcp' }))
   if (there) return there
   return createPort(
     house,
@@ -51,7 +53,7 @@ export async function dhcpPort(house: Neutron, tx: T, network: PortNetwork, subn
     wishOf({
       project_id: network.project_id,
       device_owner: 'network:dhcp',
-      device_id: `dhcp-${network.id}`,
+      device_id,
       fixed_ips: served(subnets).filter((subnet) => !isAuto(subnet)).map((subnet) => ({ subnet_id: subnet.id })),
       'binding:host_id': host,
     }),

@@ -17,8 +17,17 @@ export async function takenOf(db: Q, networkId: string, addresses: readonly stri
   return new Set(rows.map((row) => row.ip_address))
 }
 
-/** A free address of a subnet's pools, or undefined. `mine`: addresses already chosen in this transaction. */
+/** What a transaction has chosen: aside it may not be seen. */
+const chosen = new WeakMap<T, Set<string>>()
+/** In smaller pools those who choose at one moment too often choose the same. */
+const WIDE = 128n
+
+/** A free address of a subnet's pools, or undefined. `mine`: addresses already chosen for this port. */
 export async function freeAddress(tx: T, networkId: string, subnetId: string, ranges: Ranges, random: Random, mine: ReadonlySet<string>): Promise<string | undefined> {
+  if (ranges.size > WIDE) {
+    const found = await freeAside(tx, networkId, ranges, random, mine)
+    if (found !== undefined) return found
+  }
   for (const count of [4, 16, 64]) {
     const tries = sample(ranges, random, count)
     const taken = await takenOf(tx, networkId, tries)
@@ -29,6 +38,19 @@ export async function freeAddress(tx: T, networkId: string, subnetId: string, ra
   if (ranges.size > LISTABLE) return undefined
   const rows = await tx.query.selectFrom('neutron_ip_allocations').select('ip_address').where('subnet_id', '=', subnetId).execute()
   return freeOf(ranges, new Set([...rows.map((row) => row.ip_address), ...mine]), random)
+}
+
+/** Most are free, so a few at random will do. The primary key has the last word: who loses chooses again, with the whole transaction (`retrying.ts`). */
+async function freeAside(tx: T, networkId: string, ranges: Ranges, random: Random, mine: ReadonlySet<string>): Promise<string | undefined> {
+  const before = chosen.get(tx) ?? new Set()
+  chosen.set(tx, before)
+  // One at a time: of a list PostgreSQL may think that reading all addresses of the network is as cheap.
+  for (const address of sample(ranges, random, 4)) {
+    if (mine.has(address) || before.has(`${networkId} ${address}`) || (await takenOf(tx.aside, networkId, [address])).size > 0) continue
+    before.add(`${networkId} ${address}`)
+    return address
+  }
+  return undefined
 }
 
 export async function insertAllocations(tx: T, rows: readonly Allocation[]): Promise<void> {

@@ -1,5 +1,5 @@
 /** What a host's plan is made of, read in a handful of queries whatever its size. */
-import { hostPlan, dhcpPlan, networkPlan, type PlanFacts, type PlanPort, type PlanQosRule, portPlan, routerPlan, type RouterParts, routerPolicies } from '#neutron/core/host-plan.ts'
+import { DHCP_FACTS, type DhcpPort, hostPlan, dhcpPlan, networkPlan, type PlanFacts, type PlanPort, type PlanQosRule, portPlan, routerPlan, type RouterParts, routerPolicies } from '#neutron/core/host-plan.ts'
 import type { HostPlan, NetworkPlan } from '#neutron/drivers/plan.ts'
 import type { ChangedIds, Wishes } from '#neutron/contract/rpc.ts'
 import { hostsOnNetworks, tunnelEnds } from './agents.ts'
@@ -118,8 +118,8 @@ async function routerParts(db: Q, ids: readonly string[]): Promise<RouterParts[]
   }))
 }
 
-async function dhcpPorts(db: Q, networkIds: readonly string[]): Promise<PlanPort[]> {
-  return (await rows<PlanPort>(db, 'neutron_ports', 'network_id', networkIds))
+async function dhcpPorts(db: Q, networkIds: readonly string[]): Promise<DhcpPort[]> {
+  return (await rowsIn(db as never, 'neutron_ports', 'network_id', [...new Set(networkIds)], DHCP_FACTS)) as unknown as DhcpPort[]
 }
 
 export async function planOf(db: Q, host: string, settings: PlanSettings): Promise<HostPlan> {

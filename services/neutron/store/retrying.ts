@@ -9,10 +9,10 @@ export function retrying(db: Db): Db {
     ...db,
     engine: db.engine,
     query: db.query,
-    async transaction(work) {
+    async transaction(work, options) {
       for (let attempt = 1; ; attempt++) {
         try {
-          return await db.transaction(work)
+          return await db.transaction(work, options)
         } catch (thrown) {
           if (attempt >= ATTEMPTS || !isFault(thrown, 'conflict') || thrown.code !== 'sql.duplicate') throw thrown
         }

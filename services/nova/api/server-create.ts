@@ -4,6 +4,7 @@ import { isUuid } from '#base/ids.ts'
 import { createAttachment, deleteAttachment } from '#cinder/contract/attachments.ts'
 import { showSnapshot, showVolume } from '#cinder/contract/volumes.ts'
 import { type Image, showImage } from '#glance/contract/images.ts'
+import type { Tx } from '#base/sql/database.ts'
 import type { Caller } from '#stack/client.ts'
 import { type Reply, route, type Route, type Rq } from '#stack/route.ts'
 import { v } from '#stack/version.ts'
@@ -12,8 +13,10 @@ import { hostnameOf } from '../core/hostnames.ts'
 import { imageSnapshot } from '../core/images.ts'
 import { newPassword } from '../core/passwords.ts'
 import { assertWithin } from '../core/quotas.ts'
+import type { QuotaName } from '../config.ts'
 import type { CreateServer } from '../flows/create-server.ts'
 import { securityGroupIds } from '../flows/ports.ts'
+import { GUARDED } from '../flows/state.ts'
 import type { Nova } from '../house.ts'
 import { insertBlockDevices } from '../store/block-devices.ts'
 import { flavorById, mayUseFlavor } from '../store/flavors.ts'
@@ -21,8 +24,8 @@ import { keypairOf } from '../store/keypairs.ts'
 import { limitsOf, limitsWithUser } from '../store/quotas.ts'
 import { serverGroupById } from '../store/server-groups.ts'
 import { insertTags } from '../store/server-tags.ts'
-import { groupMembers, insertServer, usageOf, usageOfUser } from '../store/servers.ts'
-import type { BlockDeviceRow, FlavorRow, FlavorSnapshot, ImageSnapshot, KeypairRow, ServerPrivate, ServerRow } from '../store/tables.ts'
+import { groupMembers, insertServer, type Usage, usageOf, usageOfUser } from '../store/servers.ts'
+import type { BlockDeviceRow, FlavorRow, FlavorSnapshot, ImageSnapshot, KeypairRow, NovaTables, ServerPrivate, ServerRow } from '../store/tables.ts'
 import { linksOf } from './links.ts'
 import { type NetworkWish, resolveNetworks } from './network-wishes.ts'
 import { isTrue } from './schemas.ts'
@@ -143,7 +146,7 @@ async function createServers(nova: Nova, rq: Rq<CreateBody>): Promise<Reply> {
   const params: Omit<CreateServer, 'server_id' | 'action_id' | 'event' | 'started_at' | 'has_devices'> = { nics: network, on_volume: plan.on_volume, ...target, ...(made[0]!.row.config_drive === '' ? {} : { admin_pass: adminPass }) }
   try {
     await nova.db.transaction(async (tx) => {
-      const roofs = [{ used: await usageOf(tx, project_id), limits }, ...(ownLimits ? [{ used: await usageOfUser(tx, project_id, user_id), limits: ownLimits }] : [])]
+      const roofs = await roofsOf(tx, { project_id, user_id, limits, own: ownLimits })
       let count = max
       // Nova makes as many as fit, as long as that is not fewer than `min_count`.
       while (count > min && roofs.some((roof) => over(roof.used, count, flavor, roof.limits))) count -= 1
@@ -162,7 +165,7 @@ async function createServers(nova: Nova, rq: Rq<CreateBody>): Promise<Reply> {
         await nova.engine.start(tx.as<unknown>(), nova.flows.createServer, { ...params, ...work, has_devices: devices.length > 0 }, { resource_kind: 'server', resource_id: row.id, project_id })
         tx.afterCommit(() => nova.wakes.inserted(row.id))
       }
-    })
+    }, GUARDED)
   } catch (thrown) {
     await unreserveVolumes(nova, made.flatMap((one) => one.devices))
     throw thrown
@@ -174,6 +177,21 @@ async function createServers(nova: Nova, rq: Rq<CreateBody>): Promise<Reply> {
     headers: { location: links[0]!.href },
     json: { server: { id, links, 'OS-DCF:diskConfig': made[0]!.row.auto_disk_config === 1 ? 'AUTO' : 'MANUAL', security_groups: groups.names.map((name) => ({ name })), adminPass } },
   }
+}
+
+type Limits = Record<QuotaName, number>
+
+interface Roof {
+  used: Usage
+  limits: Limits
+}
+
+/** What is used and what may be, where there is a limit at all. Whoever adds servers to a project counts alone. */
+async function roofsOf(tx: Tx<NovaTables>, { project_id, user_id, limits, own }: { project_id: string; user_id: string; limits: Limits; own: Limits | undefined }): Promise<Roof[]> {
+  const limited = (one: Limits): boolean => one.instances >= 0 || one.cores >= 0 || one.ram >= 0
+  if (!limited(limits) && !(own && limited(own))) return []
+  await tx.hold(`nova.quota.${project_id}`)
+  return [...(limited(limits) ? [{ used: await usageOf(tx, project_id), limits }] : []), ...(own && limited(own) ? [{ used: await usageOfUser(tx, project_id, user_id), limits: own }] : [])]
 }
 
 function over(used: { instances: number; cores: number; ram: number }, count: number, flavor: FlavorRow, limits: { instances: number; cores: number; ram: number }): boolean {

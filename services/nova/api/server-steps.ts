@@ -5,7 +5,7 @@ import type { Flow } from '#base/flow/definition.ts'
 import type { Tx } from '#base/sql/database.ts'
 import type { PolicyTarget, Rq } from '#stack/route.ts'
 import { ACTIONS, type ActionName, assertMay, type TaskState, wrongState } from '../core/states.ts'
-import { moveServer, type ServerWork, type StatePatch } from '../flows/state.ts'
+import { GUARDED, moveServer, type ServerWork, type StatePatch } from '../flows/state.ts'
 import type { Nova } from '../house.ts'
 import { insertAction } from '../store/actions.ts'
 import { serverById } from '../store/servers.ts'
@@ -65,7 +65,7 @@ export async function beginWork<P extends ServerWork>(nova: Nova, rq: Rq<unknown
     await work.also?.(tx, about)
     await nova.engine.start(tx.as<unknown>(), work.flow, { ...work.params, ...about } as unknown as P, { resource_kind: 'server', resource_id: server.id, project_id: server.project_id })
     return about
-  })
+  }, work.also ? {} : GUARDED)
 }
 
 export async function recordAction(nova: Nova, tx: Tx<NovaTables>, rq: Rq<unknown>, serverId: string, action: string, event: string): Promise<ServerWork> {

@@ -4,10 +4,10 @@ import type { Schema } from '#stack/schema.ts'
 import { type Reply, route, type Route, type Rq } from '#stack/route.ts'
 import { byVersion, v } from '#stack/version.ts'
 import { assertMay } from '../core/states.ts'
-import { moveServer } from '../flows/state.ts'
+import { GUARDED, moveServer } from '../flows/state.ts'
 import type { Nova } from '../house.ts'
 import { selectServers } from '../store/server-list.ts'
-import { patchServer, serverById } from '../store/servers.ts'
+import { patchServer, serverById, takenServer } from '../store/servers.ts'
 import type { ServerPrivate, ServerRow } from '../store/tables.ts'
 import { linksOf, nextLink } from './links.ts'
 import { description, diskConfig, envelope, fqdnText, hostnameText, ipv4Text, ipv6Text, nameText, object } from './schemas.ts'
@@ -103,13 +103,14 @@ export async function deleteNow(nova: Nova, rq: Rq<unknown>, server: ServerRow, 
   assertMay(action, server, isAdmin(rq))
   if (server.task_state === 'deleting') return
   await nova.db.transaction(async (tx) => {
-    const now = await serverById(tx, server.id)
+    // Whatever state it is in, and whoever else writes it now: taken by the row, it stays as it is until the end.
+    const now = await takenServer(tx, server.id)
     if (!now || now.deleted === 1 || now.task_state === 'deleting') return
     if (!(await moveServer(nova, tx, server.id, { task_state: now.task_state }, { task_state: 'deleting', progress: 0 }))) return
     const work = await recordAction(nova, tx, rq, server.id, action, 'compute_terminate_instance')
     await nova.engine.cancel(tx.as<unknown>(), 'server', server.id)
     await nova.engine.start(tx.as<unknown>(), nova.flows.deleteServer, work, { resource_kind: 'server', resource_id: server.id, project_id: server.project_id })
-  })
+  }, GUARDED)
 }
 
 async function softDelete(nova: Nova, rq: Rq<unknown>, server: ServerRow): Promise<void> {

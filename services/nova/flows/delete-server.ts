@@ -3,6 +3,7 @@
  * not answer does not hold it up: the deleted row is the tombstone by which its agent ends the guest later (S1, S15).
  */
 import { isFault } from '#base/fault.ts'
+import type { Tx } from '#base/sql/database.ts'
 import { defineFlow, type Flow, type FlowRun } from '#base/flow/definition.ts'
 import { deleteImage } from '#glance/contract/images.ts'
 import type { Nova } from '../house.ts'
@@ -10,7 +11,7 @@ import { blockDevicesOf, deleteBlockDevicesOf } from '../store/block-devices.ts'
 import { dropConsoleTokens } from '../store/console-tokens.ts'
 import { migrationsOfServer, patchMigration } from '../store/server-migrations.ts'
 import { serverById } from '../store/servers.ts'
-import type { NicInfo, ServerPrivate } from '../store/tables.ts'
+import type { NicInfo, NovaTables, ServerPrivate } from '../store/tables.ts'
 import { callCompute } from './computes.ts'
 import { release } from './claims.ts'
 import { releasePorts } from './ports.ts'
@@ -106,10 +107,10 @@ async function gone(nova: Nova, f: FlowRun, p: ServerWork, buried: boolean): Pro
   const now = nova.world.clock.now()
   const server = await serverById(nova.db, p.server_id)
   if (!server || server.deleted === 1) return
-  await nova.db.transaction(async (tx) => {
+  const forget = async (tx: Tx<NovaTables>): Promise<void> => {
     await deleteBlockDevicesOf(tx, p.server_id)
     await dropConsoleTokens(tx, { server_id: p.server_id })
     for (const move of server.vm_state === 'resized' ? await migrationsOfServer(tx, p.server_id, { statuses: SETTLING }) : []) await patchMigration(tx, move.uuid, { status: 'confirmed', updated_at: now })
-  })
-  await settle(nova, f, p, ['deleting', 'soft-deleting'], { vm_state: 'deleted', deleted: 1, buried: buried ? 1 : 0, terminated_at: now, power_state: 0 }, server.host)
+  }
+  await settle(nova, f, p, ['deleting', 'soft-deleting'], { vm_state: 'deleted', deleted: 1, buried: buried ? 1 : 0, terminated_at: now, power_state: 0 }, server.host, forget)
 }

@@ -9,7 +9,7 @@ import type { HostState } from '../core/scheduler/types.ts'
 import type { ComputeFacts } from '#nova/drivers/interface.ts'
 import { aggregateHosts, aggregates, computeNodes, services } from '../store/computes.ts'
 import { hostLoads } from '../store/servers.ts'
-import type { ComputeNodeRow, NovaTables, ServiceRow } from '../store/tables.ts'
+import type { ComputeNodeRow, FlavorSnapshot, NovaTables, ServiceRow } from '../store/tables.ts'
 
 const FRESH_FOR = 5_000
 /** How often the broker is asked in one report interval. */
@@ -20,6 +20,7 @@ export class HostDirectory {
   readonly #facts = new Map<string, { row: ComputeNodeRow; capabilities: HostState['capabilities']; facts: ComputeFacts }>()
   /** host_id → builds that failed there since the last one that did not. */
   readonly #failures = new Map<string, number>()
+  readonly #chosen = new Map<string, { vcpus: number; memory_mb: number }>()
   #states = new Map<string, HostState>()
   #readAt = -Infinity
   /** When the broker last took a message; 0: never asked. */
@@ -50,6 +51,25 @@ export class HostDirectory {
 
   async byId(hostId: string): Promise<HostState | undefined> {
     return (await this.states()).get(hostId)
+  }
+
+  /** What a decision of this process is about to claim on a host, until what is returned is called: decisions made meanwhile look at other hosts first. */
+  choosing(hostId: string, flavor: Pick<FlavorSnapshot, 'vcpus' | 'memory_mb'>): () => void {
+    const chosen = this.#chosen.get(hostId) ?? { vcpus: 0, memory_mb: 0 }
+    const add = (sign: 1 | -1): void => {
+      chosen.vcpus += sign * flavor.vcpus
+      chosen.memory_mb += sign * flavor.memory_mb
+    }
+    add(1)
+    this.#chosen.set(hostId, chosen)
+    return () => {
+      add(-1)
+      if (chosen.vcpus <= 0 && chosen.memory_mb <= 0) this.#chosen.delete(hostId)
+    }
+  }
+
+  chosen(hostId: string): { vcpus: number; memory_mb: number } | undefined {
+    return this.#chosen.get(hostId)
   }
 
   placed(hostId: string): void {

@@ -53,15 +53,20 @@ export async function placeServer(nova: Nova, ask: ScheduleAsk, take: (place: Pl
     requests.set(host.host_id, request)
     const room = answer.provider_summaries[host.host_id]?.resources ?? {}
     const free = (name: string): number => (room[name] ? room[name].capacity - room[name].used : 0)
-    candidates.push({ host, free_vcpus: free('VCPU'), free_ram_mb: free('MEMORY_MB'), free_disk_gb: free('DISK_GB') })
+    const chosen = nova.hosts.chosen(host.host_id)
+    candidates.push({ host, free_vcpus: free('VCPU') - (chosen?.vcpus ?? 0), free_ram_mb: free('MEMORY_MB') - (chosen?.memory_mb ?? 0), free_disk_gb: free('DISK_GB') })
   }
   const request = await requestOf(nova, ask, image)
   const { ranked, refused } = schedule(request, candidates, { ...config.scheduling, kind: config.scheduler }, world.random, Math.max(config.scheduling.max_attempts, 10))
   for (const { host } of ranked) {
     const place: Place = { host_id: host.host_id, host: host.host, node: host.node, zone: host.zone, host_ip: host.host_ip }
-    if (await take(place, requests.get(host.host_id)!.allocations)) {
+    const decided = nova.hosts.choosing(host.host_id, ask.flavor)
+    try {
+      if (!(await take(place, requests.get(host.host_id)!.allocations))) continue
       nova.hosts.placed(host.host_id)
       return place
+    } finally {
+      decided()
     }
   }
   world.log.module('nova.scheduler').warn('Found no host for a server', { server: ask.server.id, with_room: candidates.length, refused, taken_meanwhile: ranked.length })

@@ -41,6 +41,9 @@ function fromText({ vm_state, task_state }: Expected): string {
   return `${vm_state ?? 'any'}/${task}`
 }
 
+/** States change by compare-and-swap, flows by their epoch: whoever comes second finds that out from the row itself. */
+export const GUARDED = { guarded: true } as const
+
 /** The good end of a flow: the state it brought about, the lock let go, the action closed, the flow ended, all in one. Without locks it changes no state. */
 export async function settle(nova: Nova, f: FlowRun, work: ServerWork, locks: readonly string[], patch: StatePatch, host?: string | null, also?: (tx: Tx<NovaTables>) => Promise<unknown>): Promise<void> {
   await nova.db.transaction(async (tx) => {
@@ -49,7 +52,8 @@ export async function settle(nova: Nova, f: FlowRun, work: ServerWork, locks: re
     const now = nova.world.clock.now()
     await finishAction(tx, work.action_id, [{ event: work.event, start: work.started_at, finish: now, result: 'Success', ...(host ? { host } : {}) }], null, now)
     await f.conclude(tx)
-  })
+    // Without a lock nobody has taken the server's row, and what else is written may rest on what was read.
+  }, locks.length > 0 || !also ? GUARDED : {})
   nova.wakes.ended(work.action_id, work.server_id, 'well')
 }
 
@@ -62,7 +66,7 @@ export async function letGo(nova: Nova, work: ServerWork, locks: readonly string
       await moveServer(nova, tx, work.server_id, { task_state: locks }, { task_state: null, ...more, ...patch })
     }
     await finishAction(tx, work.action_id, [{ event: work.event, start: work.started_at, finish: now, result: 'Error', details: fault.message }], cancelled ? 'cancelled' : 'Error', now)
-  })
+  }, GUARDED)
   nova.wakes.ended(work.action_id, work.server_id, fault)
 }
 

@@ -1,6 +1,6 @@
 /** Queries about servers. A state changes only by `casServer`: zero rows means that another was faster. */
 import { rowsBy } from '#base/sql/prepared.ts'
-import type { Sql } from '#base/sql/database.ts'
+import type { Sql, Tx } from '#base/sql/database.ts'
 import { sql as raw } from 'kysely'
 import type { NovaTables, ServerRow } from './tables.ts'
 
@@ -12,6 +12,11 @@ export async function insertServer(sql: NovaSql, row: ServerRow): Promise<void> 
 
 export async function serverById(sql: NovaSql, id: string): Promise<ServerRow | undefined> {
   return (await rowsBy<ServerRow>(sql as never, 'nova_servers', { id }))[0]
+}
+
+/** Where it stands, with its row held until the end of the transaction. */
+export async function takenServer(tx: Tx<NovaTables>, id: string): Promise<Pick<ServerRow, 'deleted' | 'task_state'> | undefined> {
+  return tx.query.selectFrom('nova_servers').select(['deleted', 'task_state']).where('id', '=', id).forUpdate().executeTakeFirst()
 }
 
 export async function serversByIds(sql: NovaSql, ids: readonly string[]): Promise<ServerRow[]> {
@@ -32,7 +37,8 @@ export interface Expected {
 
 /** Writes `patch` if the live server is as expected; false when it is not. */
 export async function casServer(sql: NovaSql, id: string, expected: Expected, patch: Partial<ServerRow>): Promise<boolean> {
-  let update = sql.query.updateTable('nova_servers').set(patch).where('id', '=', id).where('deleted', '=', 0)
+  // Written so that no index fits: before its first statistics PostgreSQL would rather go through all that live than look for the one id.
+  let update = sql.query.updateTable('nova_servers').set(patch).where('id', '=', id).where(raw<number>`deleted + 0`, '=', 0)
   if (expected.vm_state !== undefined) update = update.where('vm_state', '=', expected.vm_state)
   const { task_state } = expected
   if (task_state === null) update = update.where('task_state', 'is', null)

@@ -63,11 +63,11 @@ export const deleteAllocations = (house: Placement) => async (rq: Rq): Promise<R
   return {}
 }
 
-/** A transaction over claims; two that make the same consumer meet as duplicates. */
+/** A transaction over claims: providers and consumers are taken before anything is read that counts (`claims.ts`); two that make the same consumer meet as duplicates. */
 export async function claiming<T>(house: Placement, work: (tx: PlacementTx, now: number) => Promise<T>): Promise<T> {
   const now = house.world.clock.now()
   try {
-    return await house.db.transaction((tx) => work(tx, now))
+    return await house.db.transaction((tx) => work(tx, now), { guarded: true })
   } catch (thrown) {
     if (isDuplicate(house.db.engine, thrown)) throw concurrent('Inventory and/or allocations changed while attempting to allocate: ', thrown)
     throw thrown

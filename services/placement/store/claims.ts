@@ -60,9 +60,13 @@ export async function claimsWrite(tx: PlacementTx, claims: readonly Claim[], now
 
 /** Releases everything a consumer has; false when that is nothing. */
 export async function claimRelease(tx: PlacementTx, consumer: string, now: number): Promise<boolean> {
-  await consumersDelete(tx, [consumer])
-  const released = await allocationsOfConsumers(tx, [consumer])
-  if (released.length === 0) return false
+  let released: AllocationRow[] = []
+  // The consumer's row first, which everyone takes who changes what it has. One that came between the two is met at the second try.
+  for (let held = 0, tries = 0; held === 0 && tries < 2; tries++) {
+    held = await consumersDelete(tx, [consumer])
+    released = await allocationsOfConsumers(tx, [consumer])
+    if (released.length === 0) return false
+  }
   const providers = distinct(released, 'resource_provider_uuid')
   await generationsAdvance(tx, providers, 0, now)
   await allocationsDelete(tx, [consumer])
@@ -82,8 +86,7 @@ async function holdProviders(tx: PlacementTx, claims: readonly Claim[], wanted: 
   const left = released.filter((row) => leaving.has(row.consumer_uuid)).map((row) => row.resource_provider_uuid)
   const changed = claimed.union(new Set(left))
   const held = distinct(released, 'resource_provider_uuid').filter((uuid) => !changed.has(uuid))
-  const found = await generationsAdvance(tx, changed, 1, now)
-  await generationsAdvance(tx, held, 0, now)
+  const found = await generationsAdvance(tx, changed, 1, now, held)
   if (found === changed.size) return
   const there = await providersGet(tx, [...changed])
   const lost = [...changed].find((uuid) => !there.has(uuid))

@@ -30,6 +30,8 @@ export async function consumerAdvance(tx: PlacementTx, seen: ConsumerRow, patch:
   }
 }
 
-export async function consumersDelete(tx: PlacementTx, uuids: readonly string[]): Promise<void> {
-  if (uuids.length > 0) await tx.query.deleteFrom('placement_consumers').where('uuid', 'in', uuids).execute()
+/** How many there were. */
+export async function consumersDelete(tx: PlacementTx, uuids: readonly string[]): Promise<number> {
+  if (uuids.length === 0) return 0
+  return Number((await tx.query.deleteFrom('placement_consumers').where('uuid', 'in', uuids).executeTakeFirst()).numDeletedRows)
 }

@@ -20,14 +20,19 @@ export async function generationAdvance(tx: PlacementTx, uuid: string, seen: num
   return seen + 1
 }
 
-/** Adds `by` to the generations of several providers, in order of uuid; 0 only holds their rows. Returns how many there are. */
-export async function generationsAdvance(tx: PlacementTx, uuids: Iterable<string>, by: 0 | 1, now: number): Promise<number> {
-  const sorted = [...new Set(uuids)].sort()
-  if (sorted.length === 0) return 0
-  const done = await tx.query
-    .updateTable('placement_providers')
-    .set((eb) => ({ generation: eb('generation', '+', by), ...(by === 0 ? {} : { updated_at: now }) }))
-    .where('uuid', 'in', sorted)
-    .executeTakeFirst()
-  return Number(done.numUpdatedRows)
+/** Adds `by` to the generations of several providers, and only holds the rows of `others`, all in order of uuid. Returns how many of the first there are. */
+export async function generationsAdvance(tx: PlacementTx, uuids: Iterable<string>, by: 0 | 1, now: number, others: Iterable<string> = []): Promise<number> {
+  const changed = new Set(uuids)
+  let found = 0
+  // One statement each: of a list, PostgreSQL takes the rows in an order of its own, and two who take the same rows would wait for each other.
+  for (const uuid of [...changed.union(new Set(others))].sort()) {
+    const step = changed.has(uuid) ? by : 0
+    const done = await tx.query
+      .updateTable('placement_providers')
+      .set((eb) => ({ generation: eb('generation', '+', step), ...(step === 0 ? {} : { updated_at: now }) }))
+      .where('uuid', '=', uuid)
+      .executeTakeFirst()
+    if (changed.has(uuid)) found += Number(done.numUpdatedRows)
+  }
+  return found
 }
