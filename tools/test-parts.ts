@@ -55,6 +55,7 @@ const ENGINE_PACKAGES: readonly HostPackage[] = [
   { package: 'postgresql', tools: ['pg_ctlcluster'], why: 'runs the same tests on PostgreSQL' },
   { package: 'mariadb-server', tools: ['mariadbd'], why: 'runs the same tests on MariaDB' },
   { package: 'keystone', tools: ['keystone-manage'], why: 'is moved in from, and reads our tokens' },
+  { package: 'xmlsec1', tools: ['xmlsec1'], why: 'signs the assertions of that Keystone' },
   { package: 'glance-api', tools: ['glance-api'], why: 'is a real service that believes our tokens' },
   { package: 'slapd', tools: ['slapd'], why: 'is a directory of people' },
   { package: 'ldap-utils', tools: ['ldapmodify'], why: 'changes it' },
