@@ -133,7 +133,7 @@ export const configSchema: ConfigSchema = {
       } as unknown as Fact,
       saml: {
         type: 'object', default: {}, additionalProperties: true,
-        description: 'SAML2, which Keystone speaks itself: entity_id of this Keystone (an address of its own), key_file and certificate_file for signed requests and for assertions to other Keystones (idp_entity_id, assertion_expiration in seconds), and providers by identity provider: metadata_file, or entity_id, sso_url and certificate_files; also protocol (saml2), sign_requests, keystone (it is a Keystone, whose users come with an assertion for this one)',
+        description: 'SAML2, which Keystone speaks itself: entity_id of this Keystone (an address of its own), key_file and certificate_file for signed requests and for assertions to other Keystones (idp_entity_id, assertion_expiration in seconds), and providers by identity provider: metadata_file, or entity_id, sso_url and certificate_files; also protocol (saml2), sign_requests, keystone (it is a Keystone, whose users come with an assertion for this one), accept_sha1 (the Keystone of OpenStack signs so)',
       } as unknown as Fact,
     }),
   },

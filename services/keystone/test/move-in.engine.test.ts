@@ -3,9 +3,11 @@
  * sealed credentials too; and what we issue with its keys, it accepts.
  */
 import assert from 'node:assert/strict'
-import { cp, mkdir } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { findTool } from '#base/test/daemon.ts'
 import { openDatabase } from '#base/sql/open.ts'
 import type { SqlServer } from '#base/sql/test/server.ts'
 import { startMariadb } from '#base/sql/test/mariadb.ts'
@@ -161,5 +163,41 @@ test('with the same keys a real Keystone accepts what we issue', { timeout: 120_
   } finally {
     await from.close()
     await k.close()
+  }
+})
+
+test('a user of a real Keystone comes here with its assertion, signed as it signs', { timeout: 120_000 }, async (t) => {
+  if (!zed || !findTool('xmlsec1')) return t.skip('MariaDB, keystone and xmlsec1 are not installed')
+  const dir = await mkdtemp(join(tmpdir(), 'ondol-zed-idp-'))
+  await writeFile(join(dir, 'zed.crt'), zed.samlCertificate)
+  const named = 'identity_providers/zed/protocols/saml2'
+  const kit = async (accept_sha1: boolean): Promise<KeystoneKit> => {
+    const k = await keystoneKit({ federation: { saml: { providers: { zed: { entity_id: 'https://zed.example/idp', certificate_files: [join(dir, 'zed.crt')], keystone: true, accept_sha1 } } } } })
+    const token = await k.admin()
+    const mapping = { rules: [{ local: [{ user: { name: '{0}' } }], remote: [{ type: 'openstack_user' }, { type: 'openstack_roles', any_one_of: ['admin'] }] }] }
+    for (const [path, body] of Object.entries({ 'mappings/zed': { mapping }, 'identity_providers/zed': { identity_provider: { enabled: true } }, [named]: { protocol: { mapping_id: 'zed' } } })) {
+      assert.equal((await k.ask('PUT', `/v3/OS-FEDERATION/${path}`, { token, body })).status, 201)
+    }
+    return k
+  }
+  const [strict, k] = [await kit(false), await kit(true)]
+  try {
+    const { token } = await askZed('POST', '/auth/tokens', undefined, byPassword('admin', ZED_ADMIN, inProject('admin')))
+    const sp_url = `http://127.0.0.1:5000/identity/v3/auth/OS-FEDERATION/${named}/ecp`
+    assert.equal((await askZed('PUT', '/OS-FEDERATION/service_providers/here', token, { service_provider: { auth_url: sp_url, sp_url, enabled: true } })).status, 201)
+    const body = JSON.stringify({ auth: { identity: { methods: ['token'], token: { id: token } }, scope: { service_provider: { id: 'here' } } } })
+    const answer = await fetch(`${zed.url}/auth/OS-FEDERATION/saml2/ecp`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+    const envelope = await answer.text()
+    assert.equal(answer.status, 200, envelope)
+    const bring = (to: KeystoneKit) => to.ask('POST', `/v3/auth/OS-FEDERATION/${named}/ecp`, { headers: { 'content-type': 'application/vnd.paos+xml' }, body: envelope })
+    assert.equal((await bring(strict)).status, 401, 'SHA-1 only where the operator says so')
+    const brought = await bring(k)
+    assert.equal(brought.status, 303, brought.text)
+    const got = await k.ask('GET', `/v3/OS-FEDERATION/${named}/auth`, { headers: { cookie: String(brought.headers['set-cookie']).split(';')[0]! } })
+    assert.equal(got.json.token.user.name, 'admin')
+  } finally {
+    await k.close()
+    await strict.close()
+    await rm(dir, { recursive: true, force: true })
   }
 })

@@ -2,12 +2,15 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findTool, freePorts, privateDir, runOnce, startDaemon, unprivileged } from '#base/test/daemon.ts'
+import { selfSigned } from './certificate.ts'
 
 export interface Zed {
   /** Ends in `/v3`. */
   url: string
   fernetKeys: string
   credentialKeys: string
+  /** Of the key with which it signs assertions for other clouds, as `https://zed.example/idp`; needs xmlsec1. */
+  samlCertificate: string
   stop(): Promise<void>
 }
 
@@ -31,9 +34,12 @@ export async function startZed(database: string): Promise<Zed | undefined> {
     const [port = 0] = await freePorts(1)
     const [fernetKeys, credentialKeys] = [join(dir, 'fernet'), join(dir, 'credential')]
     const conf = join(dir, 'keystone.conf')
+    const saml = selfSigned('zed')
+    await writeFile(join(dir, 'saml.key'), saml.key, { mode: 0o644 })
+    await writeFile(join(dir, 'saml.crt'), saml.certificate, { mode: 0o644 })
     await writeFile(
       conf,
-      `[DEFAULT]\nlog_dir =\nuse_stderr = true\n[database]\nconnection = ${database.replace(/^mariadb:/, 'mysql+pymysql:')}?charset=utf8\n[fernet_tokens]\nkey_repository = ${fernetKeys}\n[credential]\nkey_repository = ${credentialKeys}\n[identity]\npassword_hash_rounds = 4\n[cache]\nenabled = false\n`,
+      `[DEFAULT]\nlog_dir =\nuse_stderr = true\n[database]\nconnection = ${database.replace(/^mariadb:/, 'mysql+pymysql:')}?charset=utf8\n[fernet_tokens]\nkey_repository = ${fernetKeys}\n[credential]\nkey_repository = ${credentialKeys}\n[identity]\npassword_hash_rounds = 4\n[cache]\nenabled = false\n[saml]\nkeyfile = ${dir}/saml.key\ncertfile = ${dir}/saml.crt\nidp_entity_id = https://zed.example/idp\nidp_sso_endpoint = https://zed.example/sso\n`,
       { mode: 0o644 },
     )
     const run = (...args: string[]) => runOnce(manage, ['--config-file', conf, ...args], user)
@@ -48,6 +54,7 @@ export async function startZed(database: string): Promise<Zed | undefined> {
       url,
       fernetKeys,
       credentialKeys,
+      samlCertificate: saml.certificate,
       async stop() {
         await daemon.stop()
         await remove()

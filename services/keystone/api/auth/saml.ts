@@ -54,7 +54,7 @@ export async function finishSaml(house: Keystone, rq: Rq): Promise<{ attributes:
   const name = cookieName(state)
   const begun = (await unseal(house, BROWSER, cookieOf(rq.http.headers, name))) ?? refuse('The browser has begun no such login, or too long ago')
   if (!sameText(begun.state!, state) || begun.idp_id !== provider.idp_id || begun.protocol_id !== provider.protocol_id) refuse('The state is of another login')
-  const shown = signedAssertion(utf8(Buffer.from(form.get('SAMLResponse') ?? '', 'base64')), provider.certificates)
+  const shown = signedAssertion(utf8(Buffer.from(form.get('SAMLResponse') ?? '', 'base64')), provider)
   if (shown.root !== shown.response) refuse('A browser brings a bare response')
   const url = consumer(house, provider, 'acs')
   const attributes = await accept(house, provider, shown, url, begun.request_id)
@@ -77,7 +77,7 @@ export async function acceptEnvelope(house: Keystone, rq: Rq): Promise<{ provide
   const text = utf8(await bodyOf(rq, LARGEST_XML))
   const common = rq.params.idp_id === undefined
   const provider = common ? issuerOf(house, text) : known(house, rq)
-  const shown = signedAssertion(text, provider.certificates)
+  const shown = signedAssertion(text, provider)
   if (shown.root === shown.response) refuse('The response has no envelope')
   const relay = childrenOf(shown.root, 'soap', 'Header').flatMap((header) => childrenOf(header, 'ecp', 'RelayState'))[0]?.text.trim()
   const begun = await unseal(house, CARRIER, relay)

@@ -16,6 +16,8 @@ export interface SamlProvider {
   certificates: readonly string[]
   /** It is a Keystone: its assertions come without a request, and name no audience. */
   keystone: boolean
+  /** Its signatures may be of SHA-1. */
+  accept_sha1: boolean
   sign_requests: boolean
 }
 
@@ -33,7 +35,7 @@ export interface SamlService {
 }
 
 const KEYS = ['entity_id', 'idp_entity_id', 'assertion_expiration', 'key_file', 'certificate_file', 'providers']
-const PROVIDER_KEYS = ['protocol', 'entity_id', 'sso_url', 'certificate_files', 'metadata_file', 'keystone', 'sign_requests']
+const PROVIDER_KEYS = ['protocol', 'entity_id', 'sso_url', 'certificate_files', 'metadata_file', 'keystone', 'accept_sha1', 'sign_requests']
 
 export type ReadFile = (path: string) => string
 type Given = Record<string, unknown>
@@ -70,7 +72,7 @@ function samlProvider(idp_id: string, settings: unknown, readFile: ReadFile, can
   if (sso_url !== undefined && !isSafeUrl(sso_url)) ask.wrong('sso_url', 'an https URL (http is for the machine itself only)')
   const sign_requests = ask.flag('sign_requests')
   if (sign_requests && !canSign) ask.wrong('sign_requests', 'off, or keystone.federation.saml.key_file and certificate_file given')
-  return { idp_id, protocol_id: given.protocol === undefined ? 'saml2' : ask.text('protocol'), entity_id: known?.entity_id ?? ask.text('entity_id'), sso_url, certificates, keystone: ask.flag('keystone'), sign_requests }
+  return { idp_id, protocol_id: given.protocol === undefined ? 'saml2' : ask.text('protocol'), entity_id: known?.entity_id ?? ask.text('entity_id'), sso_url, certificates, keystone: ask.flag('keystone'), accept_sha1: ask.flag('accept_sha1'), sign_requests }
 }
 
 /** Asks a map of settings for its values; what is wrong is named by its key, and not told. */

@@ -4,15 +4,18 @@
  */
 import { DOMParser } from '@xmldom/xmldom'
 import { SignedXml } from 'xml-crypto'
+import type { SamlProvider } from './settings.ts'
 import { childrenOf, everything, isA, NS, only, readXml, refuse, type XmlElement } from './xml.ts'
 
 const C14N = 'http://www.w3.org/2001/10/xml-exc-c14n#'
 const ENVELOPED = 'http://www.w3.org/2000/09/xmldsig#enveloped-signature'
 const RSA_SHA256 = 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256'
 const SHA256 = 'http://www.w3.org/2001/04/xmlenc#sha256'
-/** No SHA-1, and nothing with a shared key. */
+/** No SHA-1 unasked, and nothing with a shared key. */
 const SIGNATURES = [RSA_SHA256, 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha512', 'http://www.w3.org/2007/05/xmldsig-more#sha256-rsa-MGF1']
 const DIGESTS = [SHA256, 'http://www.w3.org/2001/04/xmlenc#sha512']
+/** As OpenStack's Keystone signs; taken from a provider for which the operator says so. */
+const OLD = { signature: 'http://www.w3.org/2000/09/xmldsig#rsa-sha1', digest: 'http://www.w3.org/2000/09/xmldsig#sha1' }
 const ID_NAMES = ['ID', 'Id', 'id', '{http://www.w3.org/XML/1998/namespace}id']
 
 export interface SignedResponse {
@@ -25,7 +28,7 @@ export interface SignedResponse {
 }
 
 /** The one assertion of a response (bare, or in the body of a SOAP envelope), signed by one of the certificates or public keys (PEM). */
-export function signedAssertion(xml: string, certificates: readonly string[]): SignedResponse {
+export function signedAssertion(xml: string, { certificates, accept_sha1 }: Pick<SamlProvider, 'certificates' | 'accept_sha1'>): SignedResponse {
   const text = xml.replaceAll(/\r\n?/g, '\n')
   const root = readXml(text)
   const response = isA(root, 'soap', 'Envelope') ? only(only(root, 'soap', 'Body'), 'protocol', 'Response') : root
@@ -33,7 +36,7 @@ export function signedAssertion(xml: string, certificates: readonly string[]): S
   const claimed = only(response, 'assertion', 'Assertion')
   assertPlain(root, response, claimed)
   const id = claimed.attributes.get('ID') ?? refuse('The assertion has no ID')
-  const way = assertSignature(only(claimed, 'signature', 'Signature'), id)
+  const way = assertSignature(only(claimed, 'signature', 'Signature'), id, accept_sha1)
 
   const assertion = readXml(verified(text, way, certificates) ?? refuse('The signature of the assertion is not of this provider'))
   if (!isA(assertion, 'assertion', 'Assertion') || assertion.attributes.get('ID') !== id) return refuse('What was signed is not the assertion')
@@ -60,17 +63,17 @@ function assertPlain(root: XmlElement, response: XmlElement, assertion: XmlEleme
 }
 
 /** Over exactly the assertion, by ways of signing that are strong. Answers the way. */
-function assertSignature(signature: XmlElement, id: string): string {
+function assertSignature(signature: XmlElement, id: string, old: boolean): string {
   const info = only(signature, 'signature', 'SignedInfo')
   const way = (element: XmlElement, local: string, allowed: readonly string[]): string => {
     const name = only(element, 'signature', local).attributes.get('Algorithm') ?? ''
     return allowed.includes(name) ? name : refuse(`${local} ${name} is not taken`)
   }
   way(info, 'CanonicalizationMethod', [C14N])
-  const signed = way(info, 'SignatureMethod', SIGNATURES)
+  const signed = way(info, 'SignatureMethod', old ? [...SIGNATURES, OLD.signature] : SIGNATURES)
   const reference = only(info, 'signature', 'Reference')
   if (reference.attributes.get('URI') !== `#${id}`) refuse('The signature is over something else')
-  way(reference, 'DigestMethod', DIGESTS)
+  way(reference, 'DigestMethod', old ? [...DIGESTS, OLD.digest] : DIGESTS)
   const transforms = childrenOf(only(reference, 'signature', 'Transforms'), 'signature', 'Transform').map((one) => one.attributes.get('Algorithm') ?? '')
   if (transforms.length !== 2 || transforms[0] !== ENVELOPED || transforms[1] !== C14N) refuse('The transforms of the signature are not the usual ones')
   return signed
