@@ -27,6 +27,12 @@ export async function letStraysGo(nova: Nova, serverId: string, devices: readonl
   if (devices.some(isVolume)) await letGo(nova, Object.fromEntries((await strayAttachments(nova, serverId, devices)).map(({ id }) => [id, id])))
 }
 
+/** Ends what holds one volume for the server while no row of it names that volume. */
+export async function letStraysOf(nova: Nova, serverId: string, volumeId: string): Promise<void> {
+  const { attachments } = await nova.client.call(await nova.service(), 'cinder', listAttachments, { query: { instance_id: serverId, all_tenants: true } })
+  await letGo(nova, Object.fromEntries(attachments.filter((one) => one.volume_id === volumeId).map(({ id }) => [id, id])))
+}
+
 /**
  * Second attachments, connected to the destination; nothing of the rows changes yet. What was made is taken away when one fails; what a dead
  * process made before goes first.

@@ -23,6 +23,26 @@ export async function blockDevicesOfMany(sql: NovaSql, serverIds: readonly strin
   return found
 }
 
+/** Volumes of servers on a host that were to be attached in this span and have no connection. */
+export async function unconnectedDevices(sql: NovaSql, since: number, before: number): Promise<BlockDeviceRow[]> {
+  return sql.query
+    .selectFrom('nova_block_devices')
+    .innerJoin('nova_servers', 'nova_servers.id', 'nova_block_devices.server_id')
+    .selectAll('nova_block_devices')
+    .where('nova_block_devices.created_at', '>=', since)
+    .where('nova_block_devices.created_at', '<=', before)
+    .where('nova_block_devices.destination_type', '=', 'volume')
+    .where('nova_block_devices.boot_index', '<', 0)
+    .where('nova_block_devices.volume_id', 'is not', null)
+    .where('nova_block_devices.connection_info', 'is', null)
+    .where('nova_servers.deleted', '=', 0)
+    .where('nova_servers.host_id', 'is not', null)
+    .where('nova_servers.task_state', 'is', null)
+    .where('nova_servers.vm_state', 'not in', ['error', 'building', 'shelved_offloaded'])
+    .limit(100)
+    .execute()
+}
+
 export async function blockDeviceById(sql: NovaSql, id: string): Promise<BlockDeviceRow | undefined> {
   return (await rowsBy<BlockDeviceRow>(sql as never, 'nova_block_devices', { id }))[0]
 }

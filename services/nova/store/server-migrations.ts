@@ -30,8 +30,14 @@ export async function unburiedEvacuationsFrom(sql: NovaSql, hostId: string): Pro
   return sql.query.selectFrom('nova_migrations').selectAll().where('source_host_id', '=', hostId).where('buried', '=', 0).where('migration_type', '=', 'evacuation').where('status', 'in', ['done', 'completed']).execute()
 }
 
-export async function finishedResizes(sql: NovaSql, before: number): Promise<MigrationRow[]> {
-  return sql.query.selectFrom('nova_migrations').selectAll().where('status', '=', 'finished').where('updated_at', '<', before).limit(100).execute()
+/** Moves that have rested in one of these states since `before`. */
+export async function movesInState(sql: NovaSql, statuses: readonly string[], before: number): Promise<MigrationRow[]> {
+  return sql.query.selectFrom('nova_migrations').selectAll().where('status', 'in', [...statuses]).where('updated_at', '<=', before).orderBy('updated_at').limit(100).execute()
+}
+
+/** Moves that failed and were not looked at since. */
+export async function failedMoves(sql: NovaSql, before: number): Promise<MigrationRow[]> {
+  return sql.query.selectFrom('nova_migrations').selectAll().where('status', 'in', ['error', 'failed', 'cancelled']).where('buried', '=', 0).where('updated_at', '<=', before).orderBy('updated_at').limit(100).execute()
 }
 
 export interface MigrationQuery {

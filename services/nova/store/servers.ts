@@ -112,7 +112,7 @@ export async function bury(sql: NovaSql, hostId: string, ids: readonly string[])
 
 /** Soft-deleted and shelved servers whose time has come are found by their state. */
 export async function serversInState(sql: NovaSql, vm_state: string, limit: number): Promise<ServerRow[]> {
-  return sql.query.selectFrom('nova_servers').selectAll().where('vm_state', '=', vm_state).where('deleted', '=', 0).where('task_state', 'is', null).limit(limit).execute()
+  return sql.query.selectFrom('nova_servers').selectAll().where('vm_state', '=', vm_state).where('deleted', '=', 0).where('task_state', 'is', null).orderBy('updated_at').limit(limit).execute()
 }
 
 export async function purgeServers(sql: NovaSql, deletedBefore: number): Promise<void> {

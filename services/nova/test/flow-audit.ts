@@ -40,7 +40,8 @@ export async function auditServer(k: NovaKit, id: string): Promise<string[]> {
 
   const claims = await db.query.selectFrom('placement_allocations').select(['consumer_uuid', 'resource_provider_uuid']).execute()
   same('claims of the server', claims.filter((one) => one.consumer_uuid === id).map((one) => one.resource_provider_uuid), open && loose ? [...at, open.source_host_id] : at)
-  same('claims of moves', claims.filter((one) => one.consumer_uuid !== id).map((one) => one.resource_provider_uuid), open ? [open.source_host_id] : [])
+  const others = new Set((await db.query.selectFrom('nova_servers').select('id').where('deleted', '=', 0).execute()).map((one) => one.id))
+  same('claims of moves', claims.filter((one) => one.consumer_uuid !== id && !others.has(one.consumer_uuid)).map((one) => one.resource_provider_uuid), open ? [open.source_host_id] : [])
 
   const nics = gone ? [] : (JSON.parse(server.network_info) as NicInfo[]).map((nic) => nic.port_id)
   const ports = [...k.neutron.ports.values()].filter((port) => port.device_id === id)

@@ -29,7 +29,7 @@ export const initial: Migration = {
         tag: nullable(string()), created_at: big(),
       },
       // A volume is once in a server: two requests at one moment cannot both hold it.
-      { primary: ['id'], unique: [['server_id', 'volume_id']], index: [['volume_id']] },
+      { primary: ['id'], unique: [['server_id', 'volume_id']], index: [['volume_id'], ['created_at']] },
     )
     await m.createTable(
       'nova_actions',
@@ -43,7 +43,7 @@ export const initial: Migration = {
         dest_compute: nullable(string()), dest_node: nullable(string()), dest_host_id: nullable(id()), dest_host: nullable(string()), old_flavor: nullable(json()), new_flavor: nullable(json()),
         user_id: string(64), project_id: string(64), buried: flag(), created_at: big(), updated_at: big(),
       },
-      { primary: ['id'], unique: [['uuid']], index: [['server_id'], ['source_host_id', 'buried'], ['created_at']] },
+      { primary: ['id'], unique: [['uuid']], index: [['server_id'], ['source_host_id', 'buried'], ['created_at'], ['status', 'updated_at']] },
     )
     await m.createTable(
       'nova_compute_nodes',
