@@ -6,7 +6,7 @@ import { pathOf } from '../core/names.ts'
 import { mergeMetadata } from '../core/metadata.ts'
 import { typeOf } from '../core/mime.ts'
 import { type Swift, versionStamp, versionText } from '../house.ts'
-import { changeObject, objectOf, putObject, type PutRules, removeObject, removeVersion, restoreVersion, versionOf } from '../store/objects.ts'
+import { changeObject, objectOf, promoteVersion, putObject, type PutRules, removeObject, removeVersion, restoreVersion, versionOf } from '../store/objects.ts'
 import type { ContainerRow, ObjectRow, VersionRow } from '../store/tables.ts'
 import { type Answer, type Ask, containerSeen, done, HTML, httpDate, lost, metadataOf, timestamp } from './ask.ts'
 import { keepBytes, openBytes } from './keep.ts'
@@ -69,8 +69,14 @@ async function byVersion(house: Swift, ask: Ask, into: ContainerRow, text: strin
       await house.commits.run((commit) => removeObject(commit, into.id, names.object, {}, now))
       return done(204, id)
     }
-    if (current) await house.commits.run((commit) => removeObject(commit, into.id, names.object, { only: current.bytes_id, wholly: true, bypass }, now))
-    else if (old) await house.commits.run((commit) => removeVersion(commit, old, now, bypass))
+    const promote = ask.headers['x-backend-promote'] === 'true'
+    if (current || old) {
+      await house.commits.run(async (commit) => {
+        if (current) await removeObject(commit, into.id, names.object, { only: current.bytes_id, wholly: true, bypass }, now)
+        else if (old) await removeVersion(commit, old, now, bypass)
+        if (promote) await promoteVersion(commit, into.id, names.object, now)
+      })
+    }
     return current || old ? done(204, current ? { 'x-object-version-id': text } : { ...id, ...(old?.deleted === 1 ? { 'x-backend-marker': 'true' } : {}) }) : done(stamp === null || enabled ? 204 : 404, id)
   }
   if (method === 'PUT') {
@@ -96,6 +102,7 @@ async function upload(house: Swift, ask: Ask, into: ContainerRow, versioned: boo
   const metadata = mergeMetadata({}, headers, 'object', ALSO, house.config.limits)
   const lock = headers[LOCK] === undefined ? standardLock(metadataOf(into), house.world.clock.now()) : undefined
   if (lock) metadata[LOCK] = JSON.stringify(lock)
+  const suspended = metadataOf(into)['x-versions-enabled'] === 'False'
   const delete_at = deleteAt(house, headers)
   ask.sendContinue?.()
   const source = body === undefined ? Readable.from([]) : isStream(body) ? (fromSocket(body) ? passing(body) : body) : Readable.from([Buffer.from(body as Uint8Array)])
@@ -111,7 +118,7 @@ async function upload(house: Swift, ask: Ask, into: ContainerRow, versioned: boo
     listing: headers['x-backend-listing'] ?? null, parts: null, secret_id: empty ? null : kept.secret_id, created_at, delete_at, version_id,
   }
   try {
-    await house.commits.run((commit) => putObject(commit, row, { ...(fresh ? { fresh } : {}), ...s3Match(headers), versions: versioned, received: ask.received }, now))
+    await house.commits.run((commit) => putObject(commit, row, { ...(fresh ? { fresh } : {}), ...s3Match(headers), ...(suspended ? { suspended } : {}), versions: versioned, received: ask.received }, now))
   } catch (thrown) {
     await house.bytes.remove([kept.bytes_id])
     throw thrown
@@ -120,8 +127,10 @@ async function upload(house: Swift, ask: Ask, into: ContainerRow, versioned: boo
 }
 
 /** `If-Match` of a write at the S3 door. */
-const s3Match = (headers: Readonly<Record<string, string>>): { s3Match?: NonNullable<PutRules['s3Match']> } =>
-  headers['x-backend-if-match'] === undefined ? {} : { s3Match: { etag: headers['x-backend-if-match'], absent: notFound('The resource could not be found.') } }
+const s3Match = (headers: Readonly<Record<string, string>>): Pick<PutRules, 's3Match' | 's3None'> => ({
+  ...(headers['x-backend-if-match'] === undefined ? {} : { s3Match: { etag: headers['x-backend-if-match'], absent: notFound('The resource could not be found.') } }),
+  ...(headers['x-backend-if-none-match'] === undefined ? {} : { s3None: headers['x-backend-if-none-match'] }),
+})
 
 /** The pieces of a body that came over a socket are nobody else's; those of a copy or a form may be. */
 const fromSocket = (body: Readable): boolean => 'socket' in body && 'httpVersion' in body
@@ -164,11 +173,13 @@ async function remove(house: Swift, ask: Ask, into: ContainerRow, versioned: boo
     if (!row) return lost()
     if (Math.floor(Number(row.delete_at ?? 0) / 1000) !== Number(wish)) throw new Fault('precondition', 'X-If-Delete-At and X-Delete-At do not match')
   }
-  const version_id = String(house.stamp())
-  const old = await house.commits.run((commit) => removeObject(commit, into.id, ask.names.object, { ...s3Match(ask.headers), received: ask.received, ...(versioned ? { versions: { version_id } } : {}) }, house.world.clock.now()))
-  if (!old && !versioned) return lost()
+  // S3 keeps a mark of a deletion also where versions are no longer kept: one without a version.
+  const nullMarker = !versioned && ask.headers['x-backend-null-marker'] === 'true'
+  const version_id = nullMarker ? null : String(house.stamp())
+  const old = await house.commits.run((commit) => removeObject(commit, into.id, ask.names.object, { ...s3Match(ask.headers), received: ask.received, ...(versioned || nullMarker ? { versions: { version_id } } : {}) }, house.world.clock.now()))
+  if (!old && !versioned && !nullMarker) return lost()
   // Nothing was there, and the marker that says so is made all the same.
-  return done(old ? 204 : 404, versioned ? { 'x-object-version-id': versionText(version_id), ...(old ? { 'x-object-current-version-id': versionText(old.version_id) } : {}) } : {})
+  return done(old ? 204 : 404, versioned || nullMarker ? { 'x-object-version-id': versionText(version_id), ...(old ? { 'x-object-current-version-id': versionText(old.version_id) } : {}) } : {})
 }
 
 /** `X-Delete-At` and `X-Delete-After`, in milliseconds since the epoch. */

@@ -33,6 +33,10 @@ export interface PutRules {
   versions?: boolean
   /** As `match`, but of the ETag that S3 shows; `absent` is thrown when nothing stands there. */
   s3Match?: { etag: string; absent: Fault }
+  /** Not in the place of what has this ETag, as S3 shows it. */
+  s3None?: string
+  /** Versions are no longer kept: what comes is the one without a version, in the place of whatever was. */
+  suspended?: boolean
   /** Only in the place of exactly these bytes (null: of nothing). */
   instead?: string | null
   /** It came from another cloud, where it was made at this instant: what stands here and is as new stays. */
@@ -47,18 +51,21 @@ export async function putObject({ tx, hold, note }: Commit, row: ObjectRow, rule
   if (rules.fresh && alive) throw new Fault('precondition', 'A precondition for this request was not met.')
   if (rules.match && !(alive && (rules.match.includes('*') || rules.match.includes(alive.etag)))) throw new Fault('precondition', 'The object is not the one that was asked for.')
   assertMatch(alive, rules.s3Match)
+  if (rules.s3None !== undefined && alive && s3Etag(alive) === rules.s3None) throw new Fault('precondition', 'The object is the one that was not to be there.')
   assertOlder(old, rules.received)
-  await note?.(row.container_id, row.name)
   if (rules.instead !== undefined && (old?.bytes_id ?? null) !== rules.instead) throw conflict('The object was changed meanwhile.')
+  const keep = old !== undefined && keeps(old, rules.versions && alive !== undefined)
+  if (old && !keep) assertUnlocked(old, now)
+  await note?.(row.container_id, row.name)
   if (old) {
-    const keep = keeps(old, rules.versions && alive !== undefined)
-    if (!keep) assertUnlocked(old, now)
-    if (keep) await keepVersion(tx, old, now)
+    if (rules.suspended && old.version_id !== null) container.count(0, -(await dropNull(tx, row, now)))
+    if (keep) container.count(0, -(await keepVersion(tx, old, now)))
     else await discard(tx, old, now)
     const { container_id, name, ...rest } = row
     await tx.query.updateTable('swift_objects').set(rest).where('container_id', '=', container_id).where('name', '=', name).execute()
     container.count(0, row.size - (keep ? 0 : Number(old.size)))
   } else {
+    if (rules.suspended) container.count(0, -(await dropNull(tx, row, now)))
     await tx.query.insertInto('swift_objects').values(row).execute()
     container.count(1, row.size)
   }
@@ -75,7 +82,7 @@ function assertMatch(alive: ObjectRow | undefined, wanted: PutRules['s3Match']):
 }
 
 /** Takes an object away; false when it is not there (any more). With `versions` it becomes an old version, and a marker says that it was deleted. */
-export async function removeObject({ tx, hold, note }: Commit, containerId: string, name: string, rules: { versions?: { version_id: string }; only?: string; expired?: boolean; wholly?: boolean; bypass?: boolean; s3Match?: PutRules['s3Match']; received?: number | undefined; same?: Pick<ObjectRow, 'bytes_id' | 'created_at'> }, now: number): Promise<ObjectRow | undefined> {
+export async function removeObject({ tx, hold, note }: Commit, containerId: string, name: string, rules: { versions?: { version_id: string | null }; only?: string; expired?: boolean; wholly?: boolean; bypass?: boolean; s3Match?: PutRules['s3Match']; received?: number | undefined; same?: Pick<ObjectRow, 'bytes_id' | 'created_at'> }, now: number): Promise<ObjectRow | undefined> {
   const container = await hold(containerId)
   const old = await objectOf(tx, containerId, name)
   const alive = old && (old.delete_at === null || old.delete_at > now)
@@ -84,17 +91,18 @@ export async function removeObject({ tx, hold, note }: Commit, containerId: stri
   if (rules.expired ? !old || alive : rules.versions ? false : !old) return undefined
   if (rules.same && !(old && old.bytes_id === rules.same.bytes_id && Number(old.created_at) === Number(rules.same.created_at))) return undefined
   if (rules.only !== undefined && old?.bytes_id !== rules.only) return undefined
+  const keep = old !== undefined && rules.wholly !== true && keeps(old, rules.versions !== undefined && rules.versions.version_id !== null && alive === true)
+  if (old && !keep) assertUnlocked(old, now, rules.bypass)
   await note?.(containerId, name)
   if (old) {
-    const keep = rules.wholly !== true && keeps(old, rules.versions !== undefined && alive === true)
-    if (!keep) assertUnlocked(old, now, rules.bypass)
-    if (keep) await keepVersion(tx, old, now)
+    if (keep) container.count(0, -(await keepVersion(tx, old, now)))
     else await discard(tx, old, now)
     await tx.query.deleteFrom('swift_objects').where('container_id', '=', containerId).where('name', '=', name).execute()
     container.count(-1, keep ? 0 : -Number(old.size))
   }
   if (rules.versions) {
     const { version_id } = rules.versions
+    if (version_id === null) container.count(0, -(await dropNull(tx, { container_id: containerId, name }, now)))
     const marker: VersionRow = { container_id: containerId, name, bytes_id: '', size: 0, stored: 0, etag: 'd41d8cd98f00b204e9800998ecf8427e', content_type: 'application/x-deleted;swift_versions_deleted=1', metadata: '{}', listing: null, parts: null, secret_id: null, created_at: now, delete_at: null, version_id, rank: rankOf({ version_id, created_at: now }), deleted: 1 }
     await tx.query.insertInto('swift_versions').values(marker).execute()
   }
@@ -142,16 +150,33 @@ export async function moveObject(commit: Commit, from: ObjectRow, to: { containe
 /** What has a version stays one, also where versions are no longer kept. */
 const keeps = (old: ObjectRow, wanted: boolean | undefined): boolean => wanted === true || old.version_id !== null
 
-async function keepVersion(tx: Tx<SwiftTables>, row: ObjectRow, now: number): Promise<void> {
+/** Gives the bytes that went with it. */
+async function keepVersion(tx: Tx<SwiftTables>, row: ObjectRow, now: number): Promise<number> {
+  let freed = 0
   if (row.version_id === null) {
     // There is one without a version at most.
-    const before = await versionOf({ engine: tx.engine, query: tx.query }, row.container_id, row.name, null)
-    if (before) {
-      await tx.query.deleteFrom('swift_versions').where('container_id', '=', row.container_id).where('name', '=', row.name).where('rank', '=', before.rank).execute()
-      await discard(tx, before, now)
-    }
+    freed = await dropNull(tx, row, now)
   }
   await tx.query.insertInto('swift_versions').values({ ...row, rank: rankOf(row), deleted: 0 }).execute()
+  return freed
+}
+
+/** The old version that has none goes: another takes its place. Gives its bytes. */
+async function dropNull(tx: Tx<SwiftTables>, { container_id, name }: Pick<ObjectRow, 'container_id' | 'name'>, now: number): Promise<number> {
+  const before = await versionOf({ engine: tx.engine, query: tx.query }, container_id, name, null)
+  if (!before) return 0
+  assertUnlocked(before, now)
+  await tx.query.deleteFrom('swift_versions').where('container_id', '=', container_id).where('name', '=', name).where('rank', '=', before.rank).execute()
+  await discard(tx, before, now)
+  return Number(before.size)
+}
+
+/** Where nothing stands, the newest version does (unless it says that the object was deleted): so S3 has it. */
+export async function promoteVersion(commit: Commit, containerId: string, name: string, now: number): Promise<void> {
+  await commit.hold(containerId)
+  if (await objectOf(commit.tx, containerId, name)) return
+  const newest = await newestVersion({ engine: commit.tx.engine, query: commit.tx.query }, containerId, name)
+  if (newest && newest.deleted === 0) await restoreVersion(commit, newest, now)
 }
 
 /** Bytes of a row, wherever it says they are, go to the cleanup. */

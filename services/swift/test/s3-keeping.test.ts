@@ -149,12 +149,39 @@ test('parts are read by their numbers, listed in pages, and told with the rest',
   assert.match(first.text, /<NextKeyMarker>a\/<\/NextKeyMarker>.*<IsTruncated>true<.*<Prefix>a\/<\/Prefix>/)
   assert.deepEqual(await keys('parted', '?uploads&delimiter=/&max-uploads=2&key-marker=a/'), ['b', 'k'])
   await ok('POST', `/s3/parted/k?uploadId=${id}`, { body: `<CompleteMultipartUpload>${etags.map((etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>${etag}</ETag></Part>`).join('')}</CompleteMultipartUpload>` })
+  // Who did not hear it asks again.
+  await ok('POST', `/s3/parted/k?uploadId=${id}`, { body: `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${etags[0]}</ETag></Part></CompleteMultipartUpload>` })
   const part = await s3('GET', '/s3/parted/k?partNumber=2')
   assert.deepEqual([part.status, part.text, part.headers['x-amz-mp-parts-count'], part.headers['content-range']], [206, 'tail', '2', 'bytes 5242880-5242883/5242884'])
   assert.equal((await s3('HEAD', '/s3/parted/k?partNumber=1')).headers['content-length'], String(5 * 2 ** 20))
   await refused('InvalidPartNumber', 'GET', '/s3/parted/k?partNumber=3')
-  assert.match((await ok('GET', '/s3/parted/k?attributes', { headers: { 'x-amz-object-attributes': 'ETag,ObjectSize,ObjectParts' } })).text, /<TotalPartsCount>2<.*<ObjectSize>5242884</)
+  assert.match((await ok('GET', '/s3/parted/k?attributes', { headers: { 'x-amz-object-attributes': 'ETag,ObjectSize,ObjectParts' } })).text, /<PartsCount>2<.*<ObjectSize>5242884</)
   await refused('InvalidArgument', 'GET', '/s3/parted/k?attributes', { headers: { 'x-amz-object-attributes': 'Owner' } })
+})
+
+test('versions: what is deleted by its version gives way to the one before; without versions a mark is kept all the same; the totals hold', async () => {
+  await versioned('turns')
+  const put = async (body: string): Promise<string> => {
+    await clock.advance(10)
+    return String((await ok('PUT', '/s3/turns/k', { body })).headers['x-amz-version-id'])
+  }
+  const [, second] = [await put('1'), await put('22')]
+  await clock.advance(10)
+  const marker = String((await ok('DELETE', '/s3/turns/k')).headers['x-amz-version-id'])
+  assert.equal((await s3('GET', '/s3/turns/k')).headers['x-amz-delete-marker'], 'true')
+  assert.equal((await ok('DELETE', `/s3/turns/k?versionId=${marker}`)).headers['x-amz-delete-marker'], 'true')
+  assert.equal((await ok('GET', '/s3/turns/k')).text, '22')
+  await ok('DELETE', `/s3/turns/k?versionId=${second}`)
+  assert.equal((await ok('GET', '/s3/turns/k')).text, '1')
+  await ok('PUT', '/s3/turns?versioning', { body: '<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>' })
+  for (const body of ['333', '4444']) await put(body)
+  await clock.advance(10)
+  assert.equal((await ok('DELETE', '/s3/turns/k')).headers['x-amz-version-id'], 'null')
+  assert.match((await ok('GET', '/s3/turns?versions')).text, /<DeleteMarker><Key>k<\/Key><VersionId>null<\/VersionId><IsLatest>true</)
+  await put('55555')
+  const listed = (await ok('GET', '/s3/turns?versions')).text
+  assert.deepEqual([listed.match(/<Version>/g)?.length, listed.match(/<DeleteMarker>/g)], [2, null])
+  assert.equal((await swift('HEAD', '/v1/AUTH_project-a/turns')).headers['x-container-bytes-used'], '6')
 })
 
 test('encryption is taken where it is on, and refused in words where it is not', async () => {

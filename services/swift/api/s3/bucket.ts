@@ -108,7 +108,7 @@ export const corsOf = (metadata: Readonly<Record<string, string>>): CorsRule[] =
 export const putCors = async (at: S3Request): Promise<Answer> => keep(at, CORS, JSON.stringify(parseCors(await smallBody(at))))
 export const deleteCors = (at: S3Request): Promise<Answer> => keep(at, CORS, undefined)
 
-export const taggingTree = (tags: Tags) => ({ TagSet: { Tag: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })) } })
+export const taggingTree = (tags: Tags) => ({ TagSet: { Tag: Object.entries(tags).sort(([a], [b]) => (a < b ? -1 : 1)).map(([Key, Value]) => ({ Key, Value })) } })
 
 export async function getTagging(at: S3Request): Promise<Answer> {
   const tags = metadataOf(bucketRow(at))[TAGS]

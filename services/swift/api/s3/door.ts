@@ -76,13 +76,18 @@ async function enter(parts: S3Parts, rq: Rq, mount: string): Promise<Reply> {
     const answer = await travel(parts, rq, mount)
     return { status: answer.status, headers: answer.headers, ...(answer.body === undefined ? {} : { body: answer.body }) }
   } catch (thrown) {
-    const fault = asFault(thrown)
-    if (fault.kind === 'internal') throw thrown
-    const { status, extra } = s3Error(fault)
-    const headers = { 'content-type': 'application/xml', ...Object.fromEntries(Object.entries(extra).filter(([name]) => name.startsWith('x-amz-'))) }
-    // A HEAD has no body to say it in.
-    return http.method === 'HEAD' ? { status, headers } : { status, headers, body: errorXml(fault, rq.context.request_id, http.path) }
+    const { status, headers, body } = refusal(thrown, rq)
+    return { status, headers, ...(body === undefined ? {} : { body }) }
   }
+}
+
+function refusal(thrown: unknown, { http, context }: Rq): Answer {
+  const fault = asFault(thrown)
+  if (fault.kind === 'internal') throw thrown
+  const { status, extra } = s3Error(fault)
+  const headers = { 'content-type': 'application/xml', ...Object.fromEntries(Object.entries(extra).filter(([name]) => name.startsWith('x-amz-'))) }
+  // A HEAD has no body to say it in.
+  return http.method === 'HEAD' ? { status, headers } : { status, headers, body: errorXml(fault, context.request_id, http.path) }
 }
 
 type Nobody = Omit<S3Request, 'account' | 'owner' | 'row' | 'granted'>
@@ -108,9 +113,13 @@ async function travel(parts: S3Parts, rq: Rq, mount: string): Promise<Answer> {
   }
   // A bucket that is not there yet is nobody's.
   if (http.method === 'PUT' && key === '' && [...at.query.keys()].every((name) => name.startsWith('X-Amz-') || ['AWSAccessKeyId', 'Signature', 'Expires'].includes(name))) return createBucket(at, region)
-  const { wish, handle } = operationOf(at)
-  const may = wish === undefined ? at : await permitted(at, typeof wish === 'function' ? wish(at) : wish)
-  return allowed(at, await handle(may, region))
+  try {
+    const { wish, handle } = operationOf(at)
+    const may = wish === undefined ? at : await permitted(at, typeof wish === 'function' ? wish(at) : wish)
+    return allowed(at, await handle(may, region))
+  } catch (thrown) {
+    return allowed(at, refusal(thrown, rq))
+  }
 }
 
 /** Headers that a signed link holds in its query. */

@@ -77,7 +77,7 @@ async function upload(found: S3Request, identify: Identify, fields: Fields, file
   const holder = signed && (await identify(signed))
   let range = { min: 0, max: MOST }
   if (signed) {
-    const said = assertPolicy(fields.policy!, { ...fields, key: fields.key }, found.bucket, house.world.clock.now())
+    const said = assertPolicy(fields.policy!, { ...fields, key }, found.bucket, house.world.clock.now())
     range = { min: said.min, max: Math.min(said.max, MOST) }
   }
   const headers: Record<string, string> = {}

@@ -7,7 +7,8 @@ import { type Listed, objectOf, objectsIn, rankOf, s3Etag, versionOf, versionsIn
 import type { Answer } from '../ask.ts'
 import { bucketRow, number, type S3Request } from './request.ts'
 
-export const isoMillis = (ms: number): string => new Date(Number(ms)).toISOString()
+/** In whole seconds, rounded up as the header Last-Modified is, so that both say the same. */
+export const isoMillis = (ms: number): string => new Date(Math.ceil(Number(ms) / 1000) * 1000).toISOString()
 export const quoted = (etag: string): string => `"${etag}"`
 export const xml = (root: string, tree: XmlTree, status = 200, headers: Record<string, string> = {}): Answer => ({ status, headers: { 'content-type': 'application/xml', ...headers }, body: writeXml(root, tree) })
 
@@ -36,8 +37,7 @@ export async function listObjects(at: S3Request): Promise<Answer> {
   const page = pageOf(at)
   const second = query.get('list-type') === '2'
   const token = query.get('continuation-token')
-  if (second && token === '') throw s3Fault('InvalidArgument', 'The continuation token provided is incorrect', { ArgumentName: 'continuation-token' })
-  const marker = second ? (token === null ? (query.get('start-after') ?? '') : Buffer.from(token, 'base64url').toString('utf8')) : (query.get('marker') ?? '')
+  const marker = second ? (!token ? (query.get('start-after') ?? '') : Buffer.from(token, 'base64url').toString('utf8')) : (query.get('marker') ?? '')
   const now = house.world.clock.now()
   const lines = page.most === 0 ? [] : await listPage({ limit: page.most + 1, marker, end_marker: '', prefix: page.prefix, delimiter: page.delimiter, path: undefined, reverse: false }, (window) => objectsIn(house.db, row.id, now, window))
   const truncated = lines.length > page.most
@@ -46,7 +46,8 @@ export async function listObjects(at: S3Request): Promise<Answer> {
   const next = last?.row?.name ?? last?.subdir ?? ''
   const owner = { ID: at.owner, DisplayName: at.owner }
   return xml('ListBucketResult', {
-    Name: at.bucket, Prefix: page.encode(page.prefix),
+    // The first version of this list leaves the prefix as it came, and clients count on that.
+    Name: at.bucket, Prefix: second ? page.encode(page.prefix) : page.prefix,
     ...(second
       ? { KeyCount: shown.length, ContinuationToken: token ?? undefined, StartAfter: query.has('start-after') ? page.encode(query.get('start-after')!) : undefined, NextContinuationToken: truncated ? Buffer.from(next).toString('base64url') : undefined }
       : { Marker: page.encode(marker), NextMarker: truncated && page.delimiter !== '' ? page.encode(next) : undefined }),

@@ -75,7 +75,7 @@ export async function permitted(at: S3Request, wish: Wish): Promise<S3Request> {
       const found = await object()
       if (found && ownershipOf(metadata) !== 'BucketOwnerEnforced' && listed(at, objectAclOf(metadataOf(found), at.owner), permission, block)) return granted(at)
       // That there is nothing may know who may list.
-      if (!found && (listed(at, aclOf(metadata, at.owner), 'READ', block) || (policy && verdictOf(policy, { action: 's3:ListBucket', bucket: at.bucket, key: '', project: at.who.project_id, delegated: actsFor(at, true), users: usersOf(at), facts: factsOf(at) }) === 'Allow'))) return granted(at)
+      if (!found && (listed(at, aclOf(metadata, at.owner), 'READ', block) || (policy && verdictOf(policy, { action: 's3:ListBucket', bucket: at.bucket, key: '', project: at.who.project_id, delegated: actsFor(at, true), users: usersOf(at), facts: { ...factsOf(at), 's3:prefix': at.key } }) === 'Allow'))) return granted(at)
     }
   }
   throw s3Fault('AccessDenied')

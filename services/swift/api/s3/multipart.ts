@@ -8,16 +8,20 @@ import { rangesOf } from '../../core/ranges.ts'
 import { versionText } from '../../house.ts'
 import type { ObjectRow, UploadPartRow, UploadRow } from '../../store/tables.ts'
 import { completeUpload, endUpload, insertUpload, partsOf, putPart, uploadById, uploadsIn } from '../../store/uploads.ts'
+import { objectOf, s3Etag } from '../../store/objects.ts'
 import { type Answer, metadataOf } from '../ask.ts'
 import { keepBytes, type Part } from '../keep.ts'
 import { LOCK, standardLock } from '../../core/s3/lock.ts'
 import { isoMillis, quoted, xml } from './listing.ts'
 import { copySource } from './copy.ts'
-import { checksumHeaders, encryptionHeaders, MOST, objectHeaders, partNumber, writeConditions } from './object.ts'
+import { objectAclOf } from './may.ts'
+import { CHECKSUM, checksumHeaders, encryptionHeaders, MOST, objectHeaders, partNumber, writeConditions } from './object.ts'
 import { bucketRow, md5Header, number, type S3Request, smallBody, uploadOf } from './request.ts'
 
 /** All parts but the last have at least so many bytes. */
 const LEAST = 5 * 2 ** 20
+/** Sysmeta of a completed object: the upload that it was. */
+const UPLOAD = 'x-object-sysmeta-s3-upload'
 
 async function openUpload(at: S3Request): Promise<UploadRow> {
   const into = bucketRow(at)
@@ -74,9 +78,15 @@ async function copied(at: S3Request): Promise<ReturnType<typeof uploadOf>> {
 }
 
 export async function completeMultipart(at: S3Request): Promise<Answer> {
-  const { house, headers } = at
-  const upload = await openUpload(at)
-  const wished = parseComplete(await smallBody(at, 2 << 20))
+  const { house } = at
+  // A checksum in the headers is that of the whole, not of this document.
+  const headers = Object.fromEntries(Object.entries(at.headers).filter(([name]) => !name.startsWith('x-amz-checksum-')))
+  const wished = parseComplete(await smallBody({ ...at, headers }, 2 << 20))
+  const upload = await openUpload(at).catch(async (thrown: unknown) => {
+    if ((thrown as { code?: string }).code !== 'NoSuchUpload') throw thrown
+    return completedAs(at, thrown)
+  })
+  if ('etag' in upload) return completed(at, upload)
   const there = new Map((await partsOf(house.db, upload.id)).map((row) => [row.number, row]))
   const parts = wished.map(({ number: n, etag, checksums }) => {
     const row = there.get(n)
@@ -88,7 +98,7 @@ export async function completeMultipart(at: S3Request): Promise<Answer> {
   const into = bucketRow(at)
   const now = house.world.clock.now()
   const lock = standardLock(metadataOf(into), now)
-  const metadata: Record<string, string> = { ...(lock ? { [LOCK]: JSON.stringify(lock) } : {}), ...(JSON.parse(upload.headers) as Record<string, string>) }
+  const metadata: Record<string, string> = { [UPLOAD]: upload.id, ...(lock ? { [LOCK]: JSON.stringify(lock) } : {}), ...(JSON.parse(upload.headers) as Record<string, string>) }
   const { 'content-type': content_type = 'binary/octet-stream', ...rest } = metadata
   const size = parts.reduce((sum, row) => sum + Number(row.size), 0)
   const hash = createHash('md5')
@@ -96,6 +106,8 @@ export async function completeMultipart(at: S3Request): Promise<Answer> {
   const s3_etag = `${hash.digest('hex')}-${parts.length}`
   const algorithm = parts[0]?.checksum?.split(':')[0] as Algorithm | undefined
   const whole = algorithm && parts.every((row) => row.checksum?.startsWith(`${algorithm}:`)) ? composite(algorithm, parts.map((row) => row.checksum!.slice(algorithm.length + 1))) : undefined
+  const said = algorithm && at.headers[`x-amz-checksum-${algorithm.toLowerCase()}`]
+  if (said !== undefined && whole !== undefined && said !== whole && said !== whole.replace(/-\d+$/, '')) throw s3Fault('BadDigest', `The ${algorithm} you specified did not match the calculated checksum.`)
   const versioned = metadataOf(into)['x-versions-enabled'] === 'True'
   const pieces: (Part & { checksum?: string })[] = parts.map(({ bytes_id, size: bytes, secret_id, checksum }) => ({ bytes_id, size: Number(bytes), secret_id, ...(whole === undefined ? {} : { checksum: checksum!.slice(algorithm!.length + 1) }) }))
   const row: ObjectRow = {
@@ -105,8 +117,22 @@ export async function completeMultipart(at: S3Request): Promise<Answer> {
   const conditions = writeConditions(at)
   const fresh = conditions['if-none-match'] !== undefined
   const match = conditions['x-backend-if-match']
-  if (!(await house.commits.run((commit) => completeUpload(commit, upload.id, row, { versions: versioned, ...(fresh ? { fresh } : {}), ...(match === undefined ? {} : { s3Match: { etag: match, absent: s3Fault('NoSuchKey', undefined, { Key: at.key }) } }) }, now)))) throw s3Fault('NoSuchUpload', undefined, { UploadId: upload.id })
-  return xml('CompleteMultipartUploadResult', { Location: `${at.rq.http.origin}${at.mount}/${at.bucket}/${encodeURIComponent(at.key)}`, Bucket: at.bucket, Key: at.key, ETag: quoted(s3_etag), ...(whole === undefined ? {} : { [`Checksum${algorithm}`]: whole }) }, 200, { ...(row.version_id === null ? {} : { 'x-amz-version-id': versionText(row.version_id) }), ...encryptionHeaders(row) })
+  const none = conditions['x-backend-if-none-match']
+  const suspended = metadataOf(into)['x-versions-enabled'] === 'False'
+  if (!(await house.commits.run((commit) => completeUpload(commit, upload.id, row, { versions: versioned, ...(suspended ? { suspended } : {}), ...(none === undefined ? {} : { s3None: none }), ...(fresh ? { fresh } : {}), ...(match === undefined ? {} : { s3Match: { etag: match, absent: s3Fault('NoSuchKey', undefined, { Key: at.key }) } }) }, now)))) throw s3Fault('NoSuchUpload', undefined, { UploadId: upload.id })
+  return completed(at, row)
+}
+
+/** Who did not hear that it was done asks again, and is told. */
+async function completedAs(at: S3Request, thrown: unknown): Promise<ObjectRow> {
+  const row = await objectOf(at.house.db, bucketRow(at).id, at.key)
+  if (!row || metadataOf(row)[UPLOAD] !== at.query.get('uploadId')) throw thrown
+  return row
+}
+
+function completed(at: S3Request, row: ObjectRow): Answer {
+  const [algorithm, whole] = (metadataOf(row)[CHECKSUM] ?? '').split(/:(.*)/s)
+  return xml('CompleteMultipartUploadResult', { Location: `${at.rq.http.origin}${at.mount}/${at.bucket}/${encodeURIComponent(at.key)}`, Bucket: at.bucket, Key: at.key, ETag: quoted(s3Etag(row)), ...(whole && algorithm ? { [`Checksum${algorithm}`]: whole } : {}) }, 200, { ...(row.version_id === null ? {} : { 'x-amz-version-id': versionText(row.version_id) }), ...encryptionHeaders(row) })
 }
 
 export async function abortUpload(at: S3Request): Promise<Answer> {
@@ -115,7 +141,11 @@ export async function abortUpload(at: S3Request): Promise<Answer> {
   return { status: 204, headers: {} }
 }
 
-const ownerOf = (at: S3Request) => ({ ID: at.owner, DisplayName: at.owner })
+/** Whose the object will be. */
+const initiatorOf = (at: S3Request, upload: UploadRow) => {
+  const { owner } = objectAclOf(JSON.parse(upload.headers) as Record<string, string>, at.owner)
+  return { ID: owner, DisplayName: owner }
+}
 
 export async function listParts(at: S3Request): Promise<Answer> {
   const upload = await openUpload(at)
@@ -125,7 +155,7 @@ export async function listParts(at: S3Request): Promise<Answer> {
   const rows = (await partsOf(at.house.db, upload.id)).filter((row) => row.number > marker)
   const shown = rows.slice(0, most)
   return xml('ListPartsResult', {
-    Bucket: at.bucket, Key: at.key, UploadId: upload.id, Initiator: ownerOf(at), Owner: ownerOf(at), StorageClass: 'STANDARD', PartNumberMarker: marker, NextPartNumberMarker: shown.at(-1)?.number ?? 0, MaxParts: most, IsTruncated: rows.length > most,
+    Bucket: at.bucket, Key: at.key, UploadId: upload.id, Initiator: initiatorOf(at, upload), Owner: initiatorOf(at, upload), StorageClass: 'STANDARD', PartNumberMarker: marker, NextPartNumberMarker: shown.at(-1)?.number ?? 0, MaxParts: most, IsTruncated: rows.length > most,
     Part: shown.map((row) => ({ PartNumber: row.number, LastModified: isoMillis(row.created_at), ETag: quoted(row.etag), Size: Number(row.size), ...sumOf(row) })),
   })
 }
@@ -159,7 +189,7 @@ export async function listUploads(at: S3Request): Promise<Answer> {
   return xml('ListMultipartUploadsResult', {
     Bucket: at.bucket, KeyMarker: encode(key), UploadIdMarker: id, NextKeyMarker: truncated ? encode(last?.row?.name ?? last?.subdir ?? '') : undefined, NextUploadIdMarker: truncated ? (last?.row?.id ?? '') : undefined, MaxUploads: most, Prefix: encode(prefix), Delimiter: delimiter === '' ? undefined : encode(delimiter),
     EncodingType: query.get('encoding-type') === 'url' ? 'url' : undefined, IsTruncated: truncated,
-    Upload: shown.flatMap(({ row }) => (row ? [{ Key: encode(row.name), UploadId: row.id, Initiator: ownerOf(at), Owner: ownerOf(at), StorageClass: 'STANDARD', Initiated: isoMillis(row.created_at) }] : [])),
+    Upload: shown.flatMap(({ row }) => (row ? [{ Key: encode(row.name), UploadId: row.id, Initiator: initiatorOf(at, row), Owner: initiatorOf(at, row), StorageClass: 'STANDARD', Initiated: isoMillis(row.created_at) }] : [])),
     CommonPrefixes: shown.flatMap(({ subdir }) => (subdir === undefined ? [] : [{ Prefix: encode(subdir) }])),
   })
 }

@@ -40,7 +40,7 @@ export function objectHeaders(at: S3Request, headers: Readonly<Record<string, st
     } else if (PLAIN.includes(name)) out[name] = value
   }
   if (size > 2048) throw s3Fault('MetadataTooLarge', undefined, { MaxSizeAllowed: '2048' })
-  const coding = out['content-encoding']?.split(',').map((each) => each.trim()).filter((each) => each !== 'aws-chunked').join(',')
+  const coding = out['content-encoding']?.split(',').map((each) => each.trim()).filter((each) => each !== 'aws-chunked').join(', ')
   if (coding) out['content-encoding'] = coding
   else delete out['content-encoding']
   out['content-type'] ??= 'binary/octet-stream'
@@ -171,8 +171,7 @@ export async function putObject(at: S3Request): Promise<Answer> {
 /** Conditions of a write, as Swift's rooms read them; they hold in the same commit that writes. */
 export function writeConditions({ headers }: S3Request): Record<string, string> {
   const [match, none] = [headers['if-match'], headers['if-none-match']]
-  if (none !== undefined && none !== '*') throw s3Fault('NotImplemented', 'If-None-Match of a write takes * alone.')
-  return { ...(none === undefined ? {} : { 'if-none-match': '*' }), ...(match === undefined ? {} : { 'x-backend-if-match': match.replaceAll('"', '') }) }
+  return { ...(none === undefined ? {} : none === '*' ? { 'if-none-match': '*' } : { 'x-backend-if-none-match': none.replaceAll('"', '') }), ...(match === undefined ? {} : { 'x-backend-if-match': match.replaceAll('"', '') }) }
 }
 
 export function assertWritten(at: S3Request, answer: Answer): Answer {

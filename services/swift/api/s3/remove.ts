@@ -2,7 +2,7 @@
 import { asFault } from '#base/fault.ts'
 import { parseDelete } from '../../core/s3/documents.ts'
 import { s3Error, s3Fault } from '../../core/s3/errors.ts'
-import type { Answer } from '../ask.ts'
+import { type Answer, metadataOf } from '../ask.ts'
 import { xml } from './listing.ts'
 import { permitted, type Wish } from './may.ts'
 import { absent, ask, assertGood, bucketRow, type S3Request, smallBody, versionQuery } from './request.ts'
@@ -13,10 +13,9 @@ export const deleteWish = (at: S3Request): Wish => (at.query.has('versionId') ? 
 export async function deleteObject(at: S3Request): Promise<Answer> {
   const { headers } = at
   for (const name of ['x-amz-if-match-last-modified-time', 'x-amz-if-match-size']) if (headers[name] !== undefined) throw absent(`The condition ${name}`)
-  bucketRow(at)
   const match = headers['if-match']
   const bypass = headers['x-amz-bypass-governance-retention']?.toLowerCase() === 'true' && (await mayBypass(at))
-  const answer = await ask(at, 'DELETE', { query: versionQuery(at), headers: { ...(match === undefined ? {} : { 'x-backend-if-match': match.replaceAll('"', '') }), ...(bypass ? { 'x-backend-bypass-governance': 'true' } : {}) } })
+  const answer = await ask(at, 'DELETE', { query: versionQuery(at), headers: { 'x-backend-promote': 'true', ...(metadataOf(bucketRow(at))['x-versions-enabled'] === 'False' ? { 'x-backend-null-marker': 'true' } : {}), ...(match === undefined ? {} : { 'x-backend-if-match': match.replaceAll('"', '') }), ...(bypass ? { 'x-backend-bypass-governance': 'true' } : {}) } })
   if (answer.status !== 404 || match !== undefined) assertGood(at, answer, 'object')
   const version = at.query.get('versionId')
   const made = answer.headers['x-object-version-id']

@@ -21,8 +21,8 @@ describe('access control lists', () => {
     assert.equal(aclOfHeaders({}, 'me'), undefined)
     assert.deepEqual(aclOfHeaders({ 'x-amz-grant-read': `id="you", uri="${ALL_USERS}"` }, 'me')?.grants, [{ grantee: 'you', permission: 'READ' }, { grantee: ALL_USERS, permission: 'READ' }])
     refused('InvalidRequest', () => aclOfHeaders({ 'x-amz-acl': 'private', 'x-amz-grant-read': 'id=you' }, 'me'))
-    refused('NotImplemented', () => aclOfHeaders({ 'x-amz-grant-read': 'emailAddress=a@b.c' }, 'me'))
-    const acl = { owner: 'me', grants: [{ grantee: 'you', permission: 'WRITE' as const }, { grantee: ALL_USERS, permission: 'READ' as const }] }
+    refused('UnresolvableGrantByEmailAddress', () => aclOfHeaders({ 'x-amz-grant-read': 'emailAddress=a@b.c' }, 'me'))
+    const acl = { owner: 'me', grants: [{ grantee: ALL_USERS, permission: 'READ' as const }, { grantee: 'you', permission: 'WRITE' as const }] }
     assert.deepEqual(parseAcl(Buffer.from(writeXml('AccessControlPolicy', aclTree(acl))), 'me'), acl)
     refused('AccessDenied', () => parseAcl(Buffer.from(writeXml('AccessControlPolicy', aclTree(acl))), 'you'))
     refused('MalformedACLError', () => parseAcl(Buffer.from('<AccessControlPolicy/>'), 'me'))
@@ -49,7 +49,7 @@ describe('forms', () => {
     assertSigned(signedForm(form)!, 'secret', NOW)
     refused('SignatureDoesNotMatch', () => assertSigned(signedForm({ ...form, policy: policyOf() })!, 'secret', NOW))
     assertSigned(signedForm({ policy, awsaccesskeyid: 'access', signature: createHmac('sha1', 'secret').update(policy).digest('base64') })!, 'secret', NOW)
-    refused('AccessDenied', () => signedForm({ policy }))
+    refused('InvalidArgument', () => signedForm({ policy }))
     assert.equal(signedForm({ key: 'a' }), undefined)
   })
 })

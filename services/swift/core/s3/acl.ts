@@ -74,7 +74,7 @@ export function aclOfHeaders(headers: Readonly<Record<string, string>>, owner: s
 }
 
 function granteeOf(kind: string, value: string): string {
-  if (kind === 'emailAddress') throw s3Fault('NotImplemented', 'Grantees are projects, named by their id; an e-mail address names none.')
+  if (kind === 'emailAddress') throw s3Fault('UnresolvableGrantByEmailAddress')
   if (kind === 'uri' ? value !== ALL_USERS && value !== AUTHENTICATED && value !== LOG_DELIVERY : !/^[\w.-]{1,64}$/.test(value)) throw s3Fault('InvalidArgument', kind === 'uri' ? 'Invalid group uri' : 'Invalid id', { ArgumentName: kind === 'uri' ? 'uri' : 'id', ArgumentValue: value.slice(0, 80) })
   return value
 }
@@ -103,7 +103,8 @@ export function aclTree({ owner, grants }: Acl): XmlTree {
   return {
     Owner: { ID: owner, DisplayName: owner },
     AccessControlList: {
-      Grant: grants.map(({ grantee, permission }) => ({
+      // Groups first, as some readers expect.
+      Grant: [...grants].sort((a, b) => Number(isGroup(b.grantee)) - Number(isGroup(a.grantee))).map(({ grantee, permission }) => ({
         Grantee: isGroup(grantee) ? { '@xmlns:xsi': XSI, '@xsi:type': 'Group', URI: grantee } : { '@xmlns:xsi': XSI, '@xsi:type': 'CanonicalUser', ID: grantee, DisplayName: grantee },
         Permission: permission,
       })),

@@ -40,7 +40,7 @@ describe('bodies', () => {
     refused('InvalidPartOrder', () => parseComplete(bytes(`<CompleteMultipartUpload>${part(2)}${part(2)}</CompleteMultipartUpload>`)))
     refused('InvalidArgument', () => parseComplete(bytes(`<CompleteMultipartUpload>${part(10_001)}</CompleteMultipartUpload>`)))
     refused('InvalidArgument', () => parseComplete(bytes(`<CompleteMultipartUpload>${part('x')}</CompleteMultipartUpload>`)))
-    refused('MissingRequestBodyError', () => parseComplete(bytes('')))
+    refused('MalformedXML', () => parseComplete(bytes('')))
   })
   test('buckets: place, versions, tags', () => {
     assert.equal(parseCreateBucket(bytes('')), undefined)

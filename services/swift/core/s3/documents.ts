@@ -33,7 +33,7 @@ export interface PartWish {
 
 /** In ascending order, without doubles. */
 export function parseComplete(bytes: Uint8Array): PartWish[] {
-  if (bytes.length === 0) throw s3Fault('MissingRequestBodyError')
+  if (bytes.length === 0) throw s3Fault('MalformedXML')
   const parts = childrenOf(parseXml(bytes, 'CompleteMultipartUpload'), 'Part').map((each) => {
     const number = need(each, 'PartNumber')
     if (!/^\d{1,5}$/.test(number) || Number(number) < 1 || Number(number) > 10_000) throw s3Fault('InvalidArgument', 'PartNumber must be an integer between 1 and 10000, inclusive', { ArgumentName: 'PartNumber' })
@@ -169,6 +169,7 @@ function lifecycleRule(element: Element, index: number): LifecycleRule {
   }
   const [expiration, noncurrent, abort] = [child(element, 'Expiration'), child(element, 'NoncurrentVersionExpiration'), child(element, 'AbortIncompleteMultipartUpload')]
   if (!expiration && !noncurrent && !abort) throw s3Fault('InvalidRequest', 'At least one action needs to be specified in a rule')
+  if ((textOf(element, 'ID') ?? '').length > 255) throw s3Fault('InvalidArgument', 'ID length should not exceed allowed limit of 255', { ArgumentName: 'ID' })
   const rule: LifecycleRule = {
     id: textOf(element, 'ID') || `rule-${index + 1}`,
     enabled: status === 'Enabled',

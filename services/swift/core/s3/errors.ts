@@ -74,6 +74,7 @@ const ERRORS = {
   SlowDown: ['unavailable', 503, 'Please reduce your request rate.'],
   TooManyBuckets: ['invalid', 400, 'You have attempted to create more buckets than are allowed for this account.'],
   UnexpectedContent: ['invalid', 400, 'This request contains unsupported content.'],
+  UnresolvableGrantByEmailAddress: ['invalid', 400, 'The email address that you provided does not match any account on record: grantees are projects, named by their id.'],
   UserKeyMustBeSpecified: ['invalid', 400, 'The bucket POST request must contain the specified field name. If it is specified, check the order of the fields.'],
   XAmzContentSHA256Mismatch: ['invalid', 400, "The provided 'x-amz-content-sha256' header does not match what was computed."],
 } as const satisfies Record<string, readonly [FaultKind, number, string]>

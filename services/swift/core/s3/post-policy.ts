@@ -26,7 +26,7 @@ export function signedForm(fields: Fields): Signed | undefined {
     return { access, scope, stamp, text: need('policy'), signature: fields['x-amz-signature'], payload: { kind: 'unsigned' } }
   }
   if (fields.awsaccesskeyid !== undefined && fields.signature !== undefined && policy !== undefined) return { access: fields.awsaccesskeyid, text: policy, signature: fields.signature, payload: { kind: 'unsigned' } }
-  if (policy !== undefined) throw s3Fault('AccessDenied', 'The policy of the form is not signed.')
+  if (policy !== undefined) throw s3Fault('InvalidArgument', "Bucket POST must contain a field named 'Signature'. If it is specified, please check the order of the fields.", { ArgumentName: 'Signature' })
   return undefined
 }
 
@@ -51,7 +51,7 @@ export function assertPolicy(policy: string, fields: Fields, bucket: string, now
     throw malformed('Invalid JSON.')
   }
   const until = Date.parse(document?.expiration)
-  if (Number.isNaN(until)) throw malformed("Policy missing expiration, or it is malformed.")
+  if (Number.isNaN(until) || !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(document.expiration)) throw malformed("Policy missing expiration, or it is malformed.")
   if (until < now) throw s3Fault('AccessDenied', 'Invalid according to Policy: Policy expired.')
   if (!Array.isArray(document.conditions)) throw malformed('Policy missing conditions.')
   const given: Fields = { ...fields, bucket }
@@ -60,7 +60,8 @@ export function assertPolicy(policy: string, fields: Fields, bucket: string, now
   const failed = (condition: unknown): Error => s3Fault('AccessDenied', `Invalid according to Policy: Policy Condition failed: ${JSON.stringify(condition)}`)
   for (const condition of document.conditions) {
     if (Array.isArray(condition)) {
-      const [operator, field, value] = condition as [unknown, unknown, unknown]
+      const [named0, field, value] = condition as [unknown, unknown, unknown]
+      const operator = typeof named0 === 'string' ? named0.toLowerCase() : named0
       if (operator === 'content-length-range') {
         if (!Number.isSafeInteger(Number(field)) || !Number.isSafeInteger(Number(value))) throw malformed('Invalid content-length-range.')
         size.min = Math.max(size.min, Number(field))
@@ -74,13 +75,14 @@ export function assertPolicy(policy: string, fields: Fields, bucket: string, now
       const parts = name === 'content-type' && operator === 'starts-with' ? text.split(',') : [text]
       if (!parts.every((part) => (operator === 'eq' ? part === value : part.startsWith(value)))) throw failed(condition)
     } else if (typeof condition === 'object' && condition !== null) {
+      if (Object.keys(condition).length !== 1) throw malformed('Invalid simple condition: a condition names one field.')
       for (const [field, value] of Object.entries(condition)) {
         named.add(field.toLowerCase())
-        if (given[field.toLowerCase()] !== value) throw failed(condition)
+        if (given[field.toLowerCase()] !== String(value)) throw failed(condition)
       }
     } else throw malformed('Invalid condition.')
   }
-  const extra = Object.keys(fields).find((name) => !FREE.has(name) && !name.startsWith('x-ignore-') && !named.has(name))
+  const extra = Object.keys(fields).find((name) => !FREE.has(name) && !name.startsWith('x-ignore-') && !name.startsWith('x-amz-checksum-') && !named.has(name))
   if (extra !== undefined) throw s3Fault('AccessDenied', `Invalid according to Policy: Extra input fields: ${extra.slice(0, 100)}`)
   return size
 }

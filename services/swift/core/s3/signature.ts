@@ -34,7 +34,7 @@ export interface Signed {
   /** The text of which the signature was made. */
   text: string
   /** Another text of the same meaning. */
-  also?: string
+  also?: readonly string[]
   /** Version 4 only. */
   scope?: Scope
   /** `20261121T001122Z`, of version 4. */
@@ -74,7 +74,7 @@ export function assertSigned(signed: Signed, secret: string, now: number): void 
   if (signed.made !== undefined && signed.made - now > SKEW) throw s3Fault('AccessDenied', 'Request is not yet valid')
   if (signed.until !== undefined && now > signed.until) throw s3Fault('AccessDenied', 'Request has expired', { Expires: new Date(signed.until).toISOString() })
   const made = (text: string): string => (signed.scope ? hmac('sha256', signingKey(secret, signed.scope), text).toString('hex') : hmac('sha1', secret, text).toString('base64'))
-  if (!sameText(made(signed.text), signed.signature) && (signed.also === undefined || !sameText(made(signed.also), signed.signature))) throw s3Fault('SignatureDoesNotMatch', undefined, { AWSAccessKeyId: signed.access, StringToSign: signed.text, SignatureProvided: signed.signature })
+  if (!sameText(made(signed.text), signed.signature) && !signed.also?.some((text) => sameText(made(text), signed.signature))) throw s3Fault('SignatureDoesNotMatch', undefined, { AWSAccessKeyId: signed.access, StringToSign: signed.text, SignatureProvided: signed.signature })
 }
 
 export function signingKey(secret: string, { date, region, service }: Scope): Buffer {
@@ -159,8 +159,15 @@ function textToSign(stamp: string, scope: Scope, canonicalRequest: string): stri
 }
 
 function canonical({ method, path, query, headers }: SignedRequest, names: readonly string[], sha256: string): string {
-  const lines = names.map((name) => `${name}:${(headers[name] ?? '').trim().replaceAll(/\s+/g, ' ')}`)
+  const lines = names.map((name) => `${name}:${asSigned(headers[name] ?? '').trim().replaceAll(/\s+/g, ' ')}`)
   return [method, path.split('/').map((part) => percent(decoded(part))).join('/'), canonicalQuery(query), ...lines, '', names.join(';'), sha256 === '' ? EMPTY : sha256].join('\n')
+}
+
+/** Headers come as their bytes; clients sign the text, in UTF-8. */
+function asSigned(value: string): string {
+  if (/^[\x20-\x7e\t]*$/.test(value)) return value
+  const text = Buffer.from(value, 'latin1').toString('utf8')
+  return text.includes('\ufffd') ? value : text
 }
 
 function canonicalQuery(query: string): string {
@@ -191,14 +198,17 @@ const SUB_RESOURCES = new Set([
 ])
 
 function version2Texts(request: SignedRequest, date: string): Pick<Signed, 'text' | 'also'> {
-  const { path, mount } = request
-  const text = version2Text(request, date)
-  return mount && path.startsWith(`${mount}/`) ? { text, also: version2Text({ ...request, path: path.slice(mount.length) }, date) } : { text }
+  const { path, mount = '' } = request
+  const bare = mount !== '' && path.startsWith(`${mount}/`) ? path.slice(mount.length) : path
+  // Of a bucket some sign the slash behind its name, whether they send it or not.
+  const paths = new Set([bare, ...(/^\/[^/]+$/.test(bare) ? [`${bare}/`] : [])])
+  paths.delete(path)
+  return { text: version2Text(request, date), also: [...paths].map((each) => version2Text({ ...request, path: each }, date)) }
 }
 
 function version2Text(request: SignedRequest, date: string): string {
   const { method, path, headers, hostBucket } = request
-  const amz = Object.keys(headers).filter((name) => name.startsWith('x-amz-')).sort().map((name) => `${name}:${headers[name]!.trim()}\n`)
+  const amz = Object.keys(headers).filter((name) => name.startsWith('x-amz-')).sort().map((name) => `${name}:${asSigned(headers[name]!).trim()}\n`)
   const sub = [...new URLSearchParams(request.query)].filter(([name]) => SUB_RESOURCES.has(name)).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => (value === '' ? name : `${name}=${value}`))
   return [method, headers['content-md5'] ?? '', headers['content-type'] ?? '', date, `${amz.join('')}${hostBucket === undefined ? '' : `/${hostBucket}`}${path}${sub.length > 0 ? `?${sub.join('&')}` : ''}`].join('\n')
 }
@@ -208,7 +218,7 @@ function version2(request: SignedRequest, authorization: string): Signed {
   if (access === '') throw s3Fault('InvalidArgument', "AWS authorization header is invalid. Expected AwsAccessKeyId:signature", { ArgumentName: 'Authorization' })
   const date = request.headers['x-amz-date'] ?? request.headers.date
   const made = date === undefined ? NaN : (instantOf(date) ?? Date.parse(date))
-  if (Number.isNaN(made)) throw s3Fault('AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header')
+  if (Number.isNaN(made) || made < 0) throw s3Fault('AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header')
   return { access, signature, made, ...version2Texts(request, request.headers['x-amz-date'] === undefined ? date! : ''), payload: { kind: 'unsigned' } }
 }
 
