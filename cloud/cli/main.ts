@@ -150,7 +150,7 @@ program
 
 program
   .command('bench [sections...]')
-  .description('measure this cloud on this machine: requests (start, memory, every kind of request), create (boots on SQLite), postgres (boots by two processes), schedule, objects (beside nginx), real (a guest beside bare QEMU)')
+  .description('measure this cloud on this machine: requests (start, memory, every kind of request), create (boots on SQLite), postgres (boots by two processes), schedule, objects (beside nginx), keystone (logins beside their hash, long lists, SQL statements), real (a guest beside bare QEMU)')
   .option('--json', 'for programs')
   .option('--only <words>', 'only figures whose name holds one of these, comma-separated')
   .action(async (sections, options) => (await import('./bench.ts')).bench(sections, options))

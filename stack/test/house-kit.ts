@@ -78,10 +78,12 @@ export async function houseKit<Config>(options: {
   houses?: Readonly<Record<string, HttpHandler>>
   clock?: Clock
   seed?: number
+  /** Told of every SQL statement. */
+  onQuery?: (sql: string) => void
 }): Promise<HouseKit<Config>> {
   const dir = await mkdtemp(join(tmpdir(), 'ondol-house-'))
   const here = world({ clock: options.clock ?? realClock, random: seededRandom(options.seed ?? 1) })
-  const { db, close: removeDatabase } = await testDatabase()
+  const { db, close: removeDatabase } = await testDatabase(options.onQuery)
   const bus = memoryBus(here)
   const enforcer = createEnforcer({ defaults: options.policies })
   const doors = (name: string): HttpHandler => {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { startRabbitmq } from '#base/bus/test/rabbitmq.ts'
 import { startPostgres } from '#base/sql/test/postgres.ts'
+import { measureKeystone } from './keystone.ts'
 import { boots, type Boots, saidOf } from './boots.ts'
 import { realBoot } from './real.ts'
 import { measureObjects } from './objects.ts'
@@ -23,6 +24,7 @@ export const sections: readonly Section[] = [
   { name: 'create', what: 'boots per second on SQLite in one process, and a burst of 1,000 over 1,000 hosts', run: create },
   { name: 'postgres', what: 'the same with two control processes on PostgreSQL and RabbitMQ', run: postgres },
   { name: 'schedule', what: 'a schedule decision over 10,000 hosts', run: schedule },
+  { name: 'keystone', what: 'identity: CPU and SQL statements per operation, logins beside their hash, long lists', run: measureKeystone },
   { name: 'takeover', what: 'after the death of a worker, its flows go on elsewhere', run: takeover },
   { name: 'objects', what: 'objects of many sizes, beside nginx with the same files', run: objects },
   { name: 'real', what: 'a real guest by the driver, beside bare QEMU with the same command line', run: real },

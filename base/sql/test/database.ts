@@ -17,12 +17,12 @@ export interface TestDatabase<Schema = Record<never, never>> {
   close(): Promise<void>
 }
 
-export async function testDatabase<Schema = Record<never, never>>(): Promise<TestDatabase<Schema>> {
+export async function testDatabase<Schema = Record<never, never>>(onQuery?: (sql: string) => void): Promise<TestDatabase<Schema>> {
   const server = process.env.ONDOL_TEST_DATABASE
   if (!server) {
     const dir = await mkdtemp(join(tmpdir(), 'ondol-test-'))
     const url = `sqlite:${join(dir, 'test.db')}`
-    const db = await openDatabase({ url, durability: 'fast' })
+    const db = await openDatabase({ url, durability: 'fast', ...(onQuery ? { onQuery } : {}) })
     return {
       db: db.as<Schema>(),
       url,

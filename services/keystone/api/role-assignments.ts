@@ -115,14 +115,16 @@ async function effectiveLines(house: Keystone, asked: Question, subtree: boolean
     let targets: { kind: AssignmentRow['target_kind']; id: string }[] = [{ kind: row.target_kind, id: row.target_id }]
     if (row.inherited === 1) {
       const at = `${row.target_kind} ${row.target_id}`
+      // Granted above the project that is asked for: of all that lies below, it and its own subtree alone are wanted.
+      if (asked.project && !wanted.has(row.target_id)) belowOf.set(at, [...wanted])
       if (!belowOf.has(at)) belowOf.set(at, (row.target_kind === 'domain' ? await findRows(db, 'keystone_projects', { domain_id: row.target_id }) : await subtreeOf(db, row.target_id)).map((one) => one.id))
       targets = belowOf.get(at)!.map((id) => ({ kind: 'project', id }))
     }
+    if (asked.project) targets = targets.filter((target) => target.kind === 'project' && wanted.has(target.id))
+    if (asked.domain) targets = targets.filter((target) => target.kind === 'domain')
+    if (asked.inherited && row.inherited !== 1) continue
     for (const user_id of users) {
       for (const target of targets) {
-        if (asked.project && (target.kind !== 'project' || !wanted.has(target.id))) continue
-        if (asked.domain && target.kind !== 'domain') continue
-        if (asked.inherited && row.inherited !== 1) continue
         for (const role_id of inferRoles([row.role_id], implies)) {
           if (asked.role && role_id !== asked.role) continue
           if (roles.get(role_id)?.domain_id !== '') continue

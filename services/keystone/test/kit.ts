@@ -22,8 +22,8 @@ export const ADMIN = 'admin-secret'
 /** As cheap as argon2id can be: the tests are not about its strength. */
 export const CHEAP = { algorithm: 'argon2id', memory_kib: 64, passes: 1, log_rounds: 4 } as const
 
-export async function keystoneKit(config: Parameters<typeof keystoneConfig>[0] = {}, clock?: Clock): Promise<KeystoneKit> {
-  const kit = await houseKit<KeystoneConfig>({ config: keystoneConfig({ password_hashing: CHEAP, ...config }), policies, ...(clock ? { clock } : {}) })
+export async function keystoneKit(config: Parameters<typeof keystoneConfig>[0] = {}, clock?: Clock, onQuery?: (sql: string) => void): Promise<KeystoneKit> {
+  const kit = await houseKit<KeystoneConfig>({ config: keystoneConfig({ password_hashing: CHEAP, ...config }), policies, ...(clock ? { clock } : {}), ...(onQuery ? { onQuery } : {}) })
   let keystone: IdentityProcess | undefined
   kit.parts.tokens = tokenDoor(async (token, id) => keystone!.validateToken(token, id), kit.world.clock)
   keystone = controlProcess(kit.parts)
