@@ -12,6 +12,7 @@ interface EngineError {
 const SQLITE_DUPLICATE = new Set([2067, 1555]) // SQLITE_CONSTRAINT_UNIQUE, _PRIMARYKEY
 const SQLITE_REFERENCE = 787
 const SQLITE_BUSY = 5
+const SQLITE_FULL = 13
 
 export function isDuplicate(engine: Engine, thrown: unknown): boolean {
   if (thrown instanceof Fault) return thrown.code === 'sql.duplicate'
@@ -46,10 +47,19 @@ export function isLost(engine: Engine, thrown: unknown): boolean {
   return LOST.has(error?.code ?? '') || (error?.code?.startsWith('08') ?? false) || /Connection terminated|timeout exceeded when trying to connect|closed state/.test(error?.message ?? '')
 }
 
-/** Duplicates become a `conflict` Fault with code `sql.duplicate`, a lost server `unavailable`; everything else passes unchanged. */
+/** There is no room left where the database lies. */
+function isFull(engine: Engine, thrown: unknown): boolean {
+  const error = thrown as EngineError
+  if (engine === 'sqlite') return error?.errcode !== undefined && (error.errcode & 0xff) === SQLITE_FULL
+  if (engine === 'postgres') return error?.code === '53100'
+  return error?.errno === 1021 || error?.errno === 1114
+}
+
+/** Duplicates become a `conflict` Fault with code `sql.duplicate`, a lost server `unavailable`, a full disk `insufficient_storage`; everything else passes unchanged. */
 export function toFault(engine: Engine, thrown: unknown): unknown {
   if (thrown instanceof Fault) return thrown
   if (isLost(engine, thrown)) return new Fault('unavailable', 'The database cannot be reached.', { code: 'sql.unavailable', cause: thrown })
+  if (isFull(engine, thrown)) return new Fault('insufficient_storage', 'There is no room left in the database.', { code: 'sql.full', cause: thrown })
   if (isDuplicate(engine, thrown)) {
     return new Fault('conflict', 'A resource with this identity already exists.', { code: 'sql.duplicate', cause: thrown })
   }

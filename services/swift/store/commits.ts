@@ -85,7 +85,7 @@ async function together(db: Database<SwiftTables>, batch: Waiting[], now: () => 
         try {
           out.push({ value: await one.work(commit) })
         } catch (thrown) {
-          if (!(thrown instanceof Fault) || thrown.kind === 'internal' || thrown.kind === 'unavailable') throw thrown
+          if (!(thrown instanceof Fault) || ['internal', 'unavailable', 'insufficient_storage'].includes(thrown.kind)) throw thrown
           out.push({ fault: thrown })
         }
       }

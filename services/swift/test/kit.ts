@@ -1,5 +1,6 @@
 /** Swift alone, with Keystone's personas and a clock of the test's choice. */
 import { createHmac } from 'node:crypto'
+import { join } from 'node:path'
 import { withDefaults } from '#base/config.ts'
 import type { Clock } from '#base/clock.ts'
 import type { HttpHandler } from '#base/http/message.ts'
@@ -13,6 +14,8 @@ export const A = '/v1/AUTH_project-a'
 
 export interface SwiftKit {
   house: Swift
+  /** Where the driver `files` has its files. */
+  bytesDir: string
   handler: HttpHandler
   /** As a member of project-a unless said otherwise; `as: 'nobody'` sends no token. */
   ask(method: string, target: string, options?: RequestOptions): Promise<Answer>
@@ -26,6 +29,7 @@ export async function swiftKit(config: Record<string, unknown> = {}, options: { 
   await kit.migrate(process.plate)
   return {
     house: process.house,
+    bytesDir: join(kit.parts.dataDir, 'bytes'),
     handler: process.handler,
     ask: async (method, target, { as = 'member', ...rest } = {}) => {
       const answer = await kit.request(process.handler, method, target, as === 'nobody' ? rest : { as, ...rest })

@@ -9,6 +9,8 @@ export interface FakeStore {
   uploads: Map<string, Map<number, Buffer>>
   /** Answers this to everything. */
   failing: number | undefined
+  /** Takes everything and never answers. */
+  hanging: boolean
   /** Says that it took something else. */
   lying: boolean
   close(): Promise<void>
@@ -17,7 +19,7 @@ export interface FakeStore {
 export async function fakeStore(): Promise<FakeStore> {
   const buckets = new Set<string>()
   const md5 = (bytes: Buffer): string => createHash('md5').update(bytes).digest('hex')
-  const store: FakeStore = { url: '', objects: new Map(), uploads: new Map(), failing: undefined, lying: false, close: async () => {} }
+  const store: FakeStore = { url: '', objects: new Map(), uploads: new Map(), failing: undefined, hanging: false, lying: false, close: async () => {} }
   const uploadKeys = new Map<string, string>()
   let serial = 0
   const server = createServer((request, response) => {
@@ -31,6 +33,7 @@ export async function fakeStore(): Promise<FakeStore> {
       const say = (status: number, text: string | Buffer = '', headers: Record<string, string> = {}): void => void response.writeHead(status, headers).end(text)
       const { method } = request
       const query = url.searchParams
+      if (store.hanging) return
       if (store.failing !== undefined) return say(store.failing)
       if (!request.headers.authorization?.startsWith('AWS4-HMAC-SHA256 Credential=key/')) return say(403)
       if (key === '') {

@@ -7,7 +7,7 @@ import { remoteHandler } from '#base/http/client.ts'
 import { type HttpResponse, isStream, readBody } from '#base/http/message.ts'
 import { percent, signingKey } from '../../core/s3/signature.ts'
 
-export interface S3Options { url: string; bucket: string; region: string; access_key: string; secret_key: string; storage_class?: string; placement?: string }
+export interface S3Options { url: string; bucket: string; region: string; access_key: string; secret_key: string; storage_class?: string; placement?: string; /** Milliseconds without a byte before the store counts as away. Default 30,000. */ timeout?: number }
 
 export interface S3Answer { status: number; headers: Record<string, string>; body: Buffer }
 
@@ -22,7 +22,7 @@ const RETRY_AFTER = 5
 
 export function s3Requests(options: S3Options, clock: Clock): S3Requests {
   const url = new URL(options.url)
-  const send = remoteHandler(url.origin, { timeout: 30_000 })
+  const send = remoteHandler(url.origin, { timeout: options.timeout ?? 30_000 })
   const host = url.host
   const away = (cause: unknown): Fault => unavailable('The store of the bytes does not answer.', { cause, data: { retry_after: RETRY_AFTER } })
   const raw = async (method: string, key: string, query: Record<string, string>, body: Buffer | undefined, extra: Record<string, string>): Promise<HttpResponse> => {
