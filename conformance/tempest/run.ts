@@ -16,6 +16,7 @@ import type { Readable } from 'node:stream'
 import { createLog } from '#base/log.ts'
 import { world } from '#base/world.ts'
 import { startCloud } from '#cloud/start-cloud.ts'
+import { selfSigned } from '#keystone/test/certificate.ts'
 import type { Counts } from '../../tools/test-parts.ts'
 import { judge, readExpected, type TempestResult } from './judge.ts'
 import { makeWorkspace } from './workspace.ts'
@@ -43,7 +44,7 @@ export async function runTempest(patterns: readonly string[], options: TempestOp
   const troubles: string[] = []
   const log = createLog({ level: 'warn', sinks: [{ form: 'person', sink: { write: (line) => void troubles.push(line) } }] })
   const personas = options.personas === true
-  const cloud = await startCloud({ config: { ...testedCloud(new URL(images.url).host), ...(personas ? { 'policy.dir': await stricterPolicy(dir) } : {}) }, world: world({ log }) })
+  const cloud = await startCloud({ config: { ...testedCloud(new URL(images.url).host), 'keystone.federation.saml': await ownProvider(dir), ...(personas ? { 'policy.dir': await stricterPolicy(dir) } : {}) }, world: world({ log }) })
   try {
     await makeWorkspace(dir, cloud, { httpImage: images.url, log: options.keep !== undefined, enforceScope: personas })
     const began = performance.now()
@@ -83,6 +84,17 @@ function testedCloud(imageHost: string): Record<string, unknown> {
     'nova.agent.fake.slow': { snapshot: 300 },
     'glance.stores': [{ id: 'file' }, { id: 'second' }],
   }
+}
+
+/** The cloud as a provider of identities for itself: a user of it leaves by Keystone-to-Keystone and comes back in. */
+async function ownProvider(dir: string): Promise<Record<string, unknown>> {
+  const { key, certificate } = selfSigned('tempest')
+  const [key_file, certificate_file] = [join(dir, 'saml.key'), join(dir, 'saml.crt')]
+  await mkdir(dir, { recursive: true })
+  await writeFile(key_file, key, { mode: 0o600 })
+  await writeFile(certificate_file, certificate)
+  const entity_id = 'https://tempest.example/idp'
+  return { idp_entity_id: entity_id, key_file, certificate_file, providers: { keystone: { entity_id, certificate_files: [certificate_file], keystone: true, protocol: 'mapped' } } }
 }
 
 /** A folder of rules for a cloud whose personas are those of Keystone's plugin. */

@@ -24,7 +24,9 @@ export function claimAttributes(claims: Readonly<Record<string, unknown>>): Attr
   const add = (name: string, value: unknown, depth: number): void => {
     if (value === null || value === undefined) return
     if (typeof value === 'object' && !Array.isArray(value)) {
-      if (depth < 4) for (const [key, inner] of Object.entries(value)) add(name === '' ? key : `${name}.${key}`, inner, depth + 1)
+      // Names differ by more than their case here, but not in a mapping: the one that is written as it is asked for comes first.
+      const inside = Object.entries(value).sort(([a], [b]) => Number(a !== a.toLowerCase()) - Number(b !== b.toLowerCase()))
+      if (depth < 4) for (const [key, inner] of inside) add(name === '' ? key : `${name}.${key}`, inner, depth + 1)
       return
     }
     const values = (Array.isArray(value) ? value : [value]).filter((one) => ['string', 'number', 'boolean'].includes(typeof one)).map(String).filter((one) => one !== '' && !one.includes('\0'))

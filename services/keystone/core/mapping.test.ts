@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { attribute, claimAttributes, oneValue } from './attributes.ts'
 import { mapAssertion, type MappingRule, type Requirement } from './mapping.ts'
 
 const rule = (remote: Requirement[], local: MappingRule['local'] = [{ user: { name: '{0}' } }]): MappingRule[] => [{ remote: [{ type: 'User' }, ...remote], local }]
@@ -45,4 +46,15 @@ test("groups of another Keystone name their domain, unless the rule names it", (
   assert.deepEqual(groups(value), [{ name: 'dev', domain: { name: 'Default' } }])
   assert.deepEqual(groups(value, { domain: { id: 'x' } }), [{ name: value, domain: { id: 'x' } }])
   for (const bad of ['JSON:', 'JSON:{"name":"dev"}', 'JSON:{"name":["dev"],"domain":{"name":"Default"}}', 'JSON:null', 'JSON:{"name":"dev","domain":{"name":5}}']) assert.throws(() => groups(bad), refusal, bad)
+})
+
+test('claims are attributes; none can pass for another by the case of its name', () => {
+  const found = claimAttributes({ iss: 'https://idp.example', sub: '1', Groups: ['admins'], groups: ['staff'], realm_access: { roles: ['a', 'b;c', 3, null, 'd\0'] }, empty: [], flag: false })
+  assert.deepEqual(attribute(found, 'OIDC-groups'), ['staff'])
+  assert.deepEqual(attribute(found, 'HTTP_OIDC_GROUPS'), ['staff'])
+  assert.deepEqual(attribute(found, 'OIDC-realm_access.roles'), ['a', 'b;c', '3'])
+  assert.equal(oneValue(found, 'REMOTE_USER'), '1@idp.example')
+  assert.equal(oneValue(found, 'OIDC-realm_access.roles'), undefined, 'not one value')
+  assert.equal(oneValue(found, 'OIDC-flag'), 'false')
+  assert.equal(attribute(found, 'OIDC-empty'), undefined)
 })
