@@ -30,7 +30,8 @@ interface Undo {
 /** How long a step may take to notice that it was aborted. */
 const GRACE = 5_000
 const UNDO_ATTEMPTS = 5
-const ENDED_WELL: Partial<FlowRow> = { state: 'done', step: '', journal: '[]', owner: null }
+/** What it was given may hold a password that a server is to get; nobody needs it any more. */
+const ENDED_WELL: Partial<FlowRow> = { state: 'done', step: '', journal: '[]', params: '{}', owner: null }
 
 export class FlowRunner {
   readonly row: FlowRow

@@ -234,7 +234,7 @@ test('metadata, tags, lock and the record of actions', async () => {
   await gone(id)
 })
 
-test('the metadata service tells a server of itself alone', async () => {
+test('A17: the metadata service tells a server of itself alone', async () => {
   const id = await k.boot({ user_data: Buffer.from('#!/bin/sh').toString('base64'), metadata: { role: 'web' } })
   const ask = (path: string, headers: Record<string, string> = {}) => k.request('GET', `/metadata/${path}`, { as: 'servant@service', headers: { 'x-instance-id': id, 'x-tenant-id': 'project-a', ...headers } })
   const meta = (await ask('openstack/latest/meta_data.json')).json

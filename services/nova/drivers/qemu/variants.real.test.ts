@@ -97,7 +97,7 @@ describe('Other machines', { skip }, () => {
     assert.deepEqual(await driver.list(), [])
   })
 
-  it('open a disk as what we know it to be, whatever it says of itself', async () => {
+  it('A5: open a disk as what we know it to be, whatever it says of itself', async () => {
     const evil = join(directory, 'evil.qcow2')
     await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', '/etc/passwd', evil, '1M'])
     const asDeclared = (format: 'raw' | 'qcow2'): ImageSource => ({

@@ -210,7 +210,7 @@ describe('routers and DHCP in namespaces', { skip: cannot }, () => {
     assert.deepEqual(lab.spawned, [])
   })
 
-  it('refuses a DHCP option that says more than one thing', async () => {
+  it('A20: refuses a DHCP option that says more than one thing', async () => {
     const bad = dhcp(blue, ['10.2.0.2'], [bluePort])
     const report = await driver.ensureDhcp({ ...bad, reservations: bad.reservations.map((one) => ({ ...one, extra_dhcp_opts: [{ opt_name: 'tftp-server', opt_value: '1.2.3.4\ntag:x,option:router,6.6.6.6', ip_version: 4 }] })) })
     assert.equal(report.status, 'DOWN')

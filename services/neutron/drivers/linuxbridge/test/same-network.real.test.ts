@@ -151,7 +151,7 @@ describe('ports on Linux bridges', { skip: cannot }, () => {
     assert.ok(await a.pings('10.0.0.12'))
   })
 
-  it('drops a forged address, a forged MAC and forged ARP', async () => {
+  it('A20: drops a forged address, a forged MAC and forged ARP', async () => {
     await driver.ensurePort({ ...two, security_rules: allowAll }, lan)
     assert.ok(await a.pings('10.0.0.12'))
     await a.sh('ip', 'addr', 'add', '10.0.0.66/24', 'dev', 'eth0')

@@ -88,7 +88,7 @@ describe('tenants with the same addresses', { skip: cannot }, () => {
     for (const [i, text] of seen.entries()) assert.match(text, new RegExp(`src=10\\.1\\.0\\.11 dst=172\\.31\\.5\\.1 .*dst=${tenants[i]!.floating.replaceAll('.', '\\.')} `))
   })
 
-  it('knows who asks for metadata though both have one address', async () => {
+  it('A17: knows who asks for metadata though both have one address', async () => {
     for (const { guest, lan } of tenants) {
       const said = JSON.parse(await guest.sh('curl', '-s', '-m', '5', 'http://169.254.169.254/')) as MetadataSource
       assert.deepEqual(said, { network_id: lan.id, remote_address: '10.1.0.11' })
