@@ -318,6 +318,9 @@ describe('object browser', () => {
     await dialog(page).getByRole('button', { name: 'Copy' }).click()
     await dialog(page).getByText('There is something of this name already.').waitFor()
     await page.keyboard.press('Escape')
+    await closed(page)
+    // Who uses the keyboard is back where they were.
+    await waitFor(() => page.evaluate<boolean>("document.activeElement?.getAttribute('aria-label') === 'Actions of doc.txt'"))
     await page.getByRole('navigation', { name: 'Path' }).getByRole('link', { name: 'Object storage' }).click()
     await menu(page, 'share', 'Access and links')
     await page.getByRole('button', { name: 'End all links' }).click()
@@ -353,6 +356,8 @@ describe('object browser', () => {
     await dialog(page).getByRole('button', { name: 'Delete container and objects' }).click()
     await closed(page)
     assert.equal((await swift('HEAD', '/many')).status, 404)
+    await page.goBack()
+    await page.getByText('There is no such container').waitFor()
     assert.deepEqual(troubles, [])
   })
 

@@ -135,6 +135,7 @@ export function ObjectsPage() {
           rows={rows}
           error={error}
           retry={() => void refetch()}
+          missing={t('objects.no_container')}
           choice={{ chosen, onChoose: setChosen, nameOf: ({ name }) => name }}
           empty={search.find || search.marker ? <NothingFound name={search.find ?? ''} /> : <NoObjects container={container} folder={folder} onFiles={upload} />}
         />

@@ -11,6 +11,7 @@ import { put } from './put.ts'
 
 /** Bytes; the store's own limit may be lower. */
 const SEGMENT = 256 * 2 ** 20
+const SMALL = 2 ** 20
 const ATTEMPTS = 3
 
 export interface Segment {
@@ -39,7 +40,8 @@ export function segmentSize(size: number, info: StoreInfo): number {
 
 export async function uploadFile(upload: Upload, info: StoreInfo, signal: AbortSignal, onProgress: (sent: number) => void): Promise<void> {
   const { projectId, container, name, file, replace } = upload
-  const old = await there(upload, signal)
+  // A small file is sent at once: the store refuses it when there is one. A large one is better not sent in vain.
+  const old = replace || file.size > SMALL ? await there(upload, signal) : undefined
   if (old && !replace) throw new ApiError(412, 'There is an object of this name.', old)
   // Segments of what is replaced would be held by nothing.
   const loose = old?.has('x-static-large-object') ? await segmentsOf(upload, signal) : []

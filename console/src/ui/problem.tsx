@@ -4,11 +4,12 @@ import { useTranslation } from 'react-i18next'
 import { ApiError } from '../api/client.ts'
 import { Copyable } from './copyable.tsx'
 
-export function Problem({ error, retry }: { error: Error; retry: () => void }) {
+/** `missing` is what a 404 means where it is shown, if not that there is no such service. */
+export function Problem({ error, retry, missing }: { error: Error; retry: () => void; missing?: string | undefined }) {
   const { t } = useTranslation()
   const api = error instanceof ApiError ? error : undefined
   return (
-    <EmptyState headingLevel="h2" status="danger" titleText={t(`problem.${kindOf(api)}`)}>
+    <EmptyState headingLevel="h2" status="danger" titleText={api?.status === 404 && missing !== undefined ? missing : t(`problem.${kindOf(api)}`)}>
       <EmptyStateBody className="guest-text">{api?.status === 0 ? t('problem.network_body') : error.message}</EmptyStateBody>
       <EmptyStateFooter>
         {api?.requestId && (

@@ -34,13 +34,15 @@ interface Props<Row, Key extends string> {
   sorted?: { sort?: Key; dir?: 'asc' | 'desc' }
   onSort?: (sort: Key, dir: 'asc' | 'desc') => void
   choice?: Choice<Row>
+  /** What it means that the service knows no such list. */
+  missing?: string
   /** Shown when there are no rows. */
   empty: ReactNode
 }
 
-export function ResourceTable<Row extends { id: string }, Key extends string>({ label, columns, rows, error, retry, sorted = {}, onSort, choice, empty }: Props<Row, Key>) {
+export function ResourceTable<Row extends { id: string }, Key extends string>({ label, columns, rows, error, retry, sorted = {}, onSort, choice, missing, empty }: Props<Row, Key>) {
   const { t } = useTranslation()
-  if (error && !rows) return <Problem error={error} retry={retry} />
+  if (error && !rows) return <Problem error={error} retry={retry} missing={missing} />
   if (rows?.length === 0 && !error) return empty
   const active = columns.findIndex((column) => column.sort !== undefined && column.sort === sorted.sort)
   return (

@@ -18,6 +18,8 @@ export function RowMenu({ name, items }: { name: string; items: readonly MenuIte
       isOpen={open}
       onOpenChange={setOpen}
       onSelect={() => setOpen(false)}
+      // A dialog that it opens gives the focus back to where it was.
+      shouldFocusToggleOnSelect
       popperProps={{ position: 'right' }}
       toggle={(ref) => <MenuToggle ref={ref} variant="plain" icon={<EllipsisVIcon />} isExpanded={open} onClick={() => setOpen(!open)} aria-label={t('list.actions_of', { name })} />}
     >

@@ -1,19 +1,25 @@
 /** An empty container goes at once; one with objects only after its name was written, with all that is in it. */
 import { FormGroup, TextInput } from '@patternfly/react-core'
+import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type Container, removeContainer } from '../../api/containers.ts'
 import { removeLines } from '../../api/objects.ts'
+import { storeKey } from '../../api/object-store.ts'
 import { Dialog } from '../../ui/dialog.tsx'
 import { NotRemoved, useRemoval } from '../objects/removal.tsx'
 
 export function RemoveContainer({ projectId, container: { name, count }, onClose }: { projectId: string; container: Container; onClose: () => void }) {
   const { t, i18n } = useTranslation()
+  const queryClient = useQueryClient()
   const [typed, setTyped] = useState('')
   const { start, stop, removed, failed, running, error } = useRemoval(async (signal, onProgress) => {
     const left = count > 0 ? await removeLines(projectId, name, [{ kind: 'folder', name: '' }], signal, onProgress) : []
-    if (left.length === 0) await removeContainer(projectId, name)
-    return left
+    if (left.length > 0) return left
+    await removeContainer(projectId, name)
+    // Who goes back is not shown what was in it.
+    queryClient.removeQueries({ queryKey: [...storeKey(projectId), 'list', name] })
+    return []
   }, onClose)
   return (
     <Dialog
