@@ -73,8 +73,12 @@ const servers = createRoute({
     ...(search.sort === 'display_name' || search.sort === 'created_at' || search.sort === 'vm_state' ? { sort: search.sort } : {}),
     ...(search.dir === 'asc' || search.dir === 'desc' ? { dir: search.dir } : {}),
     ...(typeof search.marker === 'string' ? { marker: search.marker } : {}),
+    ...(typeof search.server === 'string' ? { server: search.server } : {}),
   }),
-  loaderDeps: ({ search }) => search,
+  loaderDeps: ({ search }) => {
+    const { server: _, ...list } = search
+    return list
+  },
   // Not awaited: the page shows at once that it is loading.
   loader: ({ context, params, deps }) => void context.queryClient.prefetchQuery(serversQuery(params.project_id, deps)),
   component: lazyRouteComponent(() => import('./pages/servers-page.tsx'), 'ServersPage'),

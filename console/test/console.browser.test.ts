@@ -150,6 +150,7 @@ describe('dashboard', () => {
     await page.getByText('web-0').waitFor()
     const said = { computeFault: { code: 500, message: 'Something <b>broke</b>.' } }
     await page.route(LISTS, (route) => route.fulfill({ status: 500, headers: { 'x-openstack-request-id': 'req-of-the-failure' }, json: said }))
+    await page.getByRole('button', { name: 'Refresh' }).click()
     await page.getByText('The list may be out of date: Something <b>broke</b>.').waitFor()
     await page.getByText('web-0').waitFor()
     await page.reload()
@@ -188,6 +189,40 @@ describe('dashboard', () => {
     await close(page)
   })
 
+  test('a server is shut off and started, tells what was done to it, shows its screen, and is deleted', async () => {
+    await makeServer(demo, 'power')
+    const { page, troubles } = await openServers()
+    const row = page.getByRole('row').filter({ hasText: 'power' })
+    const choose = async (item: string): Promise<void> => {
+      await page.getByRole('button', { name: 'Actions of power' }).click()
+      await page.getByRole('menuitem', { name: item, exact: true }).click()
+    }
+    await row.getByText('Active').waitFor()
+    const [screen] = await Promise.all([page.waitForEvent('popup'), choose('Open the screen')])
+    await screen.waitForURL('**/console/vnc.html?path=*')
+    await screen.close()
+    await choose('Shut off')
+    await row.getByText('Shut off').waitFor()
+    await page.route('**/action', (route) => route.fulfill({ status: 409, headers: { 'x-openstack-request-id': 'req-of-the-refusal' }, json: { conflictingRequest: { code: 409, message: 'Cannot start <it>.' } } }))
+    await choose('Start')
+    const alert = page.getByRole('alert').filter({ hasText: 'It could not be done to power' })
+    await alert.getByText('Cannot start <it>.').waitFor()
+    await alert.getByText('req-of-the-refusal').waitFor()
+    await page.unroute('**/action')
+    await choose('Start')
+    await row.getByText('Active').waitFor()
+    await page.getByRole('link', { name: 'power' }).click()
+    const events = page.getByRole('dialog').getByRole('grid', { name: 'What was done to it' })
+    for (const event of ['Created', 'Shut off', 'Started']) await events.getByText(event, { exact: true }).waitFor()
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await choose('Delete')
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+    await row.waitFor({ state: 'detached' })
+    assert.deepEqual(troubles, [])
+    await close(page)
+  })
+
   test('labels, roles and contrast hold on every page, in light and dark', async () => {
     const axe = await readFile(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8')
     for (const colorScheme of ['light', 'dark'] as const) {
@@ -203,6 +238,9 @@ describe('dashboard', () => {
       await fillLogin(page)
       await page.getByText('web-0').waitFor()
       await judge('servers')
+      await page.getByRole('link', { name: 'web-0' }).click()
+      await page.getByRole('dialog').getByText('Created', { exact: true }).last().waitFor()
+      await judge('a server')
       await page.goto(`/console/projects/${other}/servers`)
       await page.getByText('No servers yet').waitFor()
       await judge('no servers')

@@ -64,7 +64,8 @@ export async function call<In extends OperationInput, Out>(mount: string, operat
   for (const [name, value] of Object.entries(input.query ?? {})) for (const one of [value].flat()) if (one !== undefined) query.append(name, String(one))
   const headers = operation.version === undefined ? {} : { 'openstack-api-version': operation.version }
   const response = await send(operation.method, `${mount}${path}${query.size > 0 ? `?${query}` : ''}`, { ...sending, headers, body: input.body })
-  return (response.status === 204 ? undefined : await response.json()) as Out
+  const text = await response.text()
+  return (text === '' ? undefined : JSON.parse(text)) as Out
 }
 
 /** Each service wraps its message otherwise: `{error: {message}}`, `{itemNotFound: {message}}`, `{errors: [{detail}]}` … */

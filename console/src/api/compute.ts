@@ -1,10 +1,10 @@
 /** Nova: servers. */
-import { listServers, type Server } from '#nova/contract/servers.ts'
+import { actOnServer, createRemoteConsole, deleteServer, type InstanceAction, listInstanceActions, listServers, type Server, showServer } from '#nova/contract/servers.ts'
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { session } from '../session.ts'
 import { call } from './client.ts'
 
-export type { Server }
+export type { InstanceAction, Server }
 
 export const MOUNT = '/compute'
 export const PAGE_SIZE = 50
@@ -15,6 +15,8 @@ export interface ServersSearch {
   sort?: 'display_name' | 'created_at' | 'vm_state'
   dir?: 'asc' | 'desc'
   marker?: string
+  /** The server whose details are shown. */
+  server?: string
 }
 
 /** `next` is the marker of the next page. */
@@ -23,7 +25,7 @@ export interface ServersPage {
   next: string | undefined
 }
 
-export const serversQuery = (projectId: string, search: ServersSearch) =>
+export const serversQuery = (projectId: string, { server: _, ...search }: ServersSearch) =>
   queryOptions({
     queryKey: ['project', projectId, 'servers', search],
     queryFn: async ({ signal }): Promise<ServersPage> => {
@@ -34,6 +36,53 @@ export const serversQuery = (projectId: string, search: ServersSearch) =>
     placeholderData: keepPreviousData,
     refetchInterval: ({ state }) => (state.data?.servers.some(isChanging) ? 2_000 : 5_000),
   })
+
+export const serverQuery = (projectId: string, server_id: string) =>
+  queryOptions({
+    queryKey: ['project', projectId, 'server', server_id],
+    queryFn: async ({ signal }): Promise<Server> => (await call(MOUNT, showServer, { params: { server_id } }, { token: await session.tokenFor(projectId), signal })).server,
+    refetchInterval: ({ state }) => (state.data && isChanging(state.data) ? 2_000 : 5_000),
+  })
+
+/** The last things that were done to a server. */
+export const actionsQuery = (projectId: string, server_id: string) =>
+  queryOptions({
+    queryKey: ['project', projectId, 'server', server_id, 'actions'],
+    queryFn: async ({ signal }): Promise<InstanceAction[]> => (await call(MOUNT, listInstanceActions, { params: { server_id }, query: { limit: 20 } }, { token: await session.tokenFor(projectId), signal })).instanceActions,
+    refetchInterval: 5_000,
+  })
+
+/** Words of this page for what may be done to a server that runs, is off, … */
+export const DEEDS = {
+  start: { 'os-start': null },
+  stop: { 'os-stop': null },
+  reboot: { reboot: { type: 'SOFT' } },
+  hard_reboot: { reboot: { type: 'HARD' } },
+  unpause: { unpause: null },
+  resume: { resume: null },
+} as const
+export type Deed = keyof typeof DEEDS
+
+const POSSIBLE: Readonly<Record<string, readonly Deed[]>> = { ACTIVE: ['reboot', 'hard_reboot', 'stop'], SHUTOFF: ['start'], PAUSED: ['unpause'], SUSPENDED: ['resume'], ERROR: ['hard_reboot'] }
+
+/** Nova takes nothing while it is at work on a server. */
+export function deedsFor(server: Server): readonly Deed[] {
+  return isChanging(server) ? [] : (POSSIBLE[server.status] ?? [])
+}
+
+export async function actOn(projectId: string, server_id: string, deed: Deed): Promise<void> {
+  await call(MOUNT, actOnServer, { params: { server_id }, body: DEEDS[deed] }, { token: await session.tokenFor(projectId) })
+}
+
+export async function removeServer(projectId: string, server_id: string): Promise<void> {
+  await call(MOUNT, deleteServer, { params: { server_id } }, { token: await session.tokenFor(projectId) })
+}
+
+/** Where a browser sees the screen, once. */
+export async function consoleOf(projectId: string, server_id: string): Promise<string> {
+  const { remote_console } = await call(MOUNT, createRemoteConsole, { params: { server_id }, body: { remote_console: { protocol: 'vnc', type: 'novnc' } } }, { token: await session.tokenFor(projectId) })
+  return remote_console.url
+}
 
 /** Something is being done to it. */
 export function isChanging(server: Server): boolean {

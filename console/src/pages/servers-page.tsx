@@ -1,16 +1,22 @@
-/** The servers of a project. What is shown is in the address: the name looked for, the order, the page. */
-import { ClipboardCopy, EmptyState, EmptyStateBody, EmptyStateFooter, Label, PageSection, Title, Tooltip } from '@patternfly/react-core'
+/** The servers of a project, and what may be done with them. What is shown is in the address: the name looked for, the order, the page, the opened one. */
+import { EmptyState, EmptyStateBody, EmptyStateFooter, PageSection, Title } from '@patternfly/react-core'
 import { SearchIcon, ServerIcon } from '@patternfly/react-icons'
-import { useQuery } from '@tanstack/react-query'
-import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import type { TFunction } from 'i18next'
-import { useEffect } from 'react'
+import { useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { isChanging, type Server, type ServersSearch, serversQuery } from '../api/compute.ts'
+import { actOn, consoleOf, type Deed, deedsFor, type Server, type ServersSearch, serversQuery } from '../api/compute.ts'
 import { to } from '../paths.ts'
+import { Copyable } from '../ui/copyable.tsx'
+import { Failure } from '../ui/failure.tsx'
 import { ListToolbar } from '../ui/list-toolbar.tsx'
 import { type Column, ResourceTable } from '../ui/resource-table.tsx'
+import { type MenuItem, RowMenu } from '../ui/row-menu.tsx'
 import { Time } from '../ui/time.tsx'
+import { RemoveServer } from './servers/remove-server.tsx'
+import { ServerDetails } from './servers/server-details.tsx'
+import { Addresses, type EmbeddedFlavor, Flavor, Status } from './servers/server-facts.tsx'
 
 const FROM = '/inside/projects/$project_id/servers'
 
@@ -21,9 +27,21 @@ export function ServersPage() {
   const navigate = useNavigate()
   const { data, error, dataUpdatedAt, refetch } = useQuery(serversQuery(project_id, search))
   const show = (change: { [Key in keyof ServersSearch]?: ServersSearch[Key] | undefined }): void => {
-    const { marker: _, ...kept } = search
+    const { marker: _marker, server: _server, ...kept } = search
     void navigate({ ...to.servers(project_id), search: { ...kept, ...change } as ServersSearch })
   }
+  const queryClient = useQueryClient()
+  const [removed, setRemoved] = useState<Server>()
+  const refresh = (): Promise<void> => queryClient.invalidateQueries({ queryKey: ['project', project_id, 'servers'] })
+  const act = useMutation({ mutationFn: ({ server, deed }: { server: Server; deed: Deed }) => actOn(project_id, server.id, deed), onSuccess: refresh })
+  const look = useMutation({ mutationFn: (server: Server) => openConsole(project_id, server.id) })
+  const failed = act.error ? { title: t('servers.act_failed', { name: act.variables!.server.name }), error: act.error } : look.error ? { title: t('servers.console_failed', { name: look.variables!.name }), error: look.error } : undefined
+  const menuOf = (server: Server): MenuItem[] => [
+    { label: t('servers.details'), onClick: () => show({ server: server.id, marker: search.marker }) },
+    ...(CONSOLES.includes(server.status) ? [{ label: t('servers.console'), onClick: () => look.mutate(server) }] : []),
+    ...deedsFor(server).map((deed) => ({ label: t(`servers.deed.${deed}`), onClick: () => act.mutate({ server, deed }) })),
+    { label: t('servers.remove'), danger: true, onClick: () => setRemoved(server) },
+  ]
   useEffect(() => {
     document.title = `${t('servers.title')} · ${t('brand')}`
   }, [t])
@@ -40,9 +58,10 @@ export function ServersPage() {
         onFirst={search.marker ? () => show({}) : undefined}
         onNext={data?.next ? () => show({ marker: data.next }) : undefined}
       />
+      {failed && <Failure {...failed} />}
       <ResourceTable
         label={t('servers.title')}
-        columns={columns(t)}
+        columns={[...columns(t, project_id, search), { title: t('list.actions'), quiet: true, cell: (server) => <RowMenu name={server.name} items={menuOf(server)} /> }]}
         rows={data?.servers}
         error={error}
         retry={() => void refetch()}
@@ -50,69 +69,46 @@ export function ServersPage() {
         onSort={(sort, dir) => show({ sort, dir })}
         empty={search.name ? <NothingFound name={search.name} /> : <NoServers />}
       />
+      {search.server !== undefined && <ServerDetails projectId={project_id} serverId={search.server} onClose={() => show({ marker: search.marker })} />}
+      {removed && (
+        <RemoveServer
+          projectId={project_id}
+          server={removed}
+          onClose={() => {
+            setRemoved(undefined)
+            void refresh()
+          }}
+        />
+      )}
     </PageSection>
   )
 }
 
-function columns(t: TFunction): Column<Server, NonNullable<ServersSearch['sort']>>[] {
+/** A server in one of these states has a screen. */
+const CONSOLES: readonly string[] = ['ACTIVE', 'RESCUE', 'PAUSED', 'VERIFY_RESIZE', 'PASSWORD', 'REBOOT', 'HARD_REBOOT']
+
+/** The window is opened at the click, since browsers allow it only then. */
+async function openConsole(projectId: string, serverId: string): Promise<void> {
+  const tab = window.open('', '_blank')
+  try {
+    const url = await consoleOf(projectId, serverId)
+    if (!tab) return location.assign(url)
+    tab.opener = null
+    tab.location.replace(url)
+  } catch (thrown) {
+    tab?.close()
+    throw thrown
+  }
+}
+
+function columns(t: TFunction, projectId: string, search: ServersSearch): Column<Server, NonNullable<ServersSearch['sort']>>[] {
   return [
-    { title: t('servers.name'), sort: 'display_name', width: 20, cell: ({ name }) => <span className="guest-text">{name}</span> },
+    { title: t('servers.name'), sort: 'display_name', width: 20, cell: ({ id, name }) => <Link {...to.servers(projectId)} search={{ ...search, server: id }} className="guest-text">{name}</Link> },
     { title: t('servers.status'), sort: 'vm_state', width: 15, cell: (server) => <Status server={server} /> },
     { title: t('servers.addresses'), cell: (server) => <Addresses server={server} /> },
     { title: t('servers.flavor'), cell: (server) => <Flavor flavor={server.flavor as EmbeddedFlavor} /> },
     { title: t('servers.created'), sort: 'created_at', width: 15, cell: ({ created }) => <Time at={created} /> },
   ]
-}
-
-const COLORS: Readonly<Record<string, 'success' | 'danger' | 'warning' | 'info'>> = { ACTIVE: 'success', ERROR: 'danger', VERIFY_RESIZE: 'warning', UNKNOWN: 'warning', RESCUE: 'warning' }
-
-function Status({ server }: { server: Server }) {
-  const { t } = useTranslation()
-  const known: Record<string, string> = t('server_status', { returnObjects: true })
-  const kind = COLORS[server.status] ?? (isChanging(server) ? 'info' : undefined)
-  const label = (
-    <Label variant="outline" {...(kind ? { status: kind } : {})}>
-      {known[server.status] ?? server.status}
-    </Label>
-  )
-  const more = server.fault?.message ?? server['OS-EXT-STS:task_state']
-  return <div>{more ? <Tooltip content={more}>{label}</Tooltip> : label}</div>
-}
-
-function Addresses({ server }: { server: Server }) {
-  const { t } = useTranslation()
-  const networks = Object.entries(server.addresses)
-  if (networks.length === 0) return <span className="quiet">{t('servers.no_address')}</span>
-  return networks.map(([network, addresses]) => (
-    <div key={network} className="address">
-      <span className="quiet guest-text">{network}</span>
-      {addresses.map(({ addr, 'OS-EXT-IPS:type': type }) => (
-        <div key={addr}>
-          {addr} {type === 'floating' && <Label isCompact>{t('servers.floating')}</Label>}
-        </div>
-      ))}
-    </div>
-  ))
-}
-
-/** Since 2.47 a server tells its flavor as it was when it was made. */
-interface EmbeddedFlavor {
-  original_name: string
-  vcpus: number
-  /** MiB. */
-  ram: number
-  /** GiB. */
-  disk: number
-}
-
-function Flavor({ flavor }: { flavor: EmbeddedFlavor }) {
-  const { t } = useTranslation()
-  return (
-    <>
-      <div className="guest-text">{flavor.original_name}</div>
-      <span className="quiet">{t('servers.size', { vcpus: flavor.vcpus, ram: flavor.ram, disk: flavor.disk })}</span>
-    </>
-  )
 }
 
 function NoServers() {
@@ -121,9 +117,7 @@ function NoServers() {
     <EmptyState headingLevel="h2" icon={ServerIcon} titleText={t('servers.none')}>
       <EmptyStateBody>{t('servers.none_body')}</EmptyStateBody>
       <EmptyStateFooter>
-        <ClipboardCopy variant="inline-compact" isCode>
-          openstack server create --image ondol-guest --flavor m1.nano --network private first
-        </ClipboardCopy>
+        <Copyable text="openstack server create --image ondol-guest --flavor m1.nano --network private first" />
       </EmptyStateFooter>
     </EmptyState>
   )

@@ -51,6 +51,20 @@ export const deleteServer = operation<One>('DELETE', '/v2.1/servers/{server_id}'
 /** One key names the action: `{"os-stop": null}`. */
 export const actOnServer = operation<One & { body: Readonly<Record<string, unknown>> }, unknown>('POST', '/v2.1/servers/{server_id}/action', COMPUTE_VERSION)
 
+/** What was done to a server; the newest first. */
+export interface InstanceAction {
+  action: string
+  request_id: string
+  user_id: string
+  start_time: string
+  /** `Error` when it failed, else null. */
+  message: string | null
+}
+
+export const listInstanceActions = operation<One & { query?: Readonly<Record<string, string | number>> }, { instanceActions: InstanceAction[] }>('GET', '/v2.1/servers/{server_id}/os-instance-actions', COMPUTE_VERSION)
+/** A URL for a browser, good for one connection soon. */
+export const createRemoteConsole = operation<One & { body: { remote_console: { protocol: 'vnc'; type: 'novnc' } } }, { remote_console: { url: string } }>('POST', '/v2.1/servers/{server_id}/remote-consoles', COMPUTE_VERSION)
+
 /** What other houses tell Nova of a server's ports and volumes. A wake-up: Nova reads the port or volume itself. */
 export interface ExternalEvent {
   server_uuid: string
