@@ -1,6 +1,5 @@
 /** The last step of a GET or HEAD: conditions, ranges, and only then the bytes. */
-import { PassThrough, Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import { Readable } from 'node:stream'
 import { BytesBody } from '#base/http/bytes-body.ts'
 import { rangesOf, type Span } from '../core/ranges.ts'
 import { type Answer, type Ask, type Content, HTML } from './ask.ts'
@@ -68,10 +67,8 @@ function multipart(answer: Answer, content: Content, spans: readonly Span[], bou
 
 /** Several streams as one, each opened when the one before has ended. */
 export function concatenated(openers: readonly (() => Promise<Readable>)[]): Readable {
-  const out = new PassThrough({ highWaterMark: 1 << 18 })
-  void (async () => {
-    for (const open of openers) await pipeline(await open(), out, { end: false })
-    out.end()
-  })().catch((thrown: unknown) => out.destroy(thrown as Error))
-  return out
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    for (const open of openers) yield* (await open()) as AsyncIterable<Uint8Array>
+  }
+  return Readable.from(pieces(), { objectMode: false, highWaterMark: 1 << 18 })
 }

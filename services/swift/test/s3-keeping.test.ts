@@ -1,6 +1,7 @@
 /** What the S3 door keeps and when it lets go: lifecycle, locks, conditions, parts, encryption, web sites. */
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { checksum } from '../core/s3/checksums.ts'
 import { sweep } from '../flows/keep-order.ts'
 import { codeOf, s3Kit } from './s3-kit.ts'
 
@@ -121,6 +122,23 @@ test('locks: neither door deletes or shortens what is locked; governance gives w
   await sweep(house)
   await ok('GET', `/s3/locked/by-swift?versionId=${String(made.headers['x-object-version-id'])}`)
   await refused('InvalidRequest', 'PUT', '/s3/olds/k', { body: 'x', headers: { 'x-amz-object-lock-legal-hold': 'ON' } })
+})
+
+test('the checksum of a whole is told, whatever parts it came in', async () => {
+  await ok('PUT', '/s3/summed')
+  const begin = await ok('POST', '/s3/summed/k?uploads', { headers: { 'x-amz-checksum-algorithm': 'CRC64NVME', 'x-amz-checksum-type': 'FULL_OBJECT' } })
+  const id = /<UploadId>(\w+)</.exec(begin.text)![1]!
+  const bodies = [Buffer.alloc(5 * 2 ** 20, 'a'), Buffer.from('tail')]
+  const etags = await Promise.all(bodies.map(async (body, i) => String((await ok('PUT', `/s3/summed/k?partNumber=${i + 1}&uploadId=${id}`, { body, sha256: 'UNSIGNED-PAYLOAD' })).headers.etag)))
+  const sum = checksum('CRC64NVME')
+  for (const body of bodies) sum.update(body)
+  const whole = sum.digest()
+  const complete = (headers: Record<string, string>) => s3('POST', `/s3/summed/k?uploadId=${id}`, { headers, body: `<CompleteMultipartUpload>${etags.map((etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>${etag}</ETag></Part>`).join('')}</CompleteMultipartUpload>` })
+  assert.equal(codeOf(await complete({ 'x-amz-checksum-crc64nvme': 'AAAAAAAAAAA=' })), 'BadDigest')
+  assert.equal((await complete({ 'x-amz-checksum-crc64nvme': whole })).status, 200)
+  const head = await ok('HEAD', '/s3/summed/k', { headers: { 'x-amz-checksum-mode': 'ENABLED' } })
+  assert.deepEqual([head.headers['x-amz-checksum-crc64nvme'], head.headers['x-amz-checksum-type']], [whole, 'FULL_OBJECT'])
+  await refused('InvalidRequest', 'POST', '/s3/summed/k?uploads', { headers: { 'x-amz-checksum-algorithm': 'SHA256', 'x-amz-checksum-type': 'FULL_OBJECT' } })
 })
 
 test('conditions of writes and deletions hold in the commit', async () => {

@@ -42,7 +42,7 @@ export async function createBucket(found: S3Request, region: string): Promise<An
   const account = accountOfProject(house, project_id)
   const at = { ...found, account, owner: project_id }
   const wanted = parseCreateBucket(await smallBody(at))
-  if (wanted !== undefined && wanted !== region && wanted !== 'us-east-1') throw s3Fault('IllegalLocationConstraintException', `The ${wanted.slice(0, 64)} location constraint is incompatible for the region specific endpoint this request was sent to.`)
+  if (wanted !== undefined && wanted !== region && wanted !== 'us-east-1' && wanted !== 'US') throw s3Fault('IllegalLocationConstraintException', `The ${wanted.slice(0, 64)} location constraint is incompatible for the region specific endpoint this request was sent to.`)
   const locks = headers['x-amz-bucket-object-lock-enabled']?.toLowerCase() === 'true'
   const ownership = headers['x-amz-object-ownership']
   const given = {

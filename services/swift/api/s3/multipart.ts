@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { hexId } from '#base/ids.ts'
 import { parseComplete } from '../../core/s3/documents.ts'
-import { type Algorithm, ALGORITHMS, composite } from '../../core/s3/checksums.ts'
+import { type Algorithm, ALGORITHMS, canCombine, combined, composite } from '../../core/s3/checksums.ts'
 import { s3Fault } from '../../core/s3/errors.ts'
 import { rangesOf } from '../../core/ranges.ts'
 import { versionText } from '../../house.ts'
@@ -20,6 +20,8 @@ import { bucketRow, md5Header, number, type S3Request, smallBody, uploadOf } fro
 
 /** All parts but the last have at least so many bytes. */
 const LEAST = 5 * 2 ** 20
+/** Among the headers of an upload: which checksum its object gets, `CRC32/COMPOSITE`. */
+const SUM = 'x-object-sysmeta-s3-sum'
 /** Sysmeta of a completed object: the upload that it was. */
 const UPLOAD = 'x-object-sysmeta-s3-upload'
 
@@ -35,10 +37,17 @@ export async function beginUpload(at: S3Request): Promise<Answer> {
   const into = bucketRow(at)
   const algorithm = at.headers['x-amz-checksum-algorithm']?.toUpperCase()
   if (algorithm !== undefined && !ALGORITHMS.includes(algorithm as Algorithm)) throw s3Fault('InvalidRequest', 'Checksum algorithm provided is unsupported.')
-  if (at.headers['x-amz-checksum-type']?.toUpperCase() === 'FULL_OBJECT') throw s3Fault('NotImplemented', 'Checksums of uploads in parts are those of their parts (COMPOSITE).')
+  const kind = at.headers['x-amz-checksum-type']?.toUpperCase()
+  if (kind !== undefined && (algorithm === undefined || (kind !== 'COMPOSITE' && kind !== 'FULL_OBJECT') || (kind === 'FULL_OBJECT' && !canCombine(algorithm as Algorithm)) || (kind === 'COMPOSITE' && algorithm === 'CRC64NVME'))) throw s3Fault('InvalidRequest', `The ${kind.slice(0, 20)} checksum type cannot be used with the ${algorithm ?? 'missing'} checksum algorithm.`)
+  const sum = algorithm === undefined ? {} : { [SUM]: `${algorithm}/${kind ?? (algorithm === 'CRC64NVME' ? 'FULL_OBJECT' : 'COMPOSITE')}` }
   const id = hexId(at.house.world.random)
-  await insertUpload(at.house.db, { id, container_id: into.id, name: at.key, headers: JSON.stringify(objectHeaders(at)), created_at: at.house.world.clock.now() })
-  return xml('InitiateMultipartUploadResult', { Bucket: at.bucket, Key: at.key, UploadId: id }, 200, algorithm === undefined ? {} : { 'x-amz-checksum-algorithm': algorithm })
+  await insertUpload(at.house.db, { id, container_id: into.id, name: at.key, headers: JSON.stringify({ ...objectHeaders(at), ...sum }), created_at: at.house.world.clock.now() })
+  return xml('InitiateMultipartUploadResult', { Bucket: at.bucket, Key: at.key, UploadId: id }, 200, algorithm === undefined ? {} : { 'x-amz-checksum-algorithm': algorithm, 'x-amz-checksum-type': sum[SUM]!.split('/')[1]! })
+}
+
+function sumOfUpload({ headers }: UploadRow): { algorithm: Algorithm; full: boolean } | undefined {
+  const [algorithm, kind] = ((JSON.parse(headers) as Record<string, string>)[SUM] ?? '').split('/')
+  return algorithm ? { algorithm: algorithm as Algorithm, full: kind === 'FULL_OBJECT' } : undefined
 }
 
 export async function uploadPart(at: S3Request): Promise<Answer> {
@@ -46,7 +55,7 @@ export async function uploadPart(at: S3Request): Promise<Answer> {
   const upload = await openUpload(at)
   const part = partNumber(at.query.get('partNumber'))
   const copying = headers['x-amz-copy-source'] !== undefined
-  const { source, length, checksum, fault } = copying ? await copied(at) : uploadOf(at)
+  const { source, length, checksum, fault } = copying ? await copied(at) : uploadOf(at, sumOfUpload(upload)?.algorithm)
   if (length === undefined && headers['transfer-encoding'] === undefined) throw s3Fault('MissingContentLength')
   if ((length ?? 0) > MOST) throw s3Fault('EntityTooLarge', undefined, { MaxSizeAllowed: String(MOST) })
   if (!copying) at.rq.http.sendContinue?.()
@@ -99,13 +108,14 @@ export async function completeMultipart(at: S3Request): Promise<Answer> {
   const now = house.world.clock.now()
   const lock = standardLock(metadataOf(into), now)
   const metadata: Record<string, string> = { [UPLOAD]: upload.id, ...(lock ? { [LOCK]: JSON.stringify(lock) } : {}), ...(JSON.parse(upload.headers) as Record<string, string>) }
-  const { 'content-type': content_type = 'binary/octet-stream', ...rest } = metadata
+  const { 'content-type': content_type = 'binary/octet-stream', [SUM]: _sum, ...rest } = metadata
   const size = parts.reduce((sum, row) => sum + Number(row.size), 0)
   const hash = createHash('md5')
   for (const { etag } of parts) hash.update(Buffer.from(etag, 'hex'))
   const s3_etag = `${hash.digest('hex')}-${parts.length}`
-  const algorithm = parts[0]?.checksum?.split(':')[0] as Algorithm | undefined
-  const whole = algorithm && parts.every((row) => row.checksum?.startsWith(`${algorithm}:`)) ? composite(algorithm, parts.map((row) => row.checksum!.slice(algorithm.length + 1))) : undefined
+  const algorithm = sumOfUpload(upload)?.algorithm ?? (parts[0]?.checksum?.split(':')[0] as Algorithm | undefined)
+  const sums = algorithm && parts.every((row) => row.checksum?.startsWith(`${algorithm}:`)) ? parts.map((row) => ({ sum: row.checksum!.slice(algorithm.length + 1), size: Number(row.size) })) : undefined
+  const whole = algorithm && sums && (sumOfUpload(upload)?.full ? combined(algorithm, sums) : composite(algorithm, sums.map(({ sum }) => sum)))
   const said = algorithm && at.headers[`x-amz-checksum-${algorithm.toLowerCase()}`]
   if (said !== undefined && whole !== undefined && said !== whole && said !== whole.replace(/-\d+$/, '')) throw s3Fault('BadDigest', `The ${algorithm} you specified did not match the calculated checksum.`)
   const versioned = metadataOf(into)['x-versions-enabled'] === 'True'
@@ -132,7 +142,7 @@ async function completedAs(at: S3Request, thrown: unknown): Promise<ObjectRow> {
 
 function completed(at: S3Request, row: ObjectRow): Answer {
   const [algorithm, whole] = (metadataOf(row)[CHECKSUM] ?? '').split(/:(.*)/s)
-  return xml('CompleteMultipartUploadResult', { Location: `${at.rq.http.origin}${at.mount}/${at.bucket}/${encodeURIComponent(at.key)}`, Bucket: at.bucket, Key: at.key, ETag: quoted(s3Etag(row)), ...(whole && algorithm ? { [`Checksum${algorithm}`]: whole } : {}) }, 200, { ...(row.version_id === null ? {} : { 'x-amz-version-id': versionText(row.version_id) }), ...encryptionHeaders(row) })
+  return xml('CompleteMultipartUploadResult', { Location: `${at.rq.http.origin}${at.mount}/${at.bucket}/${encodeURIComponent(at.key)}`, Bucket: at.bucket, Key: at.key, ETag: quoted(s3Etag(row)), ...(whole && algorithm ? { [`Checksum${algorithm}`]: whole, ChecksumType: /-\d+$/.test(whole) ? 'COMPOSITE' : 'FULL_OBJECT' } : {}) }, 200, { ...(row.version_id === null ? {} : { 'x-amz-version-id': versionText(row.version_id) }), ...encryptionHeaders(row) })
 }
 
 export async function abortUpload(at: S3Request): Promise<Answer> {

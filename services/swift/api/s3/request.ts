@@ -8,6 +8,7 @@ import { type Algorithm, ALGORITHMS, checksum, checksumHeader } from '../../core
 import { unchunked } from '../../core/s3/chunked.ts'
 import { s3Fault } from '../../core/s3/errors.ts'
 import { payloadOf, type Signed, signingKey } from '../../core/s3/signature.ts'
+import { assertBucketName } from '../../core/s3/target.ts'
 import { pathOf } from '../../core/names.ts'
 import type { Swift } from '../../house.ts'
 import { containerOf } from '../../store/accounts.ts'
@@ -74,7 +75,10 @@ export async function atBucket(at: Omit<S3Request, 'account' | 'owner' | 'row' |
 
 /** The bucket's row; NoSuchBucket when there is none. */
 export function bucketRow(at: S3Request): ContainerRow {
-  if (!at.row) throw s3Fault('NoSuchBucket', undefined, { BucketName: at.bucket })
+  if (!at.row) {
+    assertBucketName(at.bucket)
+    throw s3Fault('NoSuchBucket', undefined, { BucketName: at.bucket })
+  }
   return at.row
 }
 
@@ -120,7 +124,8 @@ export interface Upload {
   fault(): Fault | undefined
 }
 
-export function uploadOf(at: S3Request): Upload {
+/** `standard`: the checksum that is kept where the client sent none. */
+export function uploadOf(at: S3Request, standard?: Algorithm): Upload {
   const { headers, signed } = at
   const payload = signed?.payload ?? payloadOf(headers['x-amz-content-sha256'] ?? 'UNSIGNED-PAYLOAD')
   if (!signed && payload.kind === 'chunks' && payload.signed) throw s3Fault('AccessDenied', 'Chunks are signed, and the request is not.')
@@ -151,7 +156,7 @@ export function uploadOf(at: S3Request): Upload {
       },
     })
   }
-  const algorithm = trailing ?? wanted.keys().next().value
+  const algorithm = trailing ?? wanted.keys().next().value ?? standard
   const sum = algorithm && checksum(algorithm)
   const sha = payload.kind === 'digest' ? createHash('sha256') : undefined
   let known: string | undefined

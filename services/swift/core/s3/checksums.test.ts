@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ALGORITHMS, checksum, checksumHeader, composite } from './checksums.ts'
+import { ALGORITHMS, checksum, checksumHeader, combined, composite } from './checksums.ts'
 
 /** Of the nine digits, as the catalogues of checksums print them. */
 const CHECK: Readonly<Record<(typeof ALGORITHMS)[number], string>> = {
@@ -29,4 +29,18 @@ test('headers name their algorithm, and impossible values are refused', () => {
   assert.equal(checksumHeader('content-type', 'x'), undefined)
   assert.throws(() => checksumHeader('x-amz-checksum-sha256', 'NhCmhg=='))
   assert.match(composite('SHA256', ['NhCmhg==', 'NhCmhg==']), /^[A-Za-z0-9+/]+=-2$/)
+})
+
+test('checksums of parts make that of the whole', () => {
+  const whole = Buffer.from(Array.from({ length: 5000 }, (_, i) => (i * 7919) % 251))
+  const cuts = [0, 1, 1, 1200, 2400, 4999, 5000]
+  for (const algorithm of ['CRC32', 'CRC32C', 'CRC64NVME'] as const) {
+    const sumOf = (bytes: Buffer): string => {
+      const sum = checksum(algorithm)
+      sum.update(bytes)
+      return sum.digest()
+    }
+    const parts = cuts.slice(1).map((end, i) => ({ sum: sumOf(whole.subarray(cuts[i], end)), size: end - cuts[i]! }))
+    assert.equal(combined(algorithm, parts), sumOf(whole), algorithm)
+  }
 })

@@ -45,6 +45,46 @@ export function composite(algorithm: Algorithm, parts: readonly string[]): strin
   return `${sum.digest()}-${parts.length}`
 }
 
+const WIDTH: Partial<Readonly<Record<Algorithm, readonly [bits: bigint, polynomial: bigint]>>> = { CRC32: [32n, 0xedb88320n], CRC32C: [32n, 0x82f63b78n], CRC64NVME: [64n, 0x9a6c9329ac4bc9b5n] }
+
+/** Whether the checksum of a whole can be made of those of its parts (`combined`). */
+export const canCombine = (algorithm: Algorithm): boolean => WIDTH[algorithm] !== undefined
+
+/** The checksum of the bytes of all parts in a row, of their own: each is moved on by the length of what follows it, in the polynomials modulo the CRC's. */
+export function combined(algorithm: Algorithm, parts: readonly { sum: string; size: number }[]): string {
+  const [bits, polynomial] = WIDTH[algorithm]!
+  const top = 1n << (bits - 1n)
+  const times = (a: bigint, b: bigint): bigint => {
+    let product = 0n
+    for (let mask = top; mask > 0n; mask >>= 1n) {
+      if (a & mask) product ^= b
+      b = b & 1n ? (b >> 1n) ^ polynomial : b >> 1n
+    }
+    return product
+  }
+  // x to the powers of 2, from x^8 (one byte) on.
+  const squares = [top >> 8n]
+  const shifts = new Map<number, bigint>()
+  const shiftOf = (bytes: number): bigint => {
+    let shift = shifts.get(bytes)
+    if (shift === undefined) {
+      shift = top
+      for (let left = BigInt(bytes), k = 0; left > 0n; left >>= 1n, k++) {
+        if (k > 0 && squares.length <= k) squares.push(times(squares[k - 1]!, squares[k - 1]!))
+        if (left & 1n) shift = times(squares[k]!, shift)
+      }
+      shifts.set(bytes, shift)
+    }
+    return shift
+  }
+  let whole = 0n
+  for (const [i, { sum, size }] of parts.entries()) {
+    const own = BigInt(`0x${Buffer.from(sum, 'base64').toString('hex')}`)
+    whole = i === 0 ? own : times(shiftOf(size), whole) ^ own
+  }
+  return Buffer.from(whole.toString(16).padStart(Number(bits) / 4, '0'), 'hex').toString('base64')
+}
+
 function crc(step: (chunk: Uint8Array, value: number) => number): Checksum {
   let value = 0
   return {
