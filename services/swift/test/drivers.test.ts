@@ -26,6 +26,10 @@ async function s3(): Promise<Subject & { store: FakeStore }> {
   const driver = s3Bytes({ url: store.url, bucket: 'bytes', region: 'us-east-1', access_key: 'key', secret_key: 'secret' }, realClock, hexId)
   return {
     store, driver, later: () => Date.now() + 60_000, close: () => store.close(),
+    async rot(id) {
+      const { bytes } = [...store.objects].find(([key]) => key.endsWith(id.split('-')[1]!))![1]
+      bytes[Math.min(300_000, bytes.length >> 1)]! ^= 1
+    },
   }
 }
 
@@ -44,8 +48,13 @@ test('a store that is away, lies or breaks off acknowledges nothing', async () =
     store.failing = undefined
     assert.equal((await all(driver, id, 0, 999)).length, 1000)
     const long = await driver.write(pieces(pattern(20 << 20)), undefined)
-    assert.deepEqual((await all(driver, long, (8 << 20) - 5, (8 << 20) + 5)), pattern(20 << 20).subarray((8 << 20) - 5, (8 << 20) + 6))
+    assert.deepEqual((await all(driver, long, (5 << 20) - 5, (5 << 20) + 5)), pattern(20 << 20).subarray((5 << 20) - 5, (5 << 20) + 6))
     assert.equal(store.uploads.size, 0)
+    const damaged = [...store.objects].find(([key]) => key.endsWith(long.split('-')[1]!))![1].bytes
+    damaged[10 << 20]! ^= 1
+    await assert.rejects(all(driver, long, 0, (20 << 20) - 1), (thrown) => isFault(thrown, 'unavailable') && thrown.code === 'swift.bad_bytes')
+    assert.equal((await all(driver, long, 12 << 20, 15 << 20)).length, (3 << 20) + 1)
+    assert.equal(await driver.verify(long), 'bad')
     await driver.sweep(later())
   } finally {
     await driver.close()

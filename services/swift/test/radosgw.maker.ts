@@ -20,8 +20,8 @@ export interface Radosgw {
   stop(): Promise<void>
 }
 
-/** Undefined where it is not installed. */
-export async function startRadosgw(): Promise<Radosgw | undefined> {
+/** `settings`: further lines for the gateway. Undefined where it is not installed. */
+export async function startRadosgw(settings: readonly string[] = []): Promise<Radosgw | undefined> {
   const [mon, osd, rgw] = ['ceph-mon', 'ceph-osd', 'radosgw'].map((name) => findTool(name))
   if (!mon || !osd || !rgw || process.getuid?.() !== 0) return undefined
   const began = performance.now()
@@ -64,6 +64,7 @@ keyring = ${at('osd')}/keyring
 keyring = ${at('rgw.keyring')}
 rgw_data = ${at('rgw')}
 rgw_frontends = beast endpoint=127.0.0.1:${port}
+${settings.join('\n')}
 `,
   )
   const conf = ['-c', at('ceph.conf')]

@@ -21,12 +21,12 @@ else {
 
   bytesConformance('s3 on radosgw', async () => ({ driver: s3Bytes(settings(), realClock, hexId), later: () => Date.now() + 60_000, close: async () => {} }))
 
-  test('parts of 8 MiB make one object, and what was begun and given up is swept', async () => {
+  test('parts of 5 MiB make one object, and what was begun and given up is swept', async () => {
     const driver = s3Bytes(settings(), realClock, hexId)
     const bytes = pattern(20 << 20)
     const id = await driver.write(pieces(bytes), undefined)
     assert.equal(createHash('md5').update(await all(driver, id, 0, bytes.length - 1)).digest('hex'), createHash('md5').update(bytes).digest('hex'))
-    assert.deepEqual(await all(driver, id, (8 << 20) - 5, (8 << 20) + 5), bytes.subarray((8 << 20) - 5, (8 << 20) + 6))
+    assert.deepEqual(await all(driver, id, (5 << 20) - 5, (5 << 20) + 5), bytes.subarray((5 << 20) - 5, (5 << 20) + 6))
     assert.equal(await driver.verify(id), 'good')
     await driver.sweep(Date.now() + 60_000)
     await driver.remove([id])

@@ -1,27 +1,31 @@
 /**
- * Bytes in a bucket of an S3 store (Ceph's RGW, or any other). One up to 8 MiB is one PUT, a longer one a multipart upload of parts of that
- * size, so that the memory of an upload has a bound. What the store says it took is compared with what was sent; what it sends is as good as its own
- * checks, and the auditor compares it with the store's ETag. Id: `s-<32 hex digits>-<size>`.
+ * Bytes in a bucket of an S3 store (Ceph's RGW, or any other). One up to 5 MiB is one PUT, a longer one a multipart upload of parts of that
+ * size, so that the memory of an upload has a bound. What the store says it took is compared with what was sent; and behind the bytes stand the sums of their blocks
+ * (checked.ts), so that no range leaves that is not what was written. Id: `c-<32 hex digits>-<size>`, without the sums.
  */
-import { createHash } from 'node:crypto'
-import { Transform, type Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { Clock } from '#base/clock.ts'
 import { Fault, invalid, unavailable } from '#base/fault.ts'
 import { type Element, parseXml } from '../../core/s3/xml.ts'
 import type { BytesDriver } from '../interface.ts'
-import { type S3Options, s3Requests } from './requests.ts'
+import { BytesBody } from '#base/http/bytes-body.ts'
+import { cut, judging, payloadOf, spanOf, tableSize, withTable } from './checked.ts'
+import { md5Of, type S3Options, s3Requests } from './requests.ts'
 
-const PART = 8 << 20
+/** The least that S3 takes as a part. */
+const PART = 5 << 20
+/** Up to here an object is read in one request, with its sums. */
+const AT_ONCE = 1 << 20
 
 interface Place { key: string; size: number }
 
 function placeOf(id: string): Place {
-  const match = /^s-([0-9a-f]{32})-([0-9a-z]{1,11})$/.exec(id)
+  const match = /^c-([0-9a-f]{32})-([0-9a-z]{1,11})$/.exec(id)
   if (!match) throw invalid('This is no id of an object in the store')
   return { key: keyOf(match[1]!), size: Number.parseInt(match[2]!, 36) }
 }
 
-const keyOf = (hex: string): string => `${hex.slice(0, 2)}/${hex}`
+const keyOf = (hex: string): string => `c/${hex.slice(0, 2)}/${hex}`
 const children = (element: Element, name: string): Element[] => element.children.filter((one) => one.name === name)
 const textOf = (element: Element, name: string): string | undefined => children(element, name)[0]?.text
 
@@ -32,7 +36,7 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
     ready ??= (async () => {
       const head = await s3.ask('HEAD', '')
       if (head.status !== 404) return
-      const made = await s3.ask('PUT', '', {}, options.placement ? Buffer.from(`<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>:${options.placement}</LocationConstraint></CreateBucketConfiguration>`) : undefined)
+      const made = await s3.ask('PUT', '', {}, options.placement ? [Buffer.from(`<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><LocationConstraint>:${options.placement}</LocationConstraint></CreateBucketConfiguration>`)] : undefined)
       if (made.status >= 300 && made.status !== 409) throw unavailable('The bucket of the store cannot be made.', { detail: made.body.toString().slice(0, 200) })
     })().catch((thrown: unknown) => {
       ready = undefined
@@ -43,24 +47,52 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
   const wrong = (what: string, answer: { status: number; body: Buffer }): Fault =>
     answer.status === 507 || /QuotaExceeded/.test(answer.body.toString()) ? new Fault('insufficient_storage', 'There is no room left for this object.') : unavailable('The store of the bytes refused them.', { detail: `${what}: ${answer.status} ${answer.body.toString().slice(0, 200)}`, data: { retry_after: 5 } })
   const chosen: Record<string, string> = options.storage_class ? { 'x-amz-storage-class': options.storage_class } : {}
-  const put = async (key: string, query: Record<string, string>, bytes: Buffer): Promise<string> => {
+  const put = async (key: string, query: Record<string, string>, bytes: readonly Buffer[]): Promise<string> => {
     const answer = await s3.ask('PUT', key, query, bytes, 'uploadId' in query ? {} : chosen)
     if (answer.status !== 200) throw wrong('put', answer)
     const etag = String(answer.headers.etag ?? '').replaceAll('"', '')
     // A store that encrypts gives other etags; one that gives an MD5 must give the right one.
-    if (/^[0-9a-f]{32}$/.test(etag) && etag !== createHash('md5').update(bytes).digest('hex')) throw wrong('the store took other bytes than were sent', answer)
+    if (/^[0-9a-f]{32}$/.test(etag) && etag !== md5Of(bytes).toString('hex')) throw wrong('the store took other bytes than were sent', answer)
     return etag
   }
   const missing = (): Fault => unavailable('The bytes of this object are not there.', { code: 'swift.no_bytes' })
-  const read = async (place: Place, start: number, end: number): Promise<Readable> => {
-    const answer = await s3.stream(place.key, start, end)
+  const bad = (): Fault => unavailable('The bytes of this object are damaged.', { code: 'swift.bad_bytes' })
+  /** Bytes `from` to `to` of the object, its sums among them. */
+  const range = async (place: Place, from: number, to: number): Promise<Readable> => {
+    const answer = await s3.stream(place.key, from, to)
     if (answer.status === 404) throw missing()
-    const whole = start === 0 && end === place.size - 1
-    if (!answer.body || (answer.status !== 206 && !(answer.status === 200 && whole)) || answer.size !== end - start + 1) {
+    const whole = from === 0 && to === place.size + tableSize(place.size) - 1
+    if (!answer.body || (answer.status !== 206 && !(answer.status === 200 && whole)) || answer.size !== to - from + 1) {
       answer.body?.destroy()
-      throw unavailable('The bytes of this object are damaged.', { code: 'swift.bad_bytes' })
+      throw bad()
     }
-    return judged(answer.body, end - start + 1)
+    return answer.body
+  }
+  const bytesAt = async (place: Place, from: number, to: number): Promise<Buffer> => {
+    const chunks: Buffer[] = []
+    try {
+      for await (const chunk of await range(place, from, to)) chunks.push(chunk as Buffer)
+    } catch (thrown) {
+      throw thrown instanceof Fault ? thrown : brokeOff(thrown)
+    }
+    const bytes = Buffer.concat(chunks)
+    if (bytes.length !== to - from + 1) throw bad()
+    return bytes
+  }
+  const read = async (place: Place, start: number, end: number): Promise<Readable> => {
+    const wanted = { size: place.size, start, end }
+    const { from, to, sumsFrom, sumsTo } = spanOf(wanted)
+    if (place.size - from <= AT_ONCE) {
+      const bytes = await bytesAt(place, from, place.size + tableSize(place.size) - 1)
+      const found = cut(bytes.subarray(0, to - from + 1), bytes.subarray(sumsFrom - from), wanted)
+      if (!found) throw bad()
+      return new BytesBody(found)
+    }
+    const judge = judging(await bytesAt(place, sumsFrom, sumsTo), wanted, bad)
+    const source = await range(place, from, to)
+    source.on('error', (thrown) => judge.destroy(brokeOff(thrown)))
+    judge.on('close', () => source.destroy())
+    return source.pipe(judge)
   }
   return {
     async write(source) {
@@ -69,10 +101,10 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
       const key = keyOf(hex)
       let upload: string | undefined
       const etags: string[] = []
-      let waiting: Uint8Array[] = []
+      const { pieces, size } = withTable(source)
+      let waiting: Buffer[] = []
       let held = 0
-      let size = 0
-      const part = async (bytes: Buffer): Promise<void> => {
+      const part = async (bytes: readonly Buffer[]): Promise<void> => {
         if (upload === undefined) {
           const begun = await s3.ask('POST', key, { uploads: '' }, undefined, chosen)
           if (begun.status !== 200) throw wrong('begin', begun)
@@ -81,35 +113,33 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
         etags.push(await put(key, { partNumber: String(etags.length + 1), uploadId: upload! }, bytes))
       }
       try {
-        for await (const chunk of source) {
-          size += chunk.length
+        for await (const chunk of pieces) {
           for (let at = 0; at < chunk.length; ) {
             const piece = chunk.subarray(at, at + PART - held)
             waiting.push(Buffer.from(piece))
             held += piece.length
             at += piece.length
             if (held < PART) continue
-            await part(Buffer.concat(waiting))
+            await part(waiting)
             waiting = []
             held = 0
           }
         }
-        const rest = Buffer.concat(waiting)
-        if (upload === undefined) await put(key, {}, rest)
+        if (upload === undefined) await put(key, {}, waiting)
         else {
-          if (rest.length > 0) await part(rest)
+          if (held > 0) await part(waiting)
           const list = etags.map((etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>"${etag}"</ETag></Part>`).join('')
-          const ended = await s3.ask('POST', key, { uploadId: upload }, Buffer.from(`<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${list}</CompleteMultipartUpload>`))
+          const ended = await s3.ask('POST', key, { uploadId: upload }, [Buffer.from(`<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${list}</CompleteMultipartUpload>`)])
           // S3 may say 200 and tell the error in the body.
           if (ended.status !== 200 || !ended.body.includes('CompleteMultipartUploadResult')) throw wrong('complete', ended)
           const head = await s3.ask('HEAD', key)
-          if (head.status !== 200 || Number(head.headers['content-length']) !== size) throw wrong('the upload is not what was sent', head)
+          if (head.status !== 200 || Number(head.headers['content-length']) !== size() + tableSize(size())) throw wrong('the upload is not what was sent', head)
         }
       } catch (thrown) {
         if (upload !== undefined) await s3.ask('DELETE', key, { uploadId: upload }).catch(() => {})
         throw thrown
       }
-      return `s-${hex}-${size.toString(36)}`
+      return `c-${hex}-${size().toString(36)}`
     },
     read: async (id, start, end) => read(placeOf(id), start, end),
     async remove(ids) {
@@ -119,10 +149,7 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
       const place = placeOf(id)
       if (place.size === 0) return (await s3.ask('HEAD', place.key)).status === 404 ? 'missing' : 'good'
       try {
-        const etag = String((await s3.ask('HEAD', place.key)).headers.etag ?? '').replaceAll('"', '')
-        const md5 = createHash('md5')
-        for await (const chunk of await read(place, 0, place.size - 1)) md5.update(chunk as Buffer)
-        if (/^[0-9a-f]{32}$/.test(etag) && md5.digest('hex') !== etag) return 'bad'
+        for await (const _ of await read(place, 0, place.size - 1));
         return 'good'
       } catch (thrown) {
         const { code } = thrown as { code?: string }
@@ -138,8 +165,8 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
       for (let token: string | undefined; ; ) {
         const page = parseXml((await s3.ask('GET', '', { 'list-type': '2', ...(token === undefined ? {} : { 'continuation-token': token }) })).body, 'ListBucketResult')
         for (const one of children(page, 'Contents')) {
-          const [, hex] = /^[0-9a-f]{2}\/([0-9a-f]{32})$/.exec(textOf(one, 'Key') ?? '') ?? []
-          if (hex !== undefined && Date.parse(textOf(one, 'LastModified') ?? '') < before) yield `s-${hex}-${Number(textOf(one, 'Size')).toString(36)}`
+          const [, hex] = /^c\/[0-9a-f]{2}\/([0-9a-f]{32})$/.exec(textOf(one, 'Key') ?? '') ?? []
+          if (hex !== undefined && Date.parse(textOf(one, 'LastModified') ?? '') < before) yield `c-${hex}-${payloadOf(Number(textOf(one, 'Size'))).toString(36)}`
         }
         token = textOf(page, 'IsTruncated') === 'true' ? textOf(page, 'NextContinuationToken') : undefined
         if (token === undefined) return
@@ -160,18 +187,4 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
   }
 }
 
-/** Ends in an error when the stream is shorter or longer than it must be. */
-function judged(source: Readable, size: number): Readable {
-  let seen = 0
-  const out = new Transform({
-    highWaterMark: 1 << 18,
-    transform(chunk: Buffer, _encoding, next) {
-      seen += chunk.length
-      next(null, chunk)
-    },
-    flush: (next) => next(seen === size ? null : unavailable('The bytes of this object are damaged.', { code: 'swift.bad_bytes' })),
-  })
-  source.on('error', (thrown) => out.destroy(unavailable('The store of the bytes broke off.', { cause: thrown, data: { retry_after: 5 } })))
-  out.on('close', () => source.destroy())
-  return source.pipe(out)
-}
+const brokeOff = (cause: unknown): Fault => unavailable('The store of the bytes broke off.', { cause, data: { retry_after: 5 } })
