@@ -14,6 +14,8 @@ export interface Scope {
   project_domain_id?: string
   /** The resource that the work is about, for `[instance: …]`. */
   resource_id?: string
+  /** Id of the flow that works, whoever asked for it. */
+  flow?: string
   /** Id of the enclosing trace span. */
   span?: string
 }

@@ -60,6 +60,8 @@ export interface CloudOptions {
   host?: string
   /** Deaths and failures between the steps of flows, for simulation. */
   flowFaults?: FlowFaults
+  /** What befalls the calls of one house at another's door, for simulation. */
+  doorStorm?: (handler: HttpHandler) => HttpHandler
   /** Slowness and failures of fake drivers, for simulation. */
   driverStorm?: DriverStorm
   /** Builds the image `ondol-guest` and gives its path; runs in the background. Absent: a pretended image with fake drivers, none with real ones. */
@@ -148,7 +150,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     const doors = (name: string): HttpHandler => {
       const handler = handlers.get(name)
       if (!handler) throw unavailable(`The service ${name} is not part of this cloud`)
-      return handler
+      return options.doorStorm?.(handler) ?? handler
     }
     const identity = identityOf()
     const tokens = tokenDoor((token, requestId) => identity.validate(token, requestId), here.clock)

@@ -30,6 +30,8 @@ export interface EngineOptions {
 export interface FlowFaults {
   before?(flow: string, step: string): void | Promise<void>
   after?(flow: string, step: string): void | Promise<void>
+  /** After the commit that started a flow: true when the process died there, so that nobody woke up. */
+  started?(flow: string): boolean
 }
 
 export interface StartOptions {
@@ -67,7 +69,7 @@ export class FlowEngine {
     if (!this.#flows.has(flow.name)) throw new Error(`flow ${flow.name} is not known to this engine`)
     const now = world.clock.now()
     const scope = currentScope() ?? { request_id: `req-${world.random.uuid()}` }
-    const { span: _, ...kept } = scope
+    const { span: _, flow: _parent, ...kept } = scope
     const mine = runs && !this.#closed
     const row: FlowRow = {
       id: world.random.uuid(),
@@ -93,7 +95,11 @@ export class FlowEngine {
       updated_at: now,
     }
     await insertFlow(tx.as<FlowTables>(), row)
-    tx.afterCommit(() => (mine ? this.#enter(row) : this.#options.announce?.()))
+    tx.afterCommit(() => {
+      if (!mine) this.#options.announce?.()
+      else if (this.#options.faults?.started?.(row.name)) void this.#died(row)
+      else this.#enter(row)
+    })
     return row.id
   }
 
@@ -195,6 +201,11 @@ export class FlowEngine {
     }
   }
 
+  /** A played death: nobody goes on renewing the lease. */
+  async #died(row: FlowRow): Promise<void> {
+    await writeFlow(this.#db, row, { owner: `${row.owner}-died` }).catch((thrown: unknown) => this.#options.world.log.module('flow').error('Failed to play a death', { error: thrown }))
+  }
+
   #enter(row: FlowRow): void {
     if (this.#closed) return
     if (this.#running.size >= this.#options.concurrency) {
@@ -209,10 +220,10 @@ export class FlowEngine {
     }
     const runner = new FlowRunner({ db: this.#db, world, house, flow, row, ...(faults ? { faults } : {}) })
     this.#running.set(row.id, runner)
-    runner.finished = runInScope(parseScope(row), () => world.trace.span('flow', house, row.name, () => runner.run(), { flow: row.id, resource: row.resource_id }))
+    runner.finished = runInScope({ ...parseScope(row), flow: row.id }, () => world.trace.span('flow', house, row.name, () => runner.run(), { flow: row.id, resource: row.resource_id }))
       .catch((thrown: unknown) => {
         // A played death: this engine must not go on renewing the lease of what died.
-        if (thrown instanceof Crash) return runner.concluded ? undefined : writeFlow(this.#db, row, { owner: `${row.owner}-died` }).then(() => {})
+        if (thrown instanceof Crash) return runner.concluded ? undefined : this.#died(row)
         world.log.module('flow').error('Gave up a flow', { flow: row.name, id: row.id, error: thrown })
       })
       .finally(() => {

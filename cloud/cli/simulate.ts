@@ -34,7 +34,7 @@ export async function simulate(options: SimulateOptions): Promise<void> {
 function report(result: SimulationResult, ms: number): void {
   const answers = Object.entries(result.answers).sort().map(([status, count]) => `${status}: ${count}`).join(', ')
   const mark = result.broken.length === 0 ? paint('green', '✔') : paint('red', '✖')
-  process.stdout.write(`${mark} seed ${result.seed}: ${result.operations} operations (${answers}), ${result.deaths} deaths and ${result.agent_deaths} of agents, ${result.failures} failures, ${age(result.cloud_ms)} of cloud time in ${(ms / 1000).toFixed(1)} s\n`)
+  process.stdout.write(`${mark} seed ${result.seed}: ${result.operations} operations (${answers}), ${result.deaths} deaths and ${result.agent_deaths} of agents and ${result.api_deaths} in requests, ${result.failures} failures, ${age(result.cloud_ms)} of cloud time in ${(ms / 1000).toFixed(1)} s\n`)
   for (const line of result.broken.slice(0, 40)) process.stdout.write(`    ${line}\n`)
   if (result.broken.length > 0) process.stdout.write(`    replay: ./ondol simulate --seed ${result.seed} (with the same options)\n`)
 }

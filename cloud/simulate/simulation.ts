@@ -9,6 +9,7 @@ import { randomFaults, type Weather } from '#base/bus/faults.ts'
 import { VirtualClock } from '#base/clock.ts'
 import { type Random, seededRandom } from '#base/random.ts'
 import { type Cloud, startCloud } from '../start-cloud.ts'
+import { apiDeaths } from './api-deaths.ts'
 import { checkInvariants } from './invariants.ts'
 import { agentDeaths, driverStorm, flowStorm, type Storm } from './storm.ts'
 import { openUser, type User } from './user.ts'
@@ -31,6 +32,8 @@ export interface SimulationResult {
   /** Of processes between two steps of a flow; of agents; failures of steps and of drivers. */
   deaths: number
   agent_deaths: number
+  /** Of the process that served a request. */
+  api_deaths: number
   failures: number
   /** Milliseconds that passed in the cloud. */
   cloud_ms: number
@@ -43,22 +46,24 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const random = seededRandom(options.seed)
   const clock = new VirtualClock(START, realWorkUnderWay)
   const weather: Weather = { lose: 0, double: 0, delay: 0, longest: 3000 }
-  const result: SimulationResult = { seed: options.seed, operations: 0, answers: {}, deaths: 0, agent_deaths: 0, failures: 0, cloud_ms: 0, broken: [] }
+  const result: SimulationResult = { seed: options.seed, operations: 0, answers: {}, deaths: 0, agent_deaths: 0, api_deaths: 0, failures: 0, cloud_ms: 0, broken: [] }
   const storm: Storm = { on: false, told: result }
+  const deathsOfApi = apiDeaths(seededRandom(options.seed ^ 0x9e3779b9), storm)
   let bus: MemoryBus | undefined
   const cloud = await startCloud({
     port: null,
     world: { clock, random: seededRandom(options.seed ^ 0x5bd1e995) },
     bus: (world) => (bus = memoryBus(world, randomFaults(seededRandom(options.seed ^ 0x1b873593), weather))),
     config: { 'nova.agent.hosts': options.hosts },
-    flowFaults: flowStorm(random, storm),
+    flowFaults: { ...flowStorm(random, storm), started: deathsOfApi.started },
+    doorStorm: deathsOfApi.doorStorm,
     ...(options.harsh ? { driverStorm: driverStorm(seededRandom(options.seed ^ 0x2545f491), storm) } : {}),
     host: 'sim',
   })
   try {
     await clock.advance(60_000)
     const users: User[] = []
-    for (let i = 0; i < options.users; i++) users.push(await openUser(cloud, i, seededRandom(options.seed * 31 + i)))
+    for (let i = 0; i < options.users; i++) users.push(await openUser(Object.create(cloud, { fetch: { value: deathsOfApi.mortal(cloud.fetch) } }) as Cloud, i, seededRandom(options.seed * 31 + i)))
     storm.on = true
     Object.assign(weather, { lose: 0.02, double: 0.02, delay: 0.1 })
     const deaths = options.harsh ? agentDeaths(seededRandom(options.seed ^ 0x6c078965), storm, bus!) : () => {}

@@ -8,7 +8,7 @@ import type { DriverStorm } from '#stack/house.ts'
 
 export interface Storm {
   on: boolean
-  told: { deaths: number; agent_deaths: number; failures: number }
+  told: { deaths: number; agent_deaths: number; api_deaths: number; failures: number }
 }
 
 /** Steps that fail, and processes that die after a step was done and before it was written down. */
