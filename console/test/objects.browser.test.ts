@@ -329,6 +329,17 @@ describe('object browser', () => {
     assert.deepEqual(troubles, [])
   })
 
+  test('a page that is an object reads nothing of who is logged in, though it is opened in the same tab (A19)', async () => {
+    await made('PUT', '/web', { headers: { 'x-container-read': '.r:*' } })
+    const thief = '<!doctype html><title>ran</title><p id=stolen></p><script>try { stolen.textContent = "has " + sessionStorage.length } catch (thrown) { stolen.textContent = thrown.name }</script>'
+    await made('PUT', '/web/page.html', { body: thief, headers: { 'content-type': 'text/html' } })
+    const { page } = await goTo(inside('web'))
+    await row(page, 'page.html').waitFor()
+    await page.goto(`/v1/AUTH_${demo.project}/web/page.html`)
+    await waitFor(async () => (await page.locator('#stolen').textContent()) !== '')
+    assert.deepEqual([await page.title(), await page.locator('#stolen').textContent()], ['ran', 'SecurityError'])
+  })
+
   test('a full container comes a page at a time, is looked into by beginnings of names, and is emptied', async () => {
     await made('PUT', '/many')
     const files = Array.from({ length: 250 }, (_, i): [string, string] => [`n${String(i).padStart(3, '0')}`, ''])

@@ -28,6 +28,7 @@ export interface SwiftConfig {
   s3_website_domains: string[]
   read_only: boolean
   storage_domain: string
+  sandbox_pages: boolean
   cname_lookup_depth: number
   container_sync: SyncConfig
   admin_key: string
@@ -85,6 +86,7 @@ export const swiftConfig: ConfigSchema = {
     admin_key: text('', 'Key of signed requests for the admin sections of /info. Empty: there are none.'),
     expose_info: yes(true, 'Answer /info.'),
     disallowed_sections: list('Sections of /info that only signed requests see, e.g. tempurl or swift.policies.', []),
+    sandbox_pages: yes(true, 'Pages that are objects run in a sandbox of the browser (no storage, no requests to this address in their name) where the dashboard has the same address; not at hosts of storage_domain, s3_domains and s3_website_domains. Off: only where everyone who may keep objects is trusted.'),
     cross_domain_policy: text('<allow-access-from domain="*" secure="false" />', 'Inside of /crossdomain.xml. Empty: 404.'),
     encryption: { type: 'object', properties: { enabled: yes(false, 'Encrypt new objects, each by a key of its own made from the root secret in the data folder.') } },
     audit_files_per_second: whole(20, 'How many objects a second the auditor reads again; 0: none.'),

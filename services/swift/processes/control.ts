@@ -11,6 +11,7 @@ import type { ControlProcess, HouseParts } from '#stack/house.ts'
 import { syncContainers } from '../api/container-sync.ts'
 import { domainsOf } from '../api/domains.ts'
 import { layersOf } from '../api/layers.ts'
+import { sandboxed } from '../api/pages.ts'
 import { isS3Host, isS3Signed, s3Dialect, type S3Parts, s3Routes } from '../api/s3/door.ts'
 import { identities } from '../api/s3/identity.ts'
 import type { SwiftConfig } from '../config.ts'
@@ -70,8 +71,12 @@ export function controlProcess(parts: HouseParts<SwiftConfig>, bytes?: BytesDriv
   const s3AtRoot = corridor({ ...doors, dialect: s3Dialect, routes: s3Routes(s3parts, '') })
   const below = (request: HttpRequest): boolean => /^\/s3(\/|$)/.test(request.path)
   const hosts = [...domains, ...websites]
-  const isS3 = (request: HttpRequest): boolean => request.mount === undefined && ((hosts.length > 0 && isS3Host(request.headers.host, hosts)) || (isS3Signed(request) && !below(request)))
-  const byPath: HttpHandler = (request) => (request.mount === undefined && below(request) ? s3(request) : swift(request))
+  const ownHost = (request: HttpRequest): boolean => hosts.length > 0 && isS3Host(request.headers.host, hosts)
+  const isS3 = (request: HttpRequest): boolean => request.mount === undefined && (ownHost(request) || (isS3Signed(request) && !below(request)))
+  // At the address of the whole cloud, where the dashboard is too.
+  const shared = config.sandbox_pages ? sandboxed : (handler: HttpHandler) => handler
+  const byPath = shared((request) => (request.mount === undefined && below(request) ? s3(request) : swift(request)))
+  const s3Signed = shared(s3AtRoot)
   const byHost: HttpHandler = async (request) => {
     const path = await remap.pathOf(request)
     if (path === undefined) return byPath(request)
@@ -84,7 +89,7 @@ export function controlProcess(parts: HouseParts<SwiftConfig>, bytes?: BytesDriv
     routes: [...routes, ...s3routes],
     house,
     claims: (request) => isS3(request) || remap.claims(request),
-    handler: (request) => (isS3(request) ? s3AtRoot(request) : config.storage_domain === '' ? byPath(request) : byHost(request)),
+    handler: (request) => (isS3(request) ? (ownHost(request) ? s3AtRoot(request) : s3Signed(request)) : config.storage_domain === '' ? byPath(request) : byHost(request)),
     async start() {
       if (house.secret || config.tempauth_users.length > 0) {
         const { root, tokens } = await readSecrets(parts.dataDir, world)

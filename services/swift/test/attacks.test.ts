@@ -151,3 +151,18 @@ test('many small ranges do not make a large answer', async () => {
   await ask('PUT', `${A}/box/range`, { body: 'x'.repeat(1000) })
   assert.equal((await ask('GET', `${A}/box/range`, { headers: { range: `bytes=${Array.from({ length: 200 }, () => '0-').join(',')}` } })).status, 416)
 })
+
+test('A19: a page that is an object has nothing of the address where the dashboard is', async () => {
+  await ask('PUT', `${A}/web`, { headers: { 'x-container-read': '.r:*' } })
+  const types = { 'text/html': true, 'application/xhtml+xml': true, 'image/svg+xml': true, 'text/xml; charset=utf-8': true, 'multipart/x-mixed-replace': true, nonsense: true, 'text/plain': false, 'image/png': false, 'application/pdf': false }
+  for (const [type, active] of Object.entries(types)) {
+    await ask('PUT', `${A}/web/x`, { body: '<script>1</script>', headers: { 'content-type': type } })
+    const policy = async (headers: Record<string, string>, method = 'GET'): Promise<string | undefined> => (await ask(method, `${A}/web/x`, { as: 'nobody', headers })).headers['content-security-policy'] as string | undefined
+    for (const headers of [{ accept: 'text/html,application/xhtml+xml,*/*;q=0.8' }, { 'sec-fetch-dest': 'document', accept: '*/*' }, { 'sec-fetch-dest': 'object' }] as Record<string, string>[]) {
+      const said = await policy(headers)
+      assert.equal(said?.startsWith('sandbox ') === true && !said.includes('allow-same-origin'), active, `${type} ${JSON.stringify(headers)}`)
+    }
+    // Other clients, pictures and scripts of a page.
+    for (const headers of [{}, { accept: '*/*' }, { 'sec-fetch-dest': 'image', accept: 'text/html' }] as Record<string, string>[]) assert.equal(await policy(headers), undefined, type)
+  }
+})
