@@ -12,7 +12,7 @@ import type { Answer } from '#stack/test/house-kit.ts'
 import { etagOf, type ListQuery, md5, merge, type Metadata, Model, page, type Segment, sizeOf, type Thing, versions } from './model.maker.ts'
 import { type SwiftKit, swiftKit } from './kit.ts'
 
-const SEEDS = process.env.SWIFT_MODEL_SEED ? [Number(process.env.SWIFT_MODEL_SEED)] : Array.from({ length: Number(process.env.SWIFT_MODEL_SEEDS ?? 25) }, (_, i) => i + 1)
+const SEEDS = process.env.SWIFT_MODEL_SEED ? [Number(process.env.SWIFT_MODEL_SEED)] : Array.from({ length: Number(process.env.SWIFT_MODEL_SEEDS ?? (process.env.ONDOL_TEST_DATABASE ? 8 : 25)) }, (_, i) => i + 1)
 const STEPS = 120
 const NAMES = ['a', 'a/', 'a/b', 'a/b/c', 'a/b/d', 'a/c', 'a-b', 'a0', 'b', 'b/', 'b//', 'b//x', 'é', 'é/x', '\u{1f600}', '\u{1f600}/x', '\uffee', 'z z', '%41', 'q?x=1', '+&;', "'quote\"<x>"]
 const BOXES = ['one', 'two', 'dré/am'.replace('/', '-')]
