@@ -157,6 +157,29 @@ test('A13: a signature is for its method, its path, its query, its headers and i
   await refused('InvalidArgument', 'GET', '/s3/signed/k', { by: 'nobody', headers: { authorization: 'Bearer x' } })
 })
 
+test('A13: a link of version 2 takes nothing that it does not cover', async () => {
+  await ok('PUT', '/s3/old-links')
+  await ok('PUT', '/s3/old-links/k', { body: 'k' })
+  const expires = Math.floor(clock.now() / 1000) + 60
+  const old = (method: string, path: string, resource = path): string => `${path}?AWSAccessKeyId=${accessOf('a')}&Expires=${expires}&Signature=${encodeURIComponent(createHmac('sha1', secretOf('a')).update(`${method}\n\n\n${expires}\n${resource}`).digest('base64'))}`
+  assert.equal((await visit('GET', old('GET', '/s3/old-links/k'))).text, 'k')
+  // Some clients leave the door's own path out of what they sign.
+  assert.equal((await visit('GET', old('GET', '/s3/old-links/k', '/old-links/k'))).text, 'k')
+  for (const more of ['acl', 'attributes', 'versionId=null', 'retention', 'publicAccessBlock', 'policyStatus']) assert.equal((await visit('GET', `${old('GET', '/s3/old-links/k')}&${more}`)).status, 403, more)
+  for (const more of ['publicAccessBlock', 'ownershipControls', 'encryption', 'policy', 'acl']) assert.equal((await visit('PUT', `${old('PUT', '/s3/old-links')}&${more}`, { body: 'x' })).status, 403, more)
+  const up = `${old('PUT', '/s3/old-links/up')}&x-amz-acl=public-read`
+  assert.equal((await visit('PUT', up, { body: 'x', headers: { 'content-length': '1' } })).status, 200)
+  await refused('AccessDenied', 'GET', '/s3/old-links/up', { by: 'nobody' })
+  assert.equal((await visit('PUT', old('PUT', '/s3/old-links/up'), { body: 'x', headers: { 'content-length': '1', 'x-amz-acl': 'public-read' } })).status, 403)
+})
+
+test('where the owner alone owns, lists are not taken', async () => {
+  await ok('PUT', '/s3/enforced', { headers: { 'x-amz-object-ownership': 'BucketOwnerEnforced' } })
+  for (const acl of ['public-read', 'private']) await refused('AccessControlListNotSupported', 'PUT', '/s3/enforced/k', { body: 'x', headers: { 'x-amz-acl': acl } })
+  await ok('PUT', '/s3/enforced/k', { body: 'x', headers: { 'x-amz-acl': 'bucket-owner-full-control' } })
+  await refused('AccessControlListNotSupported', 'PUT', '/s3/enforced/k?acl', { headers: { 'x-amz-grant-read': 'id=project-b' } })
+})
+
 test('a signed request at the root is the S3 door; anything else is not', async () => {
   await ok('PUT', '/rooted')
   await ok('PUT', '/rooted/k', { body: 'r' })
@@ -175,12 +198,12 @@ test('no document expands or fetches anything', async () => {
   }
 })
 
-interface Form { fields?: Record<string, string>; conditions?: unknown[]; file?: string; by?: 'a' | 'b'; version2?: boolean; expires?: number; unsigned?: boolean }
-function form({ fields = {}, conditions = [], file = 'bytes', by = 'a', version2 = false, expires = 60_000, unsigned = false }: Form): { body: string; headers: Record<string, string> } {
+interface Form { bucket?: string | null; fields?: Record<string, string>; conditions?: unknown[]; file?: string; by?: 'a' | 'b'; version2?: boolean; expires?: number; unsigned?: boolean }
+function form({ bucket = 'forms', fields = {}, conditions = [], file = 'bytes', by = 'a', version2 = false, expires = 60_000, unsigned = false }: Form): { body: string; headers: Record<string, string> } {
   const stamp = new Date(clock.now()).toISOString().replaceAll(/[-:]|\.\d{3}/g, '')
   const scope = { date: stamp.slice(0, 8), region: 'us-east-1', service: 's3' }
   const said: Record<string, string> = version2 ? { AWSAccessKeyId: accessOf(by) } : { 'x-amz-algorithm': 'AWS4-HMAC-SHA256', 'x-amz-credential': `${accessOf(by)}/${scope.date}/us-east-1/s3/aws4_request`, 'x-amz-date': stamp }
-  const policy = Buffer.from(JSON.stringify({ expiration: new Date(clock.now() + expires).toISOString(), conditions: [{ bucket: 'forms' }, ...conditions, ...(version2 ? [] : Object.entries(said).map(([name, value]) => ({ [name]: value })))] })).toString('base64')
+  const policy = Buffer.from(JSON.stringify({ expiration: new Date(clock.now() + expires).toISOString(), conditions: [...(bucket === null ? [] : [{ bucket }]), ...conditions, ...(version2 ? [] : Object.entries(said).map(([name, value]) => ({ [name]: value })))] })).toString('base64')
   const signature = version2 ? { signature: createHmac('sha1', secretOf(by)).update(policy).digest('base64') } : { 'x-amz-signature': createHmac('sha256', signingKey(secretOf(by), scope)).update(policy).digest('hex') }
   const all = { ...fields, ...(unsigned ? {} : { ...said, policy, ...signature }) }
   const body = [...Object.entries(all).map(([name, value]) => `--B\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`), `--B\r\nContent-Disposition: form-data; name="file"; filename="C:\\\\dir\\\\of.txt"\r\nContent-Type: text/plain\r\n\r\n${file}\r\n--B--\r\n`].join('')
@@ -208,6 +231,7 @@ test('a form uploads what its policy allows, signed in both ways, and nothing el
   await wrong('AccessDenied', { fields, conditions, expires: -1 })
   await wrong('AccessDenied', { fields, conditions, by: 'b' })
   await wrong('AccessDenied', { fields, conditions, unsigned: true })
+  await wrong('AccessDenied', { fields, conditions, bucket: null })
   await wrong('EntityTooLarge', { fields, conditions, file: 'x'.repeat(11) })
   await wrong('EntityTooSmall', { fields, conditions, file: 'x' })
   await wrong('UserKeyMustBeSpecified', { fields: { acl: 'private' }, conditions })

@@ -39,7 +39,8 @@ async function wantedAcl(at: S3Request, owner: string): Promise<Acl> {
 /** Throws where the bucket takes no lists, or none that let everybody in. */
 function assertListTaken(bucket: Readonly<Record<string, string>>, at: S3Request, acl: Acl): void {
   const harmless = acl.grants.every(({ grantee, permission }) => permission === 'FULL_CONTROL' && (grantee === acl.owner || grantee === at.owner))
-  if (ownershipOf(bucket) === 'BucketOwnerEnforced' && !harmless) throw s3Fault('AccessControlListNotSupported')
+  const canned = at.headers['x-amz-acl']
+  if (ownershipOf(bucket) === 'BucketOwnerEnforced' && (!harmless || (canned !== undefined && canned !== 'bucket-owner-full-control'))) throw s3Fault('AccessControlListNotSupported')
   if (blockOf(bucket).BlockPublicAcls && isPublicAcl(acl)) throw s3Fault('AccessDenied', 'Public lists are blocked for this bucket.')
 }
 

@@ -85,7 +85,7 @@ export async function getAttributes(at: S3Request): Promise<Answer> {
     Checksum: has('Checksum') && algorithm && value ? { [`Checksum${algorithm}`]: value, ChecksumType: /-\d+$/.test(value) ? 'COMPOSITE' : 'FULL_OBJECT' } : undefined,
     ObjectParts: has('ObjectParts') && parts ? {
       PartsCount: parts.length, PartNumberMarker: marker, NextPartNumberMarker: shown.at(-1)?.n ?? 0, MaxParts: most, IsTruncated: (shown.at(-1)?.n ?? parts.length) < parts.length,
-      Part: algorithm ? shown.map(({ part, n }) => ({ PartNumber: n, Size: part.size, ...(part.checksum === undefined ? {} : { [`Checksum${algorithm}`]: part.checksum }) })) : [],
+      Part: shown.map(({ part, n }) => ({ PartNumber: n, Size: part.size, ...(part.checksum === undefined || !algorithm ? {} : { [`Checksum${algorithm}`]: part.checksum }) })),
     } : undefined,
     StorageClass: has('StorageClass') ? 'STANDARD' : undefined,
     ObjectSize: has('ObjectSize') ? Number(row.size) : undefined,

@@ -106,7 +106,7 @@ async function travel(parts: S3Parts, rq: Rq, mount: string): Promise<Answer> {
     return allowed(form, await postForm(form, identify))
   }
   const holder = signed && (await identify(signed))
-  const at = await atBucket({ ...none, signed, ...(holder ? { who: holder.who, secret: holder.secret } : {}), headers: signed?.until === undefined ? http.headers : { ...http.headers, ...hoisted(none.query) } }, bucket, key)
+  const at = await atBucket({ ...none, signed, ...(holder ? { who: holder.who, secret: holder.secret } : {}), headers: signed?.until === undefined || !signed.scope ? http.headers : { ...http.headers, ...hoisted(none.query) } }, bucket, key)
   if (bucket === '') {
     if (http.method !== 'GET') throw s3Fault('MethodNotAllowed')
     return listBuckets(at)
@@ -122,7 +122,7 @@ async function travel(parts: S3Parts, rq: Rq, mount: string): Promise<Answer> {
   }
 }
 
-/** Headers that a signed link holds in its query. */
+/** Headers that a link holds in its query, all of which version 4 signs. */
 function hoisted(query: URLSearchParams): Record<string, string> {
   return Object.fromEntries([...query].filter(([name]) => /^x-amz-(acl|meta-.+|tagging|storage-class|server-side-encryption|website-redirect-location|grant-.+)$/.test(name)))
 }
@@ -130,7 +130,7 @@ function hoisted(query: URLSearchParams): Record<string, string> {
 /** What pages from elsewhere may read of an answer. */
 function allowed(at: S3Request, answer: Answer): Answer {
   const { origin } = at.headers
-  const rule = origin === undefined || !at.row ? undefined : corsRule(corsOf(metadataOf(at.row)), origin, at.rq.http.method)
+  const rule = origin === undefined || !at.row ? undefined : corsRule(corsOf(metadataOf(at.row)), origin, at.headers['access-control-request-method'] ?? at.rq.http.method)
   if (!rule || origin === undefined) return answer
   const any = rule.origins.includes('*')
   return { ...answer, headers: { ...answer.headers, 'access-control-allow-origin': any ? '*' : origin, 'access-control-allow-methods': rule.methods.join(', '), ...(rule.expose.length > 0 ? { 'access-control-expose-headers': rule.expose.join(', ') } : {}), ...(any ? {} : { vary: 'Origin' }) } }

@@ -91,6 +91,7 @@ export const encryptionHeaders = (row: Pick<ObjectRow, 'secret_id' | 'parts'>): 
 export async function getObject(at: S3Request): Promise<Answer> {
   const { query, headers, rq } = at
   const into = bucketRow(at)
+  if (headers['x-amz-server-side-encryption'] !== undefined) throw s3Fault('InvalidArgument', 'x-amz-server-side-encryption header is not supported for this operation.', { ArgumentName: 'x-amz-server-side-encryption' })
   const method = rq.http.method as 'GET' | 'HEAD'
   const asked = askOf(at, method, { headers: pick(headers, ['range', 'if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range']), query: versionQuery(at) })
   const found = await at.serve(asked)

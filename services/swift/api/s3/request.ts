@@ -50,7 +50,9 @@ export function askOf(at: S3Request, method: string, options: Parameters<typeof 
   const { http, context } = at.rq
   return {
     method, names, path: pathOf(names), query: new URLSearchParams(options.query), headers: options.headers ?? {}, body: options.body, who: at.who, granted: at.granted, late: options.late, base: http.origin, mount: '', remote: http.remote, trans_id: context.request_id,
-    signal: http.signal, sendContinue: http.sendContinue, seen: new Map(),
+    signal: http.signal, sendContinue: http.sendContinue,
+    // What is asked of an object counts on the bucket that was read a moment ago.
+    seen: new Map(at.row && names.object !== '' && names.container === at.bucket ? [[`c/${names.account}/${names.container}`, Promise.resolve(at.row)]] : []),
   }
 }
 

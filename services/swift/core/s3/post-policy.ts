@@ -83,6 +83,7 @@ export function assertPolicy(policy: string, fields: Fields, bucket: string, now
     } else throw malformed('Invalid condition.')
   }
   const extra = Object.keys(fields).find((name) => !FREE.has(name) && !name.startsWith('x-ignore-') && !name.startsWith('x-amz-checksum-') && !named.has(name))
+  if (!named.has('bucket')) throw s3Fault('AccessDenied', 'Invalid according to Policy: Policy Condition failed: the policy does not say which bucket it is for.')
   if (extra !== undefined) throw s3Fault('AccessDenied', `Invalid according to Policy: Extra input fields: ${extra.slice(0, 100)}`)
   return size
 }

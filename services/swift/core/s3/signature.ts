@@ -6,6 +6,7 @@
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { s3Fault } from './errors.ts'
+import { SUB_RESOURCES } from './target.ts'
 
 /** What a signature is computed from; the path and query are those of the request line. */
 export interface SignedRequest {
@@ -192,12 +193,15 @@ function decoded(text: string): string {
 }
 
 /** Sub-resources and replies' overrides, which version 2 signs as a part of the resource. */
-const SUB_RESOURCES = new Set([
-  'acl', 'cors', 'delete', 'lifecycle', 'legal-hold', 'location', 'logging', 'notification', 'object-lock', 'partNumber', 'policy', 'requestPayment', 'retention', 'tagging', 'torrent', 'uploadId', 'uploads', 'versionId', 'versioning', 'versions', 'website',
+const SIGNED_BY_2 = new Set([
+  'accelerate', 'acl', 'analytics', 'inventory', 'metrics', 'replication', 'restore', 'select', 'cors', 'delete', 'lifecycle', 'legal-hold', 'location', 'logging', 'notification', 'object-lock', 'partNumber', 'policy', 'requestPayment', 'retention', 'tagging', 'torrent', 'uploadId', 'uploads', 'versionId', 'versioning', 'versions', 'website',
   'response-cache-control', 'response-content-disposition', 'response-content-encoding', 'response-content-language', 'response-content-type', 'response-expires',
 ])
 
 function version2Texts(request: SignedRequest, date: string): Pick<Signed, 'text' | 'also'> {
+  // What the signature does not cover may have been added by anybody.
+  const uncovered = SUB_RESOURCES.find((name) => !SIGNED_BY_2.has(name) && new URLSearchParams(request.query).has(name))
+  if (uncovered !== undefined) throw s3Fault('AccessDenied', `Signature version 2 does not cover ?${uncovered}; version 4 does.`)
   const { path, mount = '' } = request
   const bare = mount !== '' && path.startsWith(`${mount}/`) ? path.slice(mount.length) : path
   // Of a bucket some sign the slash behind its name, whether they send it or not.
@@ -209,7 +213,7 @@ function version2Texts(request: SignedRequest, date: string): Pick<Signed, 'text
 function version2Text(request: SignedRequest, date: string): string {
   const { method, path, headers, hostBucket } = request
   const amz = Object.keys(headers).filter((name) => name.startsWith('x-amz-')).sort().map((name) => `${name}:${asSigned(headers[name]!).trim()}\n`)
-  const sub = [...new URLSearchParams(request.query)].filter(([name]) => SUB_RESOURCES.has(name)).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => (value === '' ? name : `${name}=${value}`))
+  const sub = [...new URLSearchParams(request.query)].filter(([name]) => SIGNED_BY_2.has(name)).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => (value === '' ? name : `${name}=${value}`))
   return [method, headers['content-md5'] ?? '', headers['content-type'] ?? '', date, `${amz.join('')}${hostBucket === undefined ? '' : `/${hostBucket}`}${path}${sub.length > 0 ? `?${sub.join('&')}` : ''}`].join('\n')
 }
 

@@ -50,7 +50,7 @@ export function assertBucketName(name: string): void {
   if (!good) throw s3Fault('InvalidBucketName', undefined, { BucketName: name.slice(0, 255) })
 }
 
-const SUB_RESOURCES = [
+export const SUB_RESOURCES = [
   'accelerate', 'acl', 'analytics', 'attributes', 'cors', 'delete', 'encryption', 'intelligent-tiering', 'inventory', 'legal-hold', 'lifecycle', 'location', 'logging', 'metrics', 'notification', 'object-lock', 'ownershipControls', 'policy', 'policyStatus',
   'publicAccessBlock', 'replication', 'requestPayment', 'restore', 'retention', 'select', 'session', 'tagging', 'torrent', 'uploadId', 'uploads', 'versioning', 'versions', 'website',
 ] as const
