@@ -164,3 +164,25 @@ test('an owner whose lease was taken writes nothing more', async () => {
   assert.equal(entered, 3, 'the first owner must not go on to its second step')
   await Promise.all([first.close(), second.close()])
 })
+
+test('who begins work waits for room until a flow ends, or until the patience does', async () => {
+  const clock = new VirtualClock()
+  const gates: (() => void)[] = []
+  const flow: Flow<null> = defineFlow('wait', { deadline: 600_000 }, (f) => f.step('gate', () => new Promise<void>((resolve) => gates.push(resolve))))
+  const engine = new FlowEngine({ house: `h${serial++}`, db, world: world({ clock }), owner: 'only' }, [flow as Flow<never>])
+  const begin = (): Promise<string> => db.transaction((tx) => engine.start(tx as never, flow, null, { resource_kind: 'house', resource_id: `house-${serial++}` }))
+  await engine.room()
+  while (engine.busy < 96) await begin()
+  while (gates.length < 96) await new Promise((resolve) => setImmediate(resolve))
+  const entered: string[] = []
+  const [first, second] = ['first', 'second'].map((name) => engine.room(1_000).then(() => entered.push(name)))
+  gates.shift()!()
+  await first
+  assert.deepEqual(entered, ['first'], 'one that ends lets in one')
+  await begin()
+  await clock.advance(1_000)
+  await second
+  assert.deepEqual(entered, ['first', 'second'])
+  for (const open of gates) open()
+  await engine.close()
+})

@@ -42,6 +42,8 @@ export interface StartOptions {
 
 /** What of the lease is written down: the rest is what others need to look, so that a dead owner's flows go on within it. */
 const HELD = 0.75
+/** Flows of one process that end within a second or two when each has but a little of it. */
+const ROOM = 96
 const KEEP_ENDED = 3_600_000
 
 export class FlowEngine {
@@ -51,6 +53,8 @@ export class FlowEngine {
   readonly #running = new Map<string, FlowRunner>()
   readonly #backlog: FlowRow[] = []
   readonly #ended = new Map<string, Set<() => void>>()
+  /** Who waits for room, in order. */
+  readonly #atDoor = new Set<() => void>()
   #timers: (() => void)[] = []
   #closed = false
 
@@ -171,6 +175,25 @@ export class FlowEngine {
     }
   }
 
+  /**
+   * Resolves when this process holds fewer flows than it can end in a moment, or after `patience` ms: who begins work asks first, so that under load
+   * what was accepted ends soon, and what comes waits at the door.
+   */
+  async room(patience = 1_000): Promise<void> {
+    if (this.busy < ROOM) return
+    await new Promise<void>((resolve) => {
+      const enter = (): void => {
+        stop()
+        resolve()
+      }
+      const stop = this.#options.world.clock.after(patience, () => {
+        this.#atDoor.delete(enter)
+        resolve()
+      })
+      this.#atDoor.add(enter)
+    })
+  }
+
   /** How many flows this process runs or holds. */
   get busy(): number {
     return this.#running.size + this.#backlog.length
@@ -231,6 +254,11 @@ export class FlowEngine {
         for (const wake of this.#ended.get(row.id) ?? []) wake()
         const next = this.#backlog.shift()
         if (next) this.#enter(next)
+        const [first] = this.busy < ROOM ? this.#atDoor : []
+        if (first) {
+          this.#atDoor.delete(first)
+          first()
+        }
       })
   }
 }

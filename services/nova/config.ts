@@ -8,6 +8,7 @@ export interface SchedulingConfig {
   weights: Record<string, number>
   host_subset_size: number
   max_attempts: number
+  placement_sample: number
   max_placement_results: number
   max_instances_per_host: number
   max_io_ops_per_host: number
@@ -87,6 +88,7 @@ export const novaConfig: ConfigSchema = {
         },
         host_subset_size: whole(1, 'One of this many best hosts is taken by chance.', 1),
         max_attempts: whole(3, 'Hosts that are tried before a build fails.', 1),
+        placement_sample: whole(100, 'Hosts with room, taken at random, that are weighed first when a request names nothing but a size; all are, when none of them will do. 0: always all.'),
         max_placement_results: whole(1_000, 'Candidates asked of Placement.', 1),
         max_instances_per_host: whole(50, 'For NumInstancesFilter.', 1),
         max_io_ops_per_host: whole(8, 'For IoOpsFilter.', 1),

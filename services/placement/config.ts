@@ -11,7 +11,7 @@ export interface PlacementConfig {
 const NOBODY = '00000000-0000-0000-0000-000000000000'
 
 export const placementDefaults: PlacementConfig = {
-  randomize_allocation_candidates: false,
+  randomize_allocation_candidates: true,
   max_allocation_candidates: -1,
   incomplete_consumer_project_id: NOBODY,
   incomplete_consumer_user_id: NOBODY,
@@ -23,7 +23,7 @@ export const placementConfig: ConfigSchema = {
     randomize_allocation_candidates: {
       type: 'boolean',
       default: placementDefaults.randomize_allocation_candidates,
-      description: 'Begin the search at a random provider, so that limited answers do not always name the same ones.',
+      description: 'Begin the search for fewer than 500 candidates at a random provider, so that limited answers do not always name the same ones.',
     },
     max_allocation_candidates: {
       type: 'integer',

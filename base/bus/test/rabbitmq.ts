@@ -28,7 +28,8 @@ export interface RabbitmqPlace {
   address: string
 }
 
-export async function startRabbitmq(place?: RabbitmqPlace): Promise<Rabbitmq | undefined> {
+/** `more`: further lines of its configuration. */
+export async function startRabbitmq(place?: RabbitmqPlace, more: readonly string[] = []): Promise<Rabbitmq | undefined> {
   // Debian's wrapper in /usr/sbin changes user and folder: what it wraps does as it is told.
   const tool = findTool('rabbitmq-server', ['/usr/lib/rabbitmq/bin'])
   const epmdTool = findTool('epmd')
@@ -39,7 +40,7 @@ export async function startRabbitmq(place?: RabbitmqPlace): Promise<Rabbitmq | u
   const address = place?.address ?? '127.0.0.1'
   const [port = 0, dist = 0, epmdPort = 0] = await freePorts(3)
   const paths = { config: join(dir, 'rabbitmq.conf'), plugins: join(dir, 'plugins'), environment: join(dir, 'env.conf'), data: join(dir, 'data'), logs: join(dir, 'logs') }
-  await writeFile(paths.config, [`listeners.tcp.local = ${address}:${port}`, ...(place ? ['loopback_users = none'] : []), 'disk_free_limit.absolute = 1MB', 'vm_memory_high_watermark.relative = 0.8', 'log.console = true', 'log.console.level = warning', 'log.file = false', ''].join('\n'))
+  await writeFile(paths.config, [`listeners.tcp.local = ${address}:${port}`, ...(place ? ['loopback_users = none'] : []), 'disk_free_limit.absolute = 1MB', 'vm_memory_high_watermark.relative = 0.8', 'log.console = true', 'log.console.level = warning', 'log.file = false', ...more, ''].join('\n'))
   await writeFile(paths.plugins, '[].\n')
   await writeFile(paths.environment, '')
   for (const path of [paths.data, paths.logs]) {

@@ -89,6 +89,7 @@ async function createServers(nova: Nova, rq: Rq<CreateBody>): Promise<Reply> {
   if (wish.trusted_image_certificates) throw invalid('Image signature verification is not available in this cloud: trusted_image_certificates cannot be honoured.', { field: 'trusted_image_certificates' })
   if (wish.networks !== undefined && wish.networks.length > 0 && wish.networks !== 'none') rq.authorize('os_compute_api:servers:create:attach_network')
 
+  await nova.engine.room()
   const target = await targetOf(nova, rq, wish)
   const caller = callerOf(rq)
   const flavorRef = String(wish.flavorRef)

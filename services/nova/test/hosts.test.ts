@@ -1,6 +1,7 @@
 /** What administrators see and say of hosts: hypervisors, services, aggregates, zones. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { novaDefaults } from '../config.ts'
 import { at, type NovaKit, novaKit } from './kit.ts'
 
 let kit: NovaKit
@@ -104,4 +105,24 @@ test('the older view of hosts ends with 2.42, and says 501 of what no driver can
   assert.equal((await ask('PUT', '/v2.1/os-hosts/test-host-2', '2.1', {})).status, 400)
   assert.equal((await ask('PUT', '/v2.1/os-hosts/test-host-2', '2.1', { status: 'disable' })).json.status, 'disabled')
   assert.equal((await ask('GET', '/v2.1/os-hosts', '2.43')).status, 404)
+})
+
+test('of more hosts than are looked at first, any may be chosen, and all are when those will not do', async () => {
+  const small = await novaKit({ hosts: 4, config: { scheduling: { ...novaDefaults.scheduling, placement_sample: 1 } } })
+  try {
+    const hostOf = async (id: string): Promise<string> => (await small.show(id, { as: 'admin' })).json.server['OS-EXT-SRV-ATTR:host']
+    const seen = new Set<string>()
+    for (let i = 0; i < 8; i++) {
+      const id = await small.boot()
+      seen.add(await hostOf(id))
+      await small.request('DELETE', `/v2.1/servers/${id}`)
+      await small.settled(id)
+    }
+    assert.ok(seen.size > 1, 'the search begins anywhere')
+    const services = (await small.request('GET', '/v2.1/os-services?binary=nova-compute', { as: 'admin', headers: at('2.53') })).json.services as { id: string; host: string }[]
+    for (const { id } of services.slice(1)) assert.equal((await small.request('PUT', `/v2.1/os-services/${id}`, { as: 'admin', headers: at('2.53'), body: { status: 'disabled' } })).status, 200)
+    for (let i = 0; i < 3; i++) assert.equal(await hostOf(await small.boot()), services[0]!.host)
+  } finally {
+    await small.close()
+  }
 })

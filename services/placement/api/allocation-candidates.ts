@@ -8,7 +8,7 @@ import { capacityOf } from '../core/inventory.ts'
 import { type Candidate, candidateKey, matchPlan, type Provider, visitCandidates } from '../core/matching.ts'
 import { SHARING_TRAIT } from '../contract/names.ts'
 import type { Placement } from '../house.ts'
-import { anchors } from '../store/anchors.ts'
+import { anchors, PAGE } from '../store/anchors.ts'
 import { providersGet } from '../store/providers.ts'
 import { classesMissing } from '../store/resource-classes.ts'
 import { traitsMissing } from '../store/traits.ts'
@@ -61,7 +61,7 @@ async function search(house: Placement, request: CandidateRequest): Promise<{ ca
     for (const provider of candidate.claims.keys()) for (const one of request.nested ? provider.tree : [provider]) providers.add(one)
     return candidates.length < limit
   }
-  for await (const anchor of anchors(house.db, request, randomize ? house.world.random.uuid() : '')) if (!visitCandidates(anchor, plan, keep)) break
+  for await (const anchor of anchors(house.db, request, randomize && limit < PAGE ? house.world.random.uuid() : '')) if (!visitCandidates(anchor, plan, keep)) break
   return { candidates, providers }
 }
 

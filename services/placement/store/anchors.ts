@@ -11,7 +11,8 @@ import { aggregatesOf } from './aggregates.ts'
 import { fits } from './fits.ts'
 import type { PlacementSql } from './tables.ts'
 
-const PAGE = 500
+/** Roots read at a time. Who wants fewer than that may be given any; who wants more is likely to want all. */
+export const PAGE = 500
 
 /** From `start` on to the end of all uuids, then from their beginning to `start`. Without `start`, all. */
 export async function* anchors(db: PlacementSql, request: CandidateRequest, start = ''): AsyncGenerator<Anchor> {
