@@ -7,10 +7,11 @@ import { naiveInstantOr, parseInstant } from '../core/instant.ts'
 import { dropUser } from '../store/clean-up.ts'
 import { getDomain, getProject } from '../store/projects.ts'
 import { findRows, insertRow, rowsIn, updateRow } from '../store/rows.ts'
-import type { FederatedUserRow, UserRow } from '../store/tables.ts'
+import type { UserRow } from '../store/tables.ts'
 import { currentPasswords, type ExpiryBound, getUser, usersByExpiry } from '../store/users.ts'
 import { assertStrength, changeOwnPassword, isEnabled, killTokensOf, newHash, storePassword } from './auth/password.ts'
 import { callerDomain, defaultDomainOf } from './domain-scope.ts'
+import { assertLinks, type FederatedLink, keepLinks, LINKS_SCHEMA, linksView } from './federated-links.ts'
 import { id, name, onOff, ref } from './fields.ts'
 import type { Keystone } from './house.ts'
 import { at, checked, created, enforce, equals, listReply, mergedExtra, mergedOptions, newId, page, storing, there, updated, v3 } from './steps.ts'
@@ -30,6 +31,7 @@ export const USER: Resource = {
     enabled: onOff(),
     default_project_id: ref(),
     password: { schema: { type: ['string', 'null'] }, stored: 'none', parse: () => undefined, post: 'optional', put: true, filter: false, sort: false },
+    federated: { schema: LINKS_SCHEMA, stored: 'none', parse: () => undefined, post: 'optional', put: true, filter: false, sort: false },
     options: structured(
       {
         type: 'object',
@@ -52,21 +54,17 @@ export const USER: Resource = {
 export async function userViews(house: Keystone, rq: Rq, rows: readonly UserRow[]): Promise<Row[]> {
   const ids = rows.map((row) => row.id)
   const passwords = await currentPasswords(house.db, ids)
-  const federated = Map.groupBy(await rowsIn(house.db, 'keystone_federated_users', 'user_id', rows.filter((row) => row.federated === 1).map((row) => row.id)), (row) => row.user_id)
+  const federated = Map.groupBy(await rowsIn(house.db, 'keystone_federated_users', 'user_id', rows.filter((row) => row.federated !== 0).map((row) => row.id)), (row) => row.user_id)
   return rows.map((row) => {
     const view = toWire(USER, row as unknown as Row)
     view.enabled = isEnabled(house, row)
     if (view.default_project_id === null) delete view.default_project_id
     view.password_expires_at = naiveInstantOr(passwords.get(row.id)?.expires_at ?? null)
     const objects = federated.get(row.id)
-    if (objects) view.federated = federatedView(objects)
+    if (objects) view.federated = linksView(objects)
     view.links = { self: v3(rq, `users/${row.id}`) }
     return view
   })
-}
-
-function federatedView(rows: readonly FederatedUserRow[]): object[] {
-  return [...Map.groupBy(rows, (row) => row.idp_id)].map(([idp_id, protocols]) => ({ idp_id, protocols: protocols.map(({ protocol_id, unique_id }) => ({ protocol_id, unique_id })) }))
 }
 
 export function userTarget(user: UserRow | undefined): Row {
@@ -102,17 +100,20 @@ export function userRoutes(house: Keystone): Route[] {
     const domain = there(await getDomain(db, domain_id), 'domain', domain_id)
     if (domain.enabled !== 1) throw forbidden(`Domain is disabled: ${domain_id}.`)
     await assertDefaultProject(house, record.default_project_id as string | null)
+    const links = (record.federated ?? []) as FederatedLink[]
+    await assertLinks(db, links)
     const now = house.world.clock.now()
     const row: UserRow = {
       id: newId(house), domain_id, name: record.name as string, enabled: record.enabled === false ? 0 : 1, default_project_id: record.default_project_id as string | null,
       options: mergedOptions('{}', record), extra: JSON.stringify(record.extra), created_at: now, last_active_at: house.config.security_compliance.disable_user_account_days_inactive === null ? null : now,
-      failed_auth_count: 0, failed_auth_at: null, revoked_before: 0, federated: 0,
+      failed_auth_count: 0, failed_auth_at: null, revoked_before: 0, federated: links.length > 0 ? 2 : 0,
     }
     const hash = password === null ? undefined : await newHash(house, password)
     await storing('user', `Duplicate entry found with name ${row.name} at domain ID ${domain_id}`, () =>
       db.transaction(async (tx) => {
         await insertRow(tx, 'keystone_users', row)
         if (hash !== undefined) await storePassword(house, tx, row, hash, { self_service: false, first: true })
+        if (links.length > 0) await keepLinks(tx, row, links)
       }),
     )
     return one(rq, row)
@@ -134,6 +135,8 @@ export function userRoutes(house: Keystone): Route[] {
     if (typeof patch.default_project_id === 'string') await assertDefaultProject(house, patch.default_project_id)
     const password = patch.password as string | null | undefined
     if (typeof password === 'string') assertStrength(house, password)
+    const links = (patch.federated ?? []) as FederatedLink[]
+    await assertLinks(db, links)
     const hash = typeof password === 'string' ? await newHash(house, password) : undefined
     const row: UserRow = {
       ...user,
@@ -141,6 +144,7 @@ export function userRoutes(house: Keystone): Route[] {
       ...(patch.default_project_id === undefined ? {} : { default_project_id: patch.default_project_id as string | null }),
       ...(patch.enabled === undefined ? {} : { enabled: patch.enabled ? 1 : 0 }),
       ...(patch.enabled === true && user.enabled === 0 ? { last_active_at: house.world.clock.now(), failed_auth_count: 0, failed_auth_at: null } : {}),
+      ...(links.length > 0 && user.federated === 0 ? { federated: 2 } : {}),
       options: mergedOptions(user.options, patch),
       extra: mergedExtra(user.extra, patch),
     }
@@ -148,6 +152,7 @@ export function userRoutes(house: Keystone): Route[] {
       db.transaction(async (tx) => {
         const { id: _, ...columns } = row
         await updateRow(tx, 'keystone_users', { id: user.id }, columns)
+        if (links.length > 0) await keepLinks(tx, row, links)
         if (hash !== undefined) await storePassword(house, tx, row, hash, { self_service: false, first: false })
         else if (row.enabled === 0 && user.enabled === 1) await killTokensOf(house, tx, row)
         else await house.widen(tx)

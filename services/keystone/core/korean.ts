@@ -1,4 +1,7 @@
 /** Korean for the titles and messages of errors. What has no translation stays English: half a sentence of each helps nobody. */
+import { RULE_WORDS, SCHEMA_WORDS, type Translation } from './korean-messages.ts'
+import { noun } from './korean-nouns.ts'
+
 const TITLES: Readonly<Record<number, string>> = {
   400: '잘못된 요청',
   401: '인증되지 않음',
@@ -16,19 +19,12 @@ const TITLES: Readonly<Record<number, string>> = {
   503: '서비스를 사용할 수 없음',
 }
 
-const NOUNS: Readonly<Record<string, string>> = {
-  user: '사용자', group: '그룹', role: '역할', project: '프로젝트', domain: '도메인', region: '리전', service: '서비스', endpoint: '엔드포인트', credential: '자격 증명', trust: '트러스트', token: '토큰', policy: '정책',
-  limit: '한도', mapping: '매핑', 'application credential': '애플리케이션 자격 증명', 'access rule': '접근 규칙', 'role assignment': '역할 할당', 'identity provider': '인증 공급자',
-}
-
-const noun = (word: string): string => NOUNS[word.replaceAll('_', ' ')] ?? word
-
-const MESSAGES: readonly [pattern: RegExp, korean: (...found: string[]) => string][] = [
+const MESSAGES: readonly Translation[] = [
   [/^The request you have made requires authentication\.$/, () => '이 요청에는 인증이 필요합니다.'],
-  [/^You are not authorized to perform the requested action: (.+)\.$/s, (action) => `요청한 작업을 수행할 권한이 없습니다: ${action}.`],
+  [/^You are not authorized to perform the requested action: (.+)\.$/s, (action) => `요청한 작업을 수행할 권한이 없습니다: ${inKorean(RULE_WORDS, action)}.`],
   [/^Could not find ([^:]+): (.+)\.$/s, (what, id) => `${noun(what)}을(를) 찾을 수 없습니다: ${id}.`],
   [/^Conflict occurred attempting to store ([\w ]+) - (.+)\.$/s, (what, why) => `${noun(what)} 저장 중 충돌이 발생했습니다 - ${why}.`],
-  [/^Invalid input for field '([^']+)': (.+)$/s, (field, why) => `'${field}' 필드의 입력이 잘못되었습니다: ${why}`],
+  [/^Invalid input for field '([^']+)': (.+)$/s, (field, why) => `'${field}' 필드의 입력이 잘못되었습니다: ${inKorean(SCHEMA_WORDS, why)}`],
   [/^Expecting to find (.+) in (.+)\.$/s, (what, where) => `${where}에 ${what}이(가) 있어야 합니다.`],
   [/^The resource could not be found\.$/, () => '리소스를 찾을 수 없습니다.'],
   [/^The method (\w+) is not allowed for this resource\.$/, (method) => `이 리소스에는 ${method} 메서드를 사용할 수 없습니다.`],
@@ -58,7 +54,11 @@ export function koreanTitle(status: number): string | undefined {
 }
 
 export function koreanMessage(message: string): string {
-  for (const [pattern, korean] of MESSAGES) {
+  return inKorean([...MESSAGES, ...RULE_WORDS, ...SCHEMA_WORDS], message)
+}
+
+function inKorean(words: readonly Translation[], message: string): string {
+  for (const [pattern, korean] of words) {
     const found = pattern.exec(message)
     if (found) return korean(...found.slice(1))
   }

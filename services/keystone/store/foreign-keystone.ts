@@ -47,6 +47,11 @@ export function blob(value: unknown): Record<string, unknown> {
   return typeof parsed === 'object' && parsed !== null ? (parsed as Record<string, unknown>) : {}
 }
 
+/** What a column of JSON text says. Keystone stores some texts of JSON as JSON once more: then it is text. */
+export function plain(value: unknown): unknown {
+  return typeof value === 'string' ? (JSON.parse(value) as unknown) : value
+}
+
 /** Milliseconds of microseconds (`created_at_int`); null for none. */
 export function micros(value: unknown): number | null {
   return value === null || value === undefined ? null : Math.floor(Number(value) / 1000)

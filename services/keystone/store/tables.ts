@@ -16,7 +16,7 @@ export interface UserRow {
   failed_auth_at: number | null
   /** Tokens issued in this second (ms) or before are dead. */
   revoked_before: number
-  /** Set for a user who came by federation. */
+  /** 1: known by an identity provider alone. 2: one of ours, whom a provider knows, too. */
   federated: number
 }
 

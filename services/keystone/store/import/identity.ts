@@ -79,7 +79,7 @@ async function users(at: Arrival, foreign: ForeignKeystone): Promise<void> {
     const domain_id = word(row.domain_id)
     const own: UserRow = {
       id, domain_id, name, enabled: flagOf(row.enabled, 1), default_project_id: words(row.default_project_id), options: JSON.stringify(options.get(id) ?? {}), extra: JSON.stringify(blob(row.extra)), created_at: naive(row.created_at) ?? at.now,
-      last_active_at: naive(row.last_active_at), failed_auth_count: count(local?.failed_auth_count), failed_auth_at: naive(local?.failed_auth_at), revoked_before: 0, federated: shadow && !local ? 1 : 0,
+      last_active_at: naive(row.last_active_at), failed_auth_count: count(local?.failed_auth_count), failed_auth_at: naive(local?.failed_auth_at), revoked_before: 0, federated: shadow ? (local ? 2 : 1) : 0,
     }
     const taken = await findRow(at.tx, 'keystone_users', { domain_id, name })
     if (taken && taken.id !== id) {

@@ -1,12 +1,12 @@
 /** The catalog, limits, policies, filters, domain configuration and federation. */
-import { blob, count, flagOf, type ForeignKeystone, naive, word, words } from '../foreign-keystone.ts'
+import { blob, count, plain, flagOf, type ForeignKeystone, naive, word, words } from '../foreign-keystone.ts'
 import { findRow, findRows } from '../rows.ts'
 import type { Arrival } from './arrival.ts'
 
 export async function importRest(at: Arrival, foreign: ForeignKeystone): Promise<void> {
   await catalog(at, foreign)
   await limits(at, foreign)
-  for (const row of foreign.policy) await at.put('keystone_policies', { id: word(row.id) }, { id: word(row.id), type: word(row.type), blob: word(row.blob), extra: JSON.stringify(blob(row.extra)) })
+  for (const row of foreign.policy) await at.put('keystone_policies', { id: word(row.id) }, { id: word(row.id), type: word(row.type), blob: textOf(plain(row.blob)), extra: JSON.stringify(blob(row.extra)) })
   for (const row of foreign.policy_association) {
     const key = { endpoint_id: word(row.endpoint_id), service_id: serviceOf(at, row.service_id), region_id: word(row.region_id) }
     await at.put('keystone_policy_associations', key, { id: word(row.id), policy_id: word(row.policy_id), ...key })
@@ -26,6 +26,9 @@ export async function importRest(at: Arrival, foreign: ForeignKeystone): Promise
   }
   await federation(at, foreign)
 }
+
+/** A policy is text of any kind. */
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
 
 const serviceOf = (at: Arrival, id: unknown): string => at.services.get(word(id)) ?? word(id)
 
@@ -68,7 +71,7 @@ async function federation(at: Arrival, foreign: ForeignKeystone): Promise<void> 
     await at.put('keystone_identity_providers', { id: word(row.id) }, { id: word(row.id), domain_id: word(row.domain_id), enabled: flagOf(row.enabled), description: words(row.description), authorization_ttl: row.authorization_ttl === null || row.authorization_ttl === undefined ? null : count(row.authorization_ttl) })
   }
   for (const row of foreign.idp_remote_ids) await at.put('keystone_idp_remote_ids', { remote_id: word(row.remote_id) }, { remote_id: word(row.remote_id), idp_id: word(row.idp_id) })
-  for (const row of foreign.mapping) await at.put('keystone_mappings', { id: word(row.id) }, { id: word(row.id), rules: typeof row.rules === 'string' ? row.rules : JSON.stringify(row.rules), schema_version: words(row.schema_version) ?? '1.0' })
+  for (const row of foreign.mapping) await at.put('keystone_mappings', { id: word(row.id) }, { id: word(row.id), rules: JSON.stringify(typeof plain(row.rules) === 'string' ? plain(plain(row.rules)) : plain(row.rules)), schema_version: words(row.schema_version) ?? '1.0' })
   for (const row of foreign.federation_protocol) {
     await at.put('keystone_protocols', { idp_id: word(row.idp_id), id: word(row.id) }, { idp_id: word(row.idp_id), id: word(row.id), mapping_id: word(row.mapping_id), remote_id_attribute: words(row.remote_id_attribute) })
   }
