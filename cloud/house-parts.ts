@@ -67,6 +67,7 @@ export function houseParts(house: HouseEntry, shared: SharedParts): HouseParts<u
     owner: `${name}@${shared.owner}`,
     lease: shared.config.flows.lease_seconds * 1000,
     ...(shared.flowFaults ? { flowFaults: shared.flowFaults } : {}),
+    ...(shared.driverStorm ? { driverStorm: shared.driverStorm } : {}),
     ...(shared.config.quota.driver === 'unified' ? { unifiedLimits: limits } : {}),
     identityUrl: (request) => `${request.origin}/identity`,
     publicUrl: shared.publicUrl,

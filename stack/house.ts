@@ -39,6 +39,8 @@ export interface HouseParts<Config> {
   lease?: number
   /** Deaths and failures between steps, for simulation. */
   flowFaults?: FlowFaults
+  /** Bad days of a driver that is no agent's, for simulation. */
+  driverStorm?: DriverStorm
   /** Limits that Keystone keeps for this house instead of its own quotas (`quota.driver: unified`). */
   unifiedLimits?: UnifiedLimits
   identityUrl: (request: HttpRequest) => string

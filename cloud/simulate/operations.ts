@@ -1,5 +1,6 @@
 /** What simulated users do, and how often. Each tries its luck: that it is not possible just now is an answer like any other. */
 import type { Random } from '#base/random.ts'
+import { keep, type Shelf, type Store } from './objects.ts'
 
 export interface Answer {
   status: number
@@ -28,6 +29,9 @@ export interface Hands {
   readonly cinder: Ask
   readonly neutron: Ask
   readonly glance: Ask
+  /** What is kept in the object store, and the way there. */
+  readonly shelf: Shelf
+  readonly store: Store
   /** Nova, as the administrator. */
   readonly operator: Ask
 }
@@ -121,6 +125,7 @@ export const OPERATIONS: readonly Operation[] = [
   { weight: 1, run: remove('groups', 'neutron', '/security-groups') },
   { weight: 2, run: (hands) => made(hands, 'images', 'id', hands.glance('POST', '/images', { name: hands.name, disk_format: 'raw', container_format: 'bare' }).then((got) => ({ ...got, json: { id: got.json } }))) },
   { weight: 1, run: remove('images', 'glance', '/images') },
+  { weight: 20, run: keep },
 ]
 
 const TOTAL = OPERATIONS.reduce((sum, { weight }) => sum + weight, 0)

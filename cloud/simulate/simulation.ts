@@ -11,7 +11,8 @@ import { type Random, seededRandom } from '#base/random.ts'
 import { type Cloud, startCloud } from '../start-cloud.ts'
 import { apiDeaths } from './api-deaths.ts'
 import { checkInvariants } from './invariants.ts'
-import { agentDeaths, driverStorm, flowStorm, type Storm } from './storm.ts'
+import { checkObjects } from './stored-objects.ts'
+import { agentDeaths, bytesStorm, driverStorm, flowStorm, type Storm } from './storm.ts'
 import { openUser, type User } from './user.ts'
 
 export interface SimulationOptions {
@@ -54,10 +55,10 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     port: null,
     world: { clock, random: seededRandom(options.seed ^ 0x5bd1e995) },
     bus: (world) => (bus = memoryBus(world, randomFaults(seededRandom(options.seed ^ 0x1b873593), weather))),
-    config: { 'nova.agent.hosts': options.hosts },
+    config: { 'nova.agent.hosts': options.hosts, 'swift.driver': 'memory' },
     flowFaults: { ...flowStorm(random, storm), started: deathsOfApi.started },
     doorStorm: deathsOfApi.doorStorm,
-    ...(options.harsh ? { driverStorm: driverStorm(seededRandom(options.seed ^ 0x2545f491), storm) } : {}),
+    driverStorm: bytesStorm(seededRandom(options.seed ^ 0x85ebca6b), storm, options.harsh ? driverStorm(seededRandom(options.seed ^ 0x2545f491), storm) : undefined),
     host: 'sim',
   })
   try {
@@ -71,7 +72,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     storm.on = false
     Object.assign(weather, { lose: 0, double: 0, delay: 0 })
     await settle(cloud, clock)
-    result.broken.push(...(await checkInvariants(cloud, users)))
+    result.broken.push(...(await checkInvariants(cloud, users)), ...(await checkObjects(cloud, users)))
   } finally {
     result.cloud_ms = clock.now() - START
     const closing = cloud.close()

@@ -41,6 +41,19 @@ export function driverStorm(random: Random, storm: Storm): DriverStorm {
   }
 }
 
+/** Of the places of objects only, also in plain runs. */
+export function bytesStorm(random: Random, storm: Storm, others: DriverStorm | undefined): DriverStorm {
+  return (verb) => {
+    if (!verb.startsWith('bytes.')) return others?.(verb)
+    if (!storm.on) return undefined
+    const dice = random.fraction()
+    if (dice >= 0.15) return undefined
+    if (dice >= 0.05) return { slow: random.below(5_000) }
+    storm.told.failures++
+    return { slow: random.below(2_000), fault: unavailable(`${verb} failed as simulated`) }
+  }
+}
+
 /** Agents that die and are back after some seconds. To be called now and then. */
 export function agentDeaths(random: Random, storm: Storm, bus: MemoryBus): () => void {
   return () => {

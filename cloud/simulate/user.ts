@@ -1,6 +1,7 @@
 /** A user of the simulated cloud, with a project of their own, who does one random thing at a time through the public APIs. */
 import type { Random } from '#base/random.ts'
 import type { Cloud } from '../start-cloud.ts'
+import { emptyShelf } from './objects.ts'
 import { actOnce, type Answer, type Hands, nothingYet } from './operations.ts'
 
 export interface User {
@@ -8,6 +9,8 @@ export interface User {
   readonly hands: Hands
   /** One operation and its answer. */
   act(): Promise<Answer>
+  /** A new token, should the run have been longer than one lives. */
+  renew(): Promise<void>
   /** Asks as this user; throws what is not answered well. */
   get(path: string): Promise<unknown>
 }
@@ -35,12 +38,21 @@ export async function openUser(cloud: Cloud, index: number, random: Random): Pro
   const me = (): string => token
   const hands: Hands = {
     name, random, image, network: network.id, external, own: nothingYet(),
+    shelf: emptyShelf(),
+    async store(method, path, { body, headers } = {}) {
+      const response = await cloud.fetch(`/object-store/v1/AUTH_${project}${path}`, { method, headers: { 'x-auth-token': token, ...headers }, ...(body === undefined ? {} : { body }) })
+      const json = { objects: Number(response.headers.get('x-container-object-count')), bytes: Number(response.headers.get('x-container-bytes-used')) }
+      return { status: response.status, text: await response.text(), json, etag: (response.headers.get('etag') ?? '').replaceAll('"', '') }
+    },
     nova: at('/compute/v2.1', me), cinder: at(`/volume/v3/${project}`, me), neutron: at('/networking/v2.0', me), glance: at('/image/v2', me), operator: at('/compute/v2.1', () => admin),
   }
   return {
     project,
     hands,
     act: () => actOnce(hands),
+    async renew() {
+      token = await login(cloud, name, 'simulated', name)
+    },
     async get(path) {
       let answer = await ask(cloud, token, 'GET', path)
       if (answer.status === 401) {
