@@ -189,9 +189,15 @@ describe('dashboard', () => {
     await close(page)
   })
 
-  test('a server is shut off and started, tells what was done to it, shows its screen, and is deleted', async () => {
-    await makeServer(demo, 'power')
+  test('a server is made, shut off and started, tells what was done to it, shows its screen, and is deleted', async () => {
     const { page, troubles } = await openServers()
+    await page.getByRole('button', { name: 'Create server' }).click()
+    const form = page.getByRole('dialog')
+    await form.getByLabel('Name').fill('power')
+    await form.getByLabel('Flavor').selectOption({ label: 'm1.nano (1 vCPU · 128 MiB · 1 GiB)' })
+    await form.getByLabel('Network').selectOption('None')
+    await form.getByRole('button', { name: 'Create' }).click()
+    await form.waitFor({ state: 'detached' })
     const row = page.getByRole('row').filter({ hasText: 'power' })
     const choose = async (item: string): Promise<void> => {
       await page.getByRole('button', { name: 'Actions of power' }).click()

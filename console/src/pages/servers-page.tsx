@@ -1,5 +1,5 @@
 /** The servers of a project, and what may be done with them. What is shown is in the address: the name looked for, the order, the page, the opened one. */
-import { EmptyState, EmptyStateBody, EmptyStateFooter, PageSection, Title } from '@patternfly/react-core'
+import { Button, EmptyState, EmptyStateActions, EmptyStateBody, EmptyStateFooter, PageSection, Title } from '@patternfly/react-core'
 import { SearchIcon, ServerIcon } from '@patternfly/react-icons'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
@@ -14,6 +14,7 @@ import { ListToolbar } from '../ui/list-toolbar.tsx'
 import { type Column, ResourceTable } from '../ui/resource-table.tsx'
 import { type MenuItem, RowMenu } from '../ui/row-menu.tsx'
 import { Time } from '../ui/time.tsx'
+import { MakeServer } from './servers/make-server.tsx'
 import { RemoveServer } from './servers/remove-server.tsx'
 import { ServerDetails } from './servers/server-details.tsx'
 import { Addresses, type EmbeddedFlavor, Flavor, Status } from './servers/server-facts.tsx'
@@ -32,6 +33,7 @@ export function ServersPage() {
   }
   const queryClient = useQueryClient()
   const [removed, setRemoved] = useState<Server>()
+  const [making, setMaking] = useState(false)
   const refresh = (): Promise<void> => queryClient.invalidateQueries({ queryKey: ['project', project_id, 'servers'] })
   const act = useMutation({ mutationFn: ({ server, deed }: { server: Server; deed: Deed }) => actOn(project_id, server.id, deed), onSuccess: refresh })
   const look = useMutation({ mutationFn: (server: Server) => openConsole(project_id, server.id) })
@@ -52,6 +54,7 @@ export function ServersPage() {
       <ListToolbar
         key={search.name}
         name={search.name}
+        actions={<Button onClick={() => setMaking(true)}>{t('servers.make')}</Button>}
         onFind={(name) => show({ name })}
         updatedAt={dataUpdatedAt}
         onRefresh={() => void refetch()}
@@ -67,9 +70,18 @@ export function ServersPage() {
         retry={() => void refetch()}
         sorted={search}
         onSort={(sort, dir) => show({ sort, dir })}
-        empty={search.name ? <NothingFound name={search.name} /> : <NoServers />}
+        empty={search.name ? <NothingFound name={search.name} /> : <NoServers onMake={() => setMaking(true)} />}
       />
       {search.server !== undefined && <ServerDetails projectId={project_id} serverId={search.server} onClose={() => show({ marker: search.marker })} />}
+      {making && (
+        <MakeServer
+          projectId={project_id}
+          onClose={() => {
+            setMaking(false)
+            void refresh()
+          }}
+        />
+      )}
       {removed && (
         <RemoveServer
           projectId={project_id}
@@ -111,13 +123,18 @@ function columns(t: TFunction, projectId: string, search: ServersSearch): Column
   ]
 }
 
-function NoServers() {
+function NoServers({ onMake }: { onMake: () => void }) {
   const { t } = useTranslation()
   return (
     <EmptyState headingLevel="h2" icon={ServerIcon} titleText={t('servers.none')}>
       <EmptyStateBody>{t('servers.none_body')}</EmptyStateBody>
       <EmptyStateFooter>
-        <Copyable text="openstack server create --image ondol-guest --flavor m1.nano --network private first" />
+        <EmptyStateActions>
+          <Button onClick={onMake}>{t('servers.make_first')}</Button>
+        </EmptyStateActions>
+        <EmptyStateBody>
+          <span className="quiet">{t('containers.by_command')}</span> <Copyable text="openstack server create --image ondol-guest --flavor m1.nano --network private first" />
+        </EmptyStateBody>
       </EmptyStateFooter>
     </EmptyState>
   )

@@ -51,6 +51,19 @@ export const deleteServer = operation<One>('DELETE', '/v2.1/servers/{server_id}'
 /** One key names the action: `{"os-stop": null}`. */
 export const actOnServer = operation<One & { body: Readonly<Record<string, unknown>> }, unknown>('POST', '/v2.1/servers/{server_id}/action', COMPUTE_VERSION)
 
+export interface Flavor {
+  id: string
+  name: string
+  vcpus: number
+  /** MiB. */
+  ram: number
+  /** GiB. */
+  disk: number
+}
+
+export const listFlavors = operation<{ query?: Readonly<Record<string, string | number>> }, { flavors: Flavor[] }>('GET', '/v2.1/flavors/detail', COMPUTE_VERSION)
+export const listKeypairs = operation<{ query?: Readonly<Record<string, string | number>> }, { keypairs: { keypair: { name: string } }[] }>('GET', '/v2.1/os-keypairs', COMPUTE_VERSION)
+
 /** What was done to a server; the newest first. */
 export interface InstanceAction {
   action: string
