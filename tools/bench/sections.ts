@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { startRabbitmq } from '#base/bus/test/rabbitmq.ts'
 import { startPostgres } from '#base/sql/test/postgres.ts'
 import { measureKeystone } from './keystone.ts'
+import { broker } from './broker.ts'
 import { boots, type Boots, saidOf } from './boots.ts'
 import { realBoot } from './real.ts'
 import { measureObjects } from './objects.ts'
@@ -27,6 +28,7 @@ export const sections: readonly Section[] = [
   { name: 'keystone', what: 'identity: CPU and SQL statements per operation, logins beside their hash, long lists', run: measureKeystone },
   { name: 'takeover', what: 'after the death of a worker, its flows go on elsewhere', run: takeover },
   { name: 'objects', what: 'objects of many sizes, beside nginx with the same files', run: objects },
+  { name: 'broker', what: 'after RabbitMQ was killed and is back, everything is running again', run: broker },
   { name: 'real', what: 'a real guest by the driver, beside bare QEMU with the same command line', run: real },
 ]
 
@@ -48,7 +50,8 @@ async function objects(say: (line: string) => void): Promise<Record<string, unkn
 
 async function postgres(say: (line: string) => void): Promise<Record<string, unknown>> {
   const server = await startPostgres()
-  const rabbit = await startRabbitmq()
+  // One process plays a thousand hosts, each with channels of its own.
+  const rabbit = await startRabbitmq(undefined, ['channel_max = 16000'])
   const shared = await mkdtemp(join(tmpdir(), 'ondol-bench-shared-'))
   try {
     if (!server || !rabbit) {
@@ -62,8 +65,7 @@ async function postgres(say: (line: string) => void): Promise<Record<string, unk
       return withClouds([{ hosts, config }, { config: second }], say, what, servers)
     }
     const sustained = await run(10, 'PostgreSQL and RabbitMQ, two processes, 10 hosts', 2000)
-    // One process has so many channels to RabbitMQ that it can play a hundred hosts, not a thousand.
-    const burst = await run(100, 'PostgreSQL and RabbitMQ, two processes, 100 hosts', 1000)
+    const burst = await run(1000, 'PostgreSQL and RabbitMQ, two processes, 1,000 hosts', 1000)
     return { sustained, burst }
   } finally {
     await Promise.all([server?.stop(), rabbit?.stop()])

@@ -18,7 +18,8 @@ export async function takeHeartbeat(house: Neutron, beat: Heartbeat): Promise<vo
       if (id) await store.agents.change(tx, { id }, facts)
       else await store.agents.add(tx, { id: house.world.random.uuid(), agent_type: state.agent_type, host: beat.host, admin_state_up: 1, description: null, created_at: now, ...facts })
     }
-  })
+    // Rows by their ids, and new ones by a unique key.
+  }, { guarded: true })
 }
 
 /** DOWN → ACTIVE when wired, with the device's name for the hypervisor; Nova hears of guests' ports. */

@@ -31,9 +31,11 @@ export async function hostsOnNetworks(db: Q, networkIds: readonly string[]): Pro
 
 const L2_AGENT = 'Linux bridge agent'
 
-/** The ends of tunnels: host → address. */
-export async function tunnelEnds(db: Q): Promise<Map<string, string>> {
-  const agents = await db.query.selectFrom('neutron_agents').select(['host', 'configurations']).where('agent_type', '=', L2_AGENT).where('configurations', 'like', '%tunneling_ip%').execute()
+/** The ends of tunnels, or of one host's: host → address. */
+export async function tunnelEnds(db: Q, host?: string): Promise<Map<string, string>> {
+  let query = db.query.selectFrom('neutron_agents').select(['host', 'configurations']).where('agent_type', '=', L2_AGENT).where('configurations', 'like', '%tunneling_ip%')
+  if (host !== undefined) query = query.where('host', '=', host)
+  const agents = await query.execute()
   return new Map(agents.map((agent) => [agent.host, (JSON.parse(agent.configurations) as { tunneling_ip: string }).tunneling_ip]))
 }
 

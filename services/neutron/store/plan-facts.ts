@@ -59,9 +59,11 @@ async function tunnelsOf(db: Q, host: string, networkIds: readonly string[]): Pr
   const vteps = new Map<string, { ip: string }[]>()
   const fdb = new Map<string, { mac_address: string; ip: string }[]>()
   if (networkIds.length === 0) return { vteps, fdb }
+  // Who has no tunnels reaches nobody, and need not know of thousands who have.
+  if ((await tunnelEnds(db, host)).size === 0) return { vteps, fdb }
   const ends = await tunnelEnds(db)
-  // Who has no tunnels reaches nobody.
-  if (!ends.delete(host) || ends.size === 0) return { vteps, fdb }
+  ends.delete(host)
+  if (ends.size === 0) return { vteps, fdb }
   const ports = (await rows<{ network_id: string; mac_address: string; 'binding:host_id': string }>(db, 'neutron_ports', 'network_id', networkIds)).filter((port) => ends.get(port['binding:host_id']) !== undefined)
   for (const [id, ofNetwork] of Map.groupBy(ports, (port) => port.network_id)) {
     vteps.set(id, [...new Set(ofNetwork.map((port) => ends.get(port['binding:host_id'])!))].map((ip) => ({ ip })))
@@ -85,7 +87,7 @@ async function inactiveAt(db: Q, host: string): Promise<string[]> {
 
 /** Of these networks, those that something on this host hangs on, when it has tunnels to others. */
 async function tunnelledAt(db: Q, host: string, networkIds: readonly string[]): Promise<string[]> {
-  if (networkIds.length === 0 || !(await tunnelEnds(db)).has(host)) return []
+  if (networkIds.length === 0 || !(await tunnelEnds(db, host)).has(host)) return []
   return (await hostsOnNetworks(db, networkIds)).flatMap((one) => (one.host === host ? [one.network_id] : []))
 }
 

@@ -126,7 +126,8 @@ function groupConditions(group: RequestGroup, root: RawBuilder<string>, sharing:
 }
 
 function hasRoomFor(root: RawBuilder<string>, name: string, amount: number): RawBuilder<boolean> {
-  return sql<boolean>`exists (select 1 from placement_inventories i where i.resource_class = ${name} and i.root_provider_uuid = ${root} and ${fits('i', amount)})`
+  // With an offset it is asked of each root in turn until there are enough; PostgreSQL would join all of them first.
+  return sql<boolean>`exists (select 1 from placement_inventories i where i.resource_class = ${name} and i.root_provider_uuid = ${root} and ${fits('i', amount)} limit 1 offset 0)`
 }
 
 /** Or one of the providers shares with something in the tree. */
