@@ -29,9 +29,12 @@ const NOUNS: Readonly<Record<string, readonly [resource: string, type: string, p
   policies: ['policy', 'data/security/policy', 'policy_id'],
   trusts: ['OS-TRUST:trust', 'data/security/trust', 'trust_id'],
   consumers: ['OS-OAUTH1:consumer', 'data/security/account', 'consumer_id'],
+  access_tokens: ['OS-OAUTH1:access_token', 'data/security/account', 'access_token_id'],
   application_credentials: ['application_credential', 'data/security/credential', 'application_credential_id'],
 }
 const VERBS: Readonly<Record<string, string | undefined>> = { create: 'created', create_by_id: 'created', update: 'updated', delete: 'deleted', password: 'updated' }
+const GRANTS: Readonly<Record<string, string | undefined>> = { 'grants.create': 'created', 'grants.revoke': 'deleted' }
+const OAUTH_TOKENS: Readonly<Record<string, string | undefined>> = { 'oauth1.request_token': 'OS-OAUTH1:request_token', 'oauth1.access_token': 'OS-OAUTH1:access_token' }
 const LOGINS = new Set(['tokens.issue', 'federation.login', 'federation.websso', 'federation.callback', 'federation.acs', 'federation.ecp'])
 const USER = 'service/security/account/user'
 
@@ -65,8 +68,33 @@ export function audited(world: World, host: string, routes: readonly Route[], se
       }
     },
   })
+  const grant = (route: Route, done: string): Route => ({
+    ...route,
+    async handle(rq) {
+      const reply = await route.handle(rq)
+      const { user_id, group_id, project_id, domain_id, role_id } = (rq as Rq).params
+      const target = project_id !== undefined ? { project: project_id } : domain_id !== undefined ? { domain: domain_id } : { system: 'all' }
+      const actor = user_id !== undefined ? { user: user_id } : { group: group_id }
+      event(rq, `identity.role_assignment.${done}`, `${done}.role_assignment`, 'success', { typeURI: USER, id: user_id ?? group_id ?? '' }, (rq as Rq).context.user_id, { ...target, ...actor, role: role_id, inherited_to_projects: route.path.endsWith('/inherited_to_projects') })
+      return reply
+    },
+  })
+  const oauthToken = (route: Route, resource: string): Route => ({
+    ...route,
+    async handle(rq) {
+      const reply = await route.handle(rq)
+      // The answer is a form, and what it names besides is a secret.
+      const id = new URLSearchParams(String(reply.body ?? '')).get('oauth_token')
+      if (id !== null) event(rq, `identity.${resource}.created`, `created.${resource}`, 'success', { typeURI: 'data/security/account', id }, (rq as Rq).context.user_id, { resource_info: id })
+      return reply
+    },
+  })
   return routes.map((route) => {
     if (LOGINS.has(route.name)) return login(route)
+    const granted = GRANTS[route.name.split('_')[0]!]
+    if (granted !== undefined) return grant(route, granted)
+    const token = OAUTH_TOKENS[route.name]
+    if (token !== undefined) return oauthToken(route, token)
     const [noun = '', verb = ''] = route.name.split('.')
     const [done, facts] = [VERBS[verb], NOUNS[noun]]
     if (route.method === 'GET' || route.method === 'HEAD' || !done || !facts) return route

@@ -7,7 +7,7 @@ import type { Reply, Route, Rq } from '#stack/route.ts'
 import { toSecond } from '../core/instant.ts'
 import { dropDomain, dropProject } from '../store/clean-up.ts'
 import { ancestorsOf, getDomain, getProject, projectByName, projectIds, storeTags, subtreeOf, tagsOf } from '../store/projects.ts'
-import { findRows, insertRow, updateRow } from '../store/rows.ts'
+import { insertRow, rowsIn, updateRow } from '../store/rows.ts'
 import type { ProjectRow } from '../store/tables.ts'
 import { getUser } from '../store/users.ts'
 import { projectsOfUser } from './auth/scopes.ts'
@@ -59,8 +59,7 @@ export function projectRoutes(house: Keystone): Route[] {
     const scope: Condition[] = []
     if (domain !== undefined) scope.push(equals('domain_id', domain))
     if (!rq.query.has('is_domain')) scope.push(equals('is_domain', 0))
-    const tagged = await idsByTags(house, rq)
-    if (tagged) scope.push(tagged)
+    scope.push(...(await byTags(house, rq)))
     const { rows, ...more } = await page<ProjectRow>(house, rq, PROJECT, scope, new Set(['tags', 'tags-any', 'not-tags', 'not-tags-any']))
     return listReply(rq, 'projects', await projectViews(house, rq, rows), more)
   }
@@ -213,21 +212,22 @@ function subtreeIds(top: string, rows: readonly ProjectRow[]): Row | null {
   return tree(top)
 }
 
-/** `tags`: all of them, `tags-any`: one of them, `not-…`: the opposite. */
-async function idsByTags(house: Keystone, rq: Rq): Promise<Condition | undefined> {
-  const keys = ['tags', 'tags-any', 'not-tags', 'not-tags-any'].filter((key) => rq.query.has(key))
-  if (keys.length === 0) return undefined
-  const rows = await findRows(house.db, 'keystone_project_tags')
-  const has = new Map<string, Set<string>>()
-  for (const row of rows) (has.get(row.project_id) ?? has.set(row.project_id, new Set()).get(row.project_id)!).add(row.name)
-  const everyone = await projectIds(house.db)
-  const fits = (project: string): boolean =>
-    keys.every((key) => {
-      const mine = has.get(project) ?? new Set()
-      const wanted = rq.query.getAll(key).flatMap((text) => text.split(','))
-      const found = key.endsWith('any') ? wanted.some((tag) => mine.has(tag)) : wanted.every((tag) => mine.has(tag))
-      return key.startsWith('not-') ? !found : found
-    })
-  return { column: 'id', op: 'in', value: everyone.filter(fits) }
+/** `tags`: all of them, `tags-any`: one of them, `not-…`: the opposite. Only rows of the tags that are asked for are read. */
+async function byTags(house: Keystone, rq: Rq): Promise<Condition[]> {
+  const conditions: Condition[] = []
+  for (const key of ['tags', 'tags-any', 'not-tags', 'not-tags-any'].filter((one) => rq.query.has(one))) {
+    const wanted = [...new Set(rq.query.getAll(key).flatMap((text) => text.split(',')))]
+    const rows = await rowsIn(house.db, 'keystone_project_tags', 'name', wanted)
+    const found = [...Map.groupBy(rows, (row) => row.project_id)].filter(([, mine]) => key.endsWith('any') || mine.length === wanted.length).map(([id]) => id)
+    if (!key.startsWith('not-')) conditions.push({ column: 'id', op: 'in', value: found })
+    else if (found.length <= MOST_LEFT_OUT) conditions.push(...found.map((id): Condition => ({ column: 'id', op: '!=', value: id })))
+    else {
+      const out = new Set(found)
+      conditions.push({ column: 'id', op: 'in', value: (await projectIds(house.db)).filter((id) => !out.has(id)) })
+    }
+  }
+  return conditions
 }
 
+/** Projects that a query leaves out one by one; of more, it names those that stay. */
+const MOST_LEFT_OUT = 500

@@ -1,9 +1,19 @@
 /** What an audit trail hears on the bus: logins that went well and ill, changes, by whom and with which request. */
 import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import type { Notification } from '../api/audit.ts'
 import { NOTIFICATIONS_TOPIC } from '../contract/topics.ts'
+import { percent } from '../core/aws-signature.ts'
 import { keystoneKit } from './kit.ts'
+
+/** OAuth 1.0a without a token, for a POST. */
+function signed(url: string, consumer: { id: string; secret: string }): string {
+  const params: Record<string, string> = { oauth_callback: 'oob', oauth_consumer_key: consumer.id, oauth_nonce: 'once', oauth_signature_method: 'HMAC-SHA1', oauth_timestamp: String(Math.floor(Date.now() / 1000)), oauth_version: '1.0' }
+  const pairs = Object.entries(params).map(([key, value]) => `${percent(key)}=${percent(value)}`).sort().join('&')
+  const oauth_signature = createHmac('sha1', `${percent(consumer.secret)}&`).update(`POST&${percent(url)}&${percent(pairs)}`).digest('base64')
+  return `OAuth ${Object.entries({ ...params, oauth_signature }).map(([key, value]) => `${key}="${percent(value)}"`).join(', ')}`
+}
 
 test('logins and changes are told as CADF events, without secrets', async () => {
   const k = await keystoneKit()
@@ -29,6 +39,19 @@ test('logins and changes are told as CADF events, without secrets', async () => 
     const initiator = created.payload.initiator as { user_id: string; request_id: string }
     assert.equal(initiator.user_id, admin)
     assert.equal(initiator.request_id, made.headers['x-openstack-request-id'])
+    const { id: role } = (await k.ask('GET', '/v3/roles?name=reader', { token })).json.roles[0]
+    const grant = `/v3/system/users/${made.json.user.id}/roles/${role}`
+    assert.equal((await k.ask('PUT', grant, { token })).status, 204)
+    const granted = await until('identity.role_assignment.created')
+    assert.deepEqual([granted.payload.action, granted.payload.user, granted.payload.role, granted.payload.system, granted.payload.inherited_to_projects], ['created.role_assignment', made.json.user.id, role, 'all', false])
+    assert.equal((await k.ask('DELETE', grant, { token })).status, 204)
+    await until('identity.role_assignment.deleted')
+    const { consumer } = (await k.ask('POST', '/v3/OS-OAUTH1/consumers', { token, body: { consumer: {} } })).json
+    const asked = await k.ask('POST', '/v3/OS-OAUTH1/request_token', { headers: { 'requested-project-id': answer.json.token.project.id, authorization: signed('http://127.0.0.1:5000/v3/OS-OAUTH1/request_token', consumer) } })
+    assert.equal(asked.status, 201, asked.text)
+    const requested = await until('identity.OS-OAUTH1:request_token.created')
+    assert.equal((requested.payload.target as { id: string }).id, new URLSearchParams(asked.text).get('oauth_token'))
+    assert.equal(JSON.stringify(heard).includes(new URLSearchParams(asked.text).get('oauth_token_secret')!), false)
     await k.ask('DELETE', `/v3/users/${made.json.user.id}`, { token })
     await until('identity.user.deleted')
     await k.login('admin', 'wrong-secret')

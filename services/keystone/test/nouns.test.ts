@@ -145,3 +145,18 @@ test('bootstrap may run again, and JSON Home names everything', async () => {
   const home = await k.ask('GET', '/v3', { headers: { accept: 'application/json-home' } })
   assert.equal(home.json.resources['https://docs.openstack.org/api/openstack-identity/3/rel/users'].href, '/users')
 })
+
+test('projects are found by tags: all, any, and those without', async () => {
+  const { id: domain_id } = await made('/v3/domains', 'domain', { name: 'tagged' })
+  const tags: Record<string, string[]> = { none: [], red: ['red'], blue: ['blue'], both: ['red', 'blue'] }
+  for (const [name, own] of Object.entries(tags)) await made('/v3/projects', 'project', { name, domain_id: domain_id!, tags: own })
+  const named = async (query: string): Promise<string[]> => (await ask('GET', `/v3/projects?domain_id=${domain_id}&${query}`)).json.projects.map((one: { name: string }) => one.name).sort()
+  assert.deepEqual(await named('tags=red,blue'), ['both'])
+  assert.deepEqual(await named('tags-any=red,blue'), ['blue', 'both', 'red'])
+  assert.deepEqual(await named('not-tags=red,blue'), ['blue', 'none', 'red'])
+  assert.deepEqual(await named('not-tags-any=red,blue'), ['none'])
+  assert.deepEqual(await named('tags=red&not-tags-any=blue'), ['red'])
+  assert.deepEqual(await named('tags=red,red'), ['both', 'red'])
+  assert.deepEqual(await named('tags=green'), [])
+  assert.deepEqual(await named('not-tags=green'), ['blue', 'both', 'none', 'red'])
+})
