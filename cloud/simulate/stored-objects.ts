@@ -1,8 +1,6 @@
 /** What must hold of the object store at rest: what was acknowledged is there, listings and totals tell of it, and no byte lies there that nothing holds. */
 import { createHash } from 'node:crypto'
-import { reconcile, sweep } from '#swift/flows/keep-order.ts'
-import type { Swift } from '#swift/house.ts'
-import { heldBytes } from '#swift/store/bytes.ts'
+import { looseBytes } from '#swift/processes/loose-bytes.ts'
 import type { Cloud } from '../start-cloud.ts'
 import { look } from './objects.ts'
 import type { User } from './user.ts'
@@ -41,23 +39,6 @@ export async function checkObjects(cloud: Cloud, users: readonly User[]): Promis
     }
     broken.push(...shelf.broken)
   }
-  broken.push(...(await strayBytes(cloud)))
-  return broken
-}
-
-/** Two days later, when the sweeper and the reconciler have had their rounds. */
-async function strayBytes(cloud: Cloud): Promise<string[]> {
-  const { house } = cloud.controls.get('swift') as unknown as { house: Swift }
-  const clock = { now: () => house.world.clock.now() + 2 * 86_400_000, sleep: house.world.clock.sleep.bind(house.world.clock), after: house.world.clock.after.bind(house.world.clock) }
-  const later: Swift = { ...house, world: { ...house.world, clock } }
-  await sweep(later)
-  await reconcile(later)
-  const broken: string[] = []
-  for (const pool of house.bytes.names) {
-    const ids: string[] = []
-    for await (const id of house.bytes.of(pool)!.list(Infinity)) ids.push(id)
-    const held = await heldBytes(house.db, ids)
-    for (const id of ids) if (!held.has(id)) broken.push(`bytes ${id} are left, and nothing holds them`)
-  }
+  for (const id of await looseBytes(cloud.controls.get('swift')!, 2 * 86_400_000)) broken.push(`bytes ${id} are left, and nothing holds them`)
   return broken
 }
