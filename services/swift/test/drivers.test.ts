@@ -7,8 +7,9 @@ import { test } from 'node:test'
 import { all, bytesConformance, pattern, pieces, type Subject } from '../drivers/conformance.ts'
 import { memoryBytes } from '../drivers/fake/memory-bytes.ts'
 import { fileBytes } from '../drivers/files/file-bytes.ts'
+import { budget } from '../drivers/s3/budget.ts'
 import { s3Bytes } from '../drivers/s3/s3-bytes.ts'
-import { realClock } from '#base/clock.ts'
+import { realClock, VirtualClock } from '#base/clock.ts'
 import { isFault } from '#base/fault.ts'
 import { type FakeStore, fakeStore } from './s3-store.maker.ts'
 
@@ -99,6 +100,46 @@ test('a pack that is mostly holes is written anew, and who still knows the old p
     assert.equal((await readdir(join(dir, 'packs'))).length, 1)
     await next.close()
   } finally {
+    await close()
+  }
+})
+
+test('uploads to an S3 store hold a bounded memory together, and none waits for ever', async () => {
+  const clock = new VirtualClock()
+  const room = budget(100, clock)
+  const [a, b, c, d] = [{}, {}, {}, {}] as const
+  const order: string[] = []
+  const take = (name: string, who: object, bytes: number, held: number): Promise<void> => room.take(who, bytes, held).then(() => void order.push(name))
+  await take('a', a, 60, 0)
+  // Nobody is sending, so one goes on beyond the limit, and that one alone.
+  await take('b', b, 50, 20)
+  const waits = [take('c', c, 50, 10), take('d', d, 50, 40)]
+  await take('b again', b, 10, 70)
+  assert.deepEqual(order, ['a', 'b', 'b again'])
+  // It falls silent: the one that holds the most is next.
+  await clock.advance(1000)
+  assert.deepEqual(order, ['a', 'b', 'b again', 'd'])
+  room.sending(d)
+  await clock.advance(5000)
+  assert.equal(order.length, 4, 'while room is on its way back, the others wait for it')
+  room.give(d, 90, true)
+  await waits[0]
+  for (const [who, bytes] of [[a, 60], [b, 20], [c, 50]] as const) room.give(who, bytes, false)
+  assert.equal(room.used, 0)
+
+  const { store, driver, close } = await s3()
+  try {
+    // Far more than may be held, some of them breaking off in the middle.
+    const many = await Promise.allSettled(Array.from({ length: 40 }, (_, i) => driver.write((async function* () {
+      for (let n = 0; n < 30; n++) {
+        if (i % 8 === 0 && n === 20) throw new Error('gone')
+        yield pattern(100_000, i)
+      }
+    })(), undefined)))
+    assert.equal(many.filter((one) => one.status === 'fulfilled').length, 35)
+    assert.equal(store.uploads.size, 0)
+  } finally {
+    await driver.close()
     await close()
   }
 })

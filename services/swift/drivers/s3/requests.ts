@@ -29,7 +29,7 @@ export function s3Requests(options: S3Options, clock: Clock): S3Requests {
     const path = `${url.pathname.replace(/\/$/, '')}/${[options.bucket, ...key.split('/')].filter((one) => one !== '').map(percent).join('/')}`
     const stamp = new Date(clock.now()).toISOString().replaceAll(/[-:]|\.\d+/g, '')
     const text = Object.entries(query).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => `${percent(name)}=${percent(value)}`).join('&')
-    const headers: Record<string, string> = { host, 'x-amz-date': stamp, 'x-amz-content-sha256': body === undefined ? EMPTY : 'UNSIGNED-PAYLOAD', ...(body === undefined ? {} : { 'content-md5': md5Of(body).toString('base64'), 'content-length': String(body.reduce((sum, one) => sum + one.length, 0)) }), ...extra }
+    const headers: Record<string, string> = { host, 'x-amz-date': stamp, 'x-amz-content-sha256': body === undefined ? EMPTY : 'UNSIGNED-PAYLOAD', ...(body === undefined ? {} : { ...(extra['content-md5'] === undefined ? { 'content-md5': md5Of(body).toString('base64') } : {}), 'content-length': String(body.reduce((sum, one) => sum + one.length, 0)) }), ...extra }
     const names = Object.keys(headers).sort()
     const canonical = `${method}\n${path}\n${text}\n${names.map((name) => `${name}:${headers[name]}\n`).join('')}\n${names.join(';')}\n${headers['x-amz-content-sha256']}`
     const scope = { date: stamp.slice(0, 8), region: options.region, service: 's3' }

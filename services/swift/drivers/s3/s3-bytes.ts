@@ -9,11 +9,14 @@ import { Fault, invalid, unavailable } from '#base/fault.ts'
 import { type Element, parseXml } from '../../core/s3/xml.ts'
 import type { BytesDriver } from '../interface.ts'
 import { BytesBody } from '#base/http/bytes-body.ts'
+import { budget } from './budget.ts'
 import { cut, judging, payloadOf, spanOf, tableSize, withTable } from './checked.ts'
 import { md5Of, type S3Options, s3Requests } from './requests.ts'
 
 /** The least that S3 takes as a part. */
 const PART = 5 << 20
+/** What all uploads of this process may hold at once. */
+const HELD = 24 << 20
 /** Up to here an object is read in one request, with its sums. */
 const AT_ONCE = 1 << 20
 
@@ -31,6 +34,7 @@ const textOf = (element: Element, name: string): string | undefined => children(
 
 export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): BytesDriver {
   const s3 = s3Requests(options, clock)
+  const room = budget(HELD, clock)
   let ready: Promise<void> | undefined
   const bucket = (): Promise<void> => {
     ready ??= (async () => {
@@ -48,11 +52,12 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
     answer.status === 507 || /QuotaExceeded/.test(answer.body.toString()) ? new Fault('insufficient_storage', 'There is no room left for this object.') : unavailable('The store of the bytes refused them.', { detail: `${what}: ${answer.status} ${answer.body.toString().slice(0, 200)}`, data: { retry_after: 5 } })
   const chosen: Record<string, string> = options.storage_class ? { 'x-amz-storage-class': options.storage_class } : {}
   const put = async (key: string, query: Record<string, string>, bytes: readonly Buffer[]): Promise<string> => {
-    const answer = await s3.ask('PUT', key, query, bytes, 'uploadId' in query ? {} : chosen)
+    const md5 = md5Of(bytes)
+    const answer = await s3.ask('PUT', key, query, bytes, { 'content-md5': md5.toString('base64'), ...('uploadId' in query ? {} : chosen) })
     if (answer.status !== 200) throw wrong('put', answer)
     const etag = String(answer.headers.etag ?? '').replaceAll('"', '')
     // A store that encrypts gives other etags; one that gives an MD5 must give the right one.
-    if (/^[0-9a-f]{32}$/.test(etag) && etag !== md5Of(bytes).toString('hex')) throw wrong('the store took other bytes than were sent', answer)
+    if (/^[0-9a-f]{32}$/.test(etag) && etag !== md5.toString('hex')) throw wrong('the store took other bytes than were sent', answer)
     return etag
   }
   const missing = (): Fault => unavailable('The bytes of this object are not there.', { code: 'swift.no_bytes' })
@@ -112,22 +117,35 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
         }
         etags.push(await put(key, { partNumber: String(etags.length + 1), uploadId: upload! }, bytes))
       }
+      /** What waits goes out, and its room comes back whatever happens. */
+      const out = async (send: (bytes: readonly Buffer[]) => Promise<unknown>): Promise<void> => {
+        const [bytes, taken] = [waiting, held]
+        waiting = []
+        held = 0
+        room.sending(etags)
+        try {
+          await send(bytes)
+          // The store has them: their memory need not wait for the collection of garbage.
+          for (const one of bytes) if (one.length >= OWN) (one.buffer as ArrayBuffer).transfer(0)
+        } finally {
+          room.give(etags, taken, true)
+        }
+      }
       try {
         for await (const chunk of pieces) {
           for (let at = 0; at < chunk.length; ) {
             const piece = chunk.subarray(at, at + PART - held)
-            waiting.push(Buffer.from(piece))
+            await room.take(etags, piece.length, held)
+            waiting.push(copyOf(piece))
             held += piece.length
             at += piece.length
             if (held < PART) continue
-            await part(waiting)
-            waiting = []
-            held = 0
+            await out((bytes) => part(bytes))
           }
         }
-        if (upload === undefined) await put(key, {}, waiting)
+        if (upload === undefined) await out((bytes) => put(key, {}, bytes))
         else {
-          if (held > 0) await part(waiting)
+          if (held > 0) await out((bytes) => part(bytes))
           const list = etags.map((etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>"${etag}"</ETag></Part>`).join('')
           const ended = await s3.ask('POST', key, { uploadId: upload }, [Buffer.from(`<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${list}</CompleteMultipartUpload>`)])
           // S3 may say 200 and tell the error in the body.
@@ -136,6 +154,7 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
           if (head.status !== 200 || Number(head.headers['content-length']) !== size() + tableSize(size())) throw wrong('the upload is not what was sent', head)
         }
       } catch (thrown) {
+        room.give(etags, held, false)
         if (upload !== undefined) await s3.ask('DELETE', key, { uploadId: upload }).catch(() => {})
         throw thrown
       }
@@ -185,6 +204,15 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
       s3.close()
     },
   }
+}
+
+/** Copies of this size have memory of their own. */
+const OWN = 16 << 10
+function copyOf(piece: Uint8Array): Buffer {
+  if (piece.length < OWN) return Buffer.from(piece)
+  const own = Buffer.allocUnsafeSlow(piece.length)
+  own.set(piece)
+  return own
 }
 
 const brokeOff = (cause: unknown): Fault => unavailable('The store of the bytes broke off.', { cause, data: { retry_after: 5 } })
