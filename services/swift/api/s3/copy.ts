@@ -52,6 +52,7 @@ export async function copySource(to: S3Request): Promise<Source> {
 export async function copyObject(at: S3Request): Promise<Answer> {
   const { headers } = at
   bucketRow(at)
+  if (headers.range !== undefined) throw s3Fault('InvalidArgument', 'RANGE is not supported in Copy!', { ArgumentName: 'Range', ArgumentValue: headers.range.slice(0, 80) })
   const directive = headers['x-amz-metadata-directive'] ?? 'COPY'
   if (directive !== 'COPY' && directive !== 'REPLACE') throw s3Fault('InvalidArgument', 'Unknown metadata directive.', { ArgumentName: 'x-amz-metadata-directive', ArgumentValue: directive.slice(0, 40) })
   const source = await copySource(at)

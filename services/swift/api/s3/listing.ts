@@ -63,9 +63,9 @@ export async function listVersions(at: S3Request): Promise<Answer> {
   const page = pageOf(at)
   const key = query.get('key-marker') ?? ''
   const text = query.get('version-id-marker') ?? ''
-  if (text !== '' && key === '') throw s3Fault('InvalidArgument', 'A version-id marker cannot be specified without a key marker.', { ArgumentName: 'version-id-marker' })
   const stamp = text === '' ? undefined : versionStamp(text)
   if (text !== '' && stamp === undefined) throw s3Fault('InvalidArgument', 'Invalid version id specified', { ArgumentName: 'version-id-marker' })
+  if (text !== '' && key === '') throw s3Fault('InvalidArgument', 'A version-id marker cannot be specified without a key marker.', { ArgumentName: 'version-id-marker' })
   const here = stamp === undefined ? undefined : stamp === null ? ((await versionOf(house.db, row.id, key, null)) ?? (await objectOf(house.db, row.id, key))) : { version_id: stamp, created_at: 0 }
   const after = here && { name: key, rank: rankOf(here) }
   const out: { row?: Listed; subdir?: string }[] = []

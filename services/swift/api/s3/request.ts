@@ -4,7 +4,7 @@ import { Readable } from 'node:stream'
 import { Fault } from '#base/fault.ts'
 import { type HttpBody, isStream, readBody } from '#base/http/message.ts'
 import type { Rq } from '#stack/route.ts'
-import { type Algorithm, ALGORITHMS, checksum, checksumHeader } from '../../core/s3/checksums.ts'
+import { type Algorithm, announcedSum, checksum, checksumHeader } from '../../core/s3/checksums.ts'
 import { unchunked } from '../../core/s3/chunked.ts'
 import { s3Fault } from '../../core/s3/errors.ts'
 import { payloadOf, type Signed, signingKey } from '../../core/s3/signature.ts'
@@ -110,7 +110,7 @@ export function assertGood(at: S3Request, answer: Answer, what: 'bucket' | 'obje
     case 416:
       throw s3Fault('InvalidRange')
     case 422:
-      throw s3Fault('BadDigest')
+      throw s3Fault('BadDigest', undefined, { ExpectedDigest: md5Header(at.headers) ?? '' })
     default:
       throw answer.status < 500 ? s3Fault('InvalidRequest') : s3Fault('ServiceUnavailable')
   }
@@ -140,7 +140,7 @@ export function uploadOf(at: S3Request, standard?: Algorithm): Upload {
     const algorithm = checksumHeader(name, value)
     if (algorithm) wanted.set(algorithm, value)
   }
-  const trailing = ALGORITHMS.find((each) => headers['x-amz-trailer']?.toLowerCase().includes(`x-amz-checksum-${each.toLowerCase()}`))
+  const announced = announcedSum(headers, payload.kind === 'chunks' && payload.trailer)
   if (payload.kind === 'chunks') {
     const decoded = headers['x-amz-decoded-content-length']
     if (decoded === undefined || !/^\d{1,15}$/.test(decoded)) throw s3Fault('MissingContentLength')
@@ -150,15 +150,16 @@ export function uploadOf(at: S3Request, standard?: Algorithm): Upload {
       length, trailer: payload.trailer,
       ...(payload.signed && scope && stamp ? { signing: { key: signingKey(at.secret, scope), scope, stamp, seed: signature } } : {}),
       onTrailer(trailers) {
-        for (const [name, value] of Object.entries(trailers)) {
-          const algorithm = checksumHeader(name, value)
-          if (algorithm) wanted.set(algorithm, value)
+        const names = Object.keys(trailers)
+        if (names.length !== (announced?.trailing ? 1 : 0)) throw s3Fault('MalformedTrailerError')
+        for (const name of names) {
+          if (name !== `x-amz-checksum-${announced!.algorithm.toLowerCase()}`) throw s3Fault('MalformedTrailerError')
+          wanted.set(checksumHeader(name, trailers[name]!, 'trailing header')!, trailers[name]!)
         }
-        if (trailing && !wanted.has(trailing)) throw s3Fault('MalformedTrailerError')
       },
     })
   }
-  const algorithm = trailing ?? wanted.keys().next().value ?? standard
+  const algorithm = announced?.algorithm ?? standard
   const sum = algorithm && checksum(algorithm)
   const sha = payload.kind === 'digest' ? createHash('sha256') : undefined
   let known: string | undefined
@@ -177,7 +178,8 @@ export function uploadOf(at: S3Request, standard?: Algorithm): Upload {
       sha?.update(chunk)
       yield chunk
     }
-    if (sha && payload.kind === 'digest' && sha.digest('hex') !== payload.sha256) throw s3Fault('XAmzContentSHA256Mismatch')
+    const digest = sha?.digest('hex')
+    if (digest !== undefined && payload.kind === 'digest' && digest !== payload.sha256) throw s3Fault('XAmzContentSHA256Mismatch', undefined, { ClientComputedContentSHA256: headers['x-amz-content-sha256'] ?? payload.sha256, S3ComputedContentSHA256: digest })
     if (sum && algorithm) {
       const made = sum.digest()
       if (wanted.has(algorithm) && wanted.get(algorithm) !== made) throw s3Fault('BadDigest', `The ${algorithm} you specified did not match the calculated checksum.`)
@@ -195,7 +197,7 @@ export async function smallBody(at: S3Request, limit = 1 << 20): Promise<Buffer>
   const bytes = await readBody(upload.source, limit)
   if (!bytes) throw s3Fault('MaxMessageLengthExceeded')
   const md5 = at.headers['content-md5']
-  if (md5 !== undefined && createHash('md5').update(bytes).digest('base64') !== md5) throw s3Fault(Buffer.from(md5, 'base64').length === 16 ? 'BadDigest' : 'InvalidDigest')
+  if (md5 !== undefined && createHash('md5').update(bytes).digest('base64') !== md5) throw Buffer.from(md5, 'base64').length === 16 ? s3Fault('BadDigest', undefined, { ExpectedDigest: Buffer.from(md5, 'base64').toString('hex') }) : s3Fault('InvalidDigest')
   return bytes
 }
 

@@ -29,13 +29,36 @@ export function checksum(algorithm: Algorithm): Checksum {
   }
 }
 
-/** `x-amz-checksum-crc32c` → `CRC32C`; undefined for another header. Refused when the value cannot be one. */
-export function checksumHeader(name: string, value: string): Algorithm | undefined {
+/** `x-amz-checksum-crc32c` → `CRC32C`; undefined for another header. Refused when the value cannot be one; `what` is how the refusal calls it. */
+export function checksumHeader(name: string, value: string, what = 'header'): Algorithm | undefined {
   const word = /^x-amz-checksum-(.+)$/.exec(name)?.[1]?.toUpperCase()
   const algorithm = ALGORITHMS.find((each) => each === word)
   if (algorithm === undefined) return undefined
-  if (!/^[A-Za-z0-9+/]+=*$/.test(value) || Buffer.from(value, 'base64').length !== LENGTHS[algorithm]) throw s3Fault('InvalidRequest', `Value for ${name} header is invalid.`)
+  if (!/^[A-Za-z0-9+/]+=*$/.test(value) || Buffer.from(value, 'base64').length !== LENGTHS[algorithm] || Buffer.from(value, 'base64').toString('base64') !== value) throw s3Fault('InvalidRequest', `Value for ${name} ${what} is invalid.`)
   return algorithm
+}
+
+/**
+ * Which checksum a request announces: in a header, or in one that follows its body. Throws when it announces several, or what it does not send.
+ * `trailers`: headers may follow the body.
+ */
+export function announcedSum(headers: Readonly<Record<string, string>>, trailers: boolean): { algorithm: Algorithm; trailing: boolean } | undefined {
+  const wrong = (message: string): Error => s3Fault('InvalidRequest', message)
+  const algorithmOf = (name: string): Algorithm | undefined => ALGORITHMS.find((each) => name === `x-amz-checksum-${each.toLowerCase()}`)
+  const names = Object.keys(headers).filter((name) => name.startsWith('x-amz-checksum-') && !['mode', 'algorithm', 'type'].includes(name.slice('x-amz-checksum-'.length)))
+  const odd = names.find((name) => algorithmOf(name) === undefined)
+  if (odd !== undefined) throw wrong('The algorithm type you specified in x-amz-checksum- header is invalid.')
+  const said = headers['x-amz-trailer']
+  const behind = said === undefined || said === '' ? [] : said.replace(/,+$/, '').split(',').map((name) => algorithmOf(name.trim().toLowerCase()))
+  if (behind.includes(undefined)) throw wrong('The value specified in the x-amz-trailer header is not supported')
+  if (names.length > 1 || behind.length > 1) throw wrong('Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.')
+  if (names.length > 0 && behind.length > 0) throw wrong('Expecting a single x-amz-checksum- header')
+  if (behind.length > 0 && !trailers) throw s3Fault('MalformedTrailerError')
+  const algorithm = behind[0] ?? (names[0] === undefined ? undefined : algorithmOf(names[0]))
+  const wanted = headers['x-amz-sdk-checksum-algorithm']?.toUpperCase()
+  if (wanted !== undefined && algorithm === undefined) throw wrong('x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.')
+  if (wanted !== undefined && wanted !== algorithm) throw wrong('Value for x-amz-sdk-checksum-algorithm header is invalid.')
+  return algorithm && { algorithm, trailing: behind.length > 0 }
 }
 
 /** The checksum of a whole whose parts have these checksums (`composite`): the checksum of their bytes in a row. */

@@ -40,11 +40,12 @@ export async function* unchunked(source: AsyncIterable<Uint8Array>, body: Chunke
   let total = 0
   for (;;) {
     const head = await reader.line()
-    const [, hex = '', signature] = /^([0-9a-fA-F]{1,13})(?:;chunk-signature=([0-9a-f]{64}))?$/.exec(head) ?? []
-    if (hex === '' || (chain !== undefined) !== (signature !== undefined)) throw s3Fault('InvalidRequest', 'The head of a chunk is malformed.')
+    // `size;chunk-signature=…`, with spaces where they please; the signature is the last of what follows the size.
+    const [, hex = '', signature] = /^([0-9a-fA-F]{1,13})(?:\s*;[^\s]*?\s*chunk-signature\s*=\s*([^;\s]+)\s*|\s*)$/.exec(head) ?? []
+    if (hex === '' || (chain !== undefined) !== (signature !== undefined)) throw s3Fault('IncompleteBody')
     const size = parseInt(hex, 16)
     total += size
-    if (total > body.length) throw s3Fault('IncompleteBody', 'The chunks hold more than x-amz-decoded-content-length says.')
+    if (total > body.length) throw wrongLength(body.length, total)
     const digest = chain && createHash('sha256')
     for (let left = size; left > 0; ) {
       const part = await reader.some(left)
@@ -54,14 +55,16 @@ export async function* unchunked(source: AsyncIterable<Uint8Array>, body: Chunke
     }
     chain?.chunk(digest!, signature!)
     if (size > 0) {
-      if ((await reader.line()) !== '') throw s3Fault('InvalidRequest', 'A chunk is longer than its head says.')
+      if ((await reader.line()) !== '') throw s3Fault('IncompleteBody')
       continue
     }
-    if (total !== body.length) throw s3Fault('IncompleteBody', 'The chunks hold less than x-amz-decoded-content-length says.')
+    if (total !== body.length) throw wrongLength(body.length, total)
     await end(reader, body, chain)
     return
   }
 }
+
+const wrongLength = (wanted: number, came: number): Error => s3Fault('IncompleteBody', 'You did not provide the number of bytes specified by the Content-Length HTTP header', { NumberBytesExpected: String(wanted), NumberBytesProvided: String(came) })
 
 async function end(reader: Reader, body: ChunkedBody, chain: Chain | undefined): Promise<void> {
   const headers: Record<string, string> = {}

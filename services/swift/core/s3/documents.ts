@@ -55,7 +55,8 @@ export function parseVersioning(bytes: Uint8Array): 'Enabled' | 'Suspended' {
   const element = parseXml(bytes, 'VersioningConfiguration')
   if (textOf(element, 'MfaDelete') === 'Enabled') throw s3Fault('NotImplemented', 'MFA delete is not there.')
   const status = textOf(element, 'Status')
-  if (status !== 'Enabled' && status !== 'Suspended') throw s3Fault('IllegalVersioningConfigurationException')
+  if (status === undefined) throw s3Fault('IllegalVersioningConfigurationException')
+  if (status !== 'Enabled' && status !== 'Suspended') throw s3Fault('MalformedXML')
   return status
 }
 

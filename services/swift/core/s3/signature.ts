@@ -34,6 +34,8 @@ export interface Signed {
   signature: string
   /** The text of which the signature was made. */
   text: string
+  /** Of which `text` holds the digest; version 4. */
+  canonical?: string
   /** Another text of the same meaning. */
   also?: readonly string[]
   /** Version 4 only. */
@@ -75,8 +77,10 @@ export function assertSigned(signed: Signed, secret: string, now: number): void 
   if (signed.made !== undefined && signed.made - now > SKEW) throw s3Fault('AccessDenied', 'Request is not yet valid')
   if (signed.until !== undefined && now > signed.until) throw s3Fault('AccessDenied', 'Request has expired', { Expires: new Date(signed.until).toISOString() })
   const made = (text: string): string => (signed.scope ? hmac('sha256', signingKey(secret, signed.scope), text).toString('hex') : hmac('sha1', secret, text).toString('base64'))
-  if (!sameText(made(signed.text), signed.signature) && !signed.also?.some((text) => sameText(made(text), signed.signature))) throw s3Fault('SignatureDoesNotMatch', undefined, { AWSAccessKeyId: signed.access, StringToSign: signed.text, SignatureProvided: signed.signature })
+  if (!sameText(made(signed.text), signed.signature) && !signed.also?.some((text) => sameText(made(text), signed.signature))) throw s3Fault('SignatureDoesNotMatch', undefined, { AWSAccessKeyId: signed.access, StringToSign: signed.text, SignatureProvided: signed.signature, StringToSignBytes: inHex(signed.text), ...(signed.canonical === undefined ? {} : { CanonicalRequest: signed.canonical, CanonicalRequestBytes: inHex(signed.canonical) }) })
 }
+
+const inHex = (text: string): string => Buffer.from(text).toString('hex').replaceAll(/..(?=.)/g, '$& ')
 
 export function signingKey(secret: string, { date, region, service }: Scope): Buffer {
   return [region, service, 'aws4_request'].reduce((key, text) => hmac('sha256', key, text), hmac('sha256', `AWS4${secret}`, date))
@@ -120,7 +124,8 @@ function version4(request: SignedRequest, authorization: string): Signed {
   const names = part('SignedHeaders').split(';')
   const unsigned = Object.keys(request.headers).find((name) => (name === 'host' || name.startsWith('x-amz-')) && !names.includes(name))
   if (unsigned !== undefined) throw s3Fault('AccessDenied', 'There were headers present in the request which were not signed', { HeadersNotSigned: unsigned })
-  return { access, scope, stamp, made: instantOf(stamp)!, signature: part('Signature'), text: textToSign(stamp, scope, canonical(request, names, sha256)), payload: payloadOf(sha256) }
+  const whole = canonical(request, names, sha256)
+  return { access, scope, stamp, made: instantOf(stamp)!, signature: part('Signature'), canonical: whole, text: textToSign(stamp, scope, whole), payload: payloadOf(sha256) }
 }
 
 function version4Query(request: SignedRequest, query: URLSearchParams): Signed {
@@ -142,7 +147,8 @@ function version4Query(request: SignedRequest, query: URLSearchParams): Signed {
   // Whoever holds the link adds nothing to it: no list of who may, no source of a copy.
   const unsigned = Object.keys(request.headers).find((name) => name.startsWith('x-amz-') && name !== 'x-amz-content-sha256' && !names.includes(name))
   if (unsigned !== undefined || !names.includes('host')) throw s3Fault('AccessDenied', 'There were headers present in the request which were not signed', { HeadersNotSigned: unsigned ?? 'host' })
-  return { access, scope, stamp, made, until: made + Number(seconds) * 1000, signature: part('Signature'), text: textToSign(stamp, scope, canonical(request, names, sha256)), payload: payloadOf(sha256) }
+  const whole = canonical(request, names, sha256)
+  return { access, scope, stamp, made, until: made + Number(seconds) * 1000, signature: part('Signature'), canonical: whole, text: textToSign(stamp, scope, whole), payload: payloadOf(sha256) }
 }
 
 export function payloadOf(sha256: string): Payload {
