@@ -307,7 +307,7 @@ describe('object browser', () => {
     assert.equal(await got.text(), 'for you')
     assert.match(got.headers.get('content-disposition')!, /^attachment/)
     assert.ok(Math.abs(Number(new URL(link).searchParams.get('temp_url_expires')) - Date.now() / 1000 - 3600) < 600)
-    await dialog(page).getByRole('button', { name: 'Cancel' }).click()
+    await dialog(page).getByRole('button', { name: 'Close' }).click()
     await menu(page, 'doc.txt', 'Copy')
     await page.getByRole('combobox', { name: 'Container' }).fill('copies')
     await dialog(page).getByRole('button', { name: 'Copy' }).click()

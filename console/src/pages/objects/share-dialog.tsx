@@ -43,7 +43,7 @@ function Filled({ projectId, container, object, onClose, facts }: Props & { fact
   })
   const link = make.data
   return (
-    <Dialog title={t('share.title', { name: object })} action={t(facts.key || link ? 'share.make' : 'share.make_with_key')} working={make.isPending} failed={{ title: t('share.failed'), error: make.error }} onSubmit={() => make.mutate()} onClose={onClose}>
+    <Dialog title={t('share.title', { name: object })} action={link ? undefined : t(facts.key ? 'share.make' : 'share.make_with_key')} working={make.isPending} failed={{ title: t('share.failed'), error: make.error }} onSubmit={() => make.mutate()} onClose={onClose}>
       {isPublic(facts.read) && (
         <Alert variant="info" isInline title={t('share.public')}>
           <Copyable text={location.origin + pathOf(projectId, container, object)} field={t('share.public_address')} />
