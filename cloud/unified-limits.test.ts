@@ -65,10 +65,10 @@ const limit = async (service: string, resource_name: string, resource_limit: num
 }
 
 async function begin(model: 'flat' | 'strict_two_level'): Promise<void> {
-  cloud = await startCloud({ port: null, config: { 'quota.driver': 'unified', 'keystone.unified_limit.enforcement_model': model } })
+  cloud = await startCloud({ port: null, config: { 'quota.driver': 'unified', 'keystone.unified_limit.enforcement_model': model, 'keystone.list_limit': 2 } })
   admin = await login('admin')
   demo = await login('user')
-  for (const one of (await ask('GET', '/identity/v3/services', admin)).json.services as { id: string; name: string }[]) services.set(one.name, one.id)
+  for (const name of ['nova', 'cinder', 'glance', 'neutron']) services.set(name, (await ask('GET', `/identity/v3/services?name=${name}`, admin)).json.services[0].id)
 }
 before(() => begin('flat'))
 after(() => cloud.close())

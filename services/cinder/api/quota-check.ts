@@ -6,7 +6,7 @@ import { type Excess, excess } from '../core/quota.ts'
 import type { Cinder } from '../house.ts'
 import { limitsOf, takeTurn, usageOf } from '../store/quotas.ts'
 import type { CinderTables } from '../store/tables.ts'
-import { typesByIds } from '../store/types.ts'
+import { allTypes, typesByIds } from '../store/types.ts'
 
 export const RESOURCES = ['volumes', 'per_volume_gigabytes', 'snapshots', 'gigabytes', 'backups', 'backup_gigabytes', 'groups'] as const
 
@@ -30,7 +30,9 @@ export async function limitFinder(house: Cinder, db: Sql<CinderTables>, projectI
     return roomOf(house.unifiedLimits, projectId, (resource) => configured(house, resource), async (projects) => {
       const used = new Map<string, number>()
       for (const id of projects) for (const [resource, amount] of await usageOf(db, id, { snapshotsCount: !house.config.no_snapshot_gb_quota })) used.set(resource, (used.get(resource) ?? 0) + amount)
-      return (resource) => used.get(resource) ?? 0
+      // What is of a type is counted by the type's id, and limited by its name.
+      const ids = new Map((await allTypes(db)).map((type) => [type.name, type.id]))
+      return (resource) => used.get(resource) ?? used.get(`${resource.split('_')[0]}_${ids.get(resource.slice(resource.indexOf('_') + 1)) ?? ''}`) ?? 0
     })
   }
   const own = await limitsOf(db, 'project', projectId)

@@ -2,8 +2,14 @@
 import { operation } from '#stack/contract.ts'
 import type { Limit, Project, RegisteredLimit, Role, TokenBody, Trust, User } from './types.ts'
 
+/** `next` is null on the last page; a list without `limit` may be cut where the cloud cuts lists. */
+export interface Paged {
+  links: { next: string | null }
+}
+type Page = { limit?: number; marker?: string }
+
 export const showProject = operation<{ params: { project_id: string } }, { project: Project }>('GET', '/v3/projects/{project_id}')
-export const listProjects = operation<{ query?: { name?: string; domain_id?: string; enabled?: boolean; limit?: number; marker?: string } }, { projects: Project[] }>('GET', '/v3/projects')
+export const listProjects = operation<{ query?: { name?: string; domain_id?: string; enabled?: boolean; } & Page }, { projects: Project[] } & Paged>('GET', '/v3/projects')
 export const showUser = operation<{ params: { user_id: string } }, { user: User }>('GET', '/v3/users/{user_id}')
 export const listUsers = operation<{ query?: { name?: string; domain_id?: string } }, { users: User[] }>('GET', '/v3/users')
 export const listRoles = operation<{ query?: { name?: string } }, { roles: Role[] }>('GET', '/v3/roles')
@@ -16,8 +22,8 @@ export const createTrust = operation<
   { trust: Trust }
 >('POST', '/v3/OS-TRUST/trusts')
 export const deleteTrust = operation<{ params: { trust_id: string } }>('DELETE', '/v3/OS-TRUST/trusts/{trust_id}')
-export const listLimits = operation<{ query?: { service_id?: string; region_id?: string; resource_name?: string; project_id?: string } }, { limits: Limit[] }>('GET', '/v3/limits')
-export const listRegisteredLimits = operation<{ query?: { service_id?: string; region_id?: string; resource_name?: string } }, { registered_limits: RegisteredLimit[] }>('GET', '/v3/registered_limits')
+export const listLimits = operation<{ query?: { service_id?: string; region_id?: string; resource_name?: string; project_id?: string } & Page }, { limits: Limit[] } & Paged>('GET', '/v3/limits')
+export const listRegisteredLimits = operation<{ query?: { service_id?: string; region_id?: string; resource_name?: string } & Page }, { registered_limits: RegisteredLimit[] } & Paged>('GET', '/v3/registered_limits')
 export const showLimitModel = operation<Record<string, never>, { model: { name: 'flat' | 'strict_two_level'; description: string } }>('GET', '/v3/limits/model')
 
 /** `blob` is JSON; of EC2 credentials, whose id is the SHA-256 of their access key: `{access, secret}`. Only for services. */
