@@ -54,6 +54,11 @@ test('a database moves into another, stopped after every batch and begun again',
     // Done is done: once more changes nothing.
     const again = await moveDatabase(source, target, [kit], { now: () => 1 })
     assert.deepEqual(again, [{ table: 'kit_counts', rows: 70 }, { table: 'kit_empty', rows: 0 }, { table: 'kit_things', rows: 230 }])
+    // And back again, out of whatever engine this is.
+    const third = await openDatabase({ url: `sqlite:${join(dir, 'third.db')}` })
+    await moveDatabase(target, third, [kit], { now: () => 1, batch: 40 })
+    assert.deepEqual(await all(third.as()), await all(source.as()))
+    await third.close()
     await source.as<Tables>().query.deleteFrom('kit_counts').where('number', '=', 3).execute()
     await assert.rejects(moveDatabase(source, target, [kit], { now: () => 1 }), (thrown) => isFault(thrown, 'conflict') && /kit_counts has 70 rows in the target and 69/.test(thrown.message))
   } finally {

@@ -17,6 +17,7 @@ import type { ContainerRow, ObjectRow } from '../store/tables.ts'
 import { type Answer, type Ask, containerSeen, done, drop, type Layer, metadataOf, plain, small, timestamp } from './ask.ts'
 import { openBytes } from './keep.ts'
 
+const METHODS = new Set(['HEAD', 'PUT', 'DELETE', 'GET', 'POST'])
 const SLO_ETAG = 'x-object-sysmeta-slo-etag'
 const SLO_SIZE = 'x-object-sysmeta-slo-size'
 
@@ -24,13 +25,16 @@ export const containerSync: Layer = (house, inner) => async (ask) => {
   const { 'x-container-sync-auth': auth, ...headers } = ask.headers
   if (auth === undefined || ask.names.container === '') return inner(ask)
   const { timestamp: stamp = '0', slo = false } = ask.sent ?? {}
-  if (ask.names.object === '' || !(await signedWell(house, ask, auth, stamp))) {
+  if (ask.names.object === '' || !METHODS.has(ask.method) || !(await signedWell(house, ask, auth, stamp))) {
     return plain(401, 'X-Container-Sync-Auth header not valid; contact cluster operator for support.', { 'www-authenticate': `SwiftContainerSync realm="${encodeURIComponent(ask.names.account)}"` })
   }
   const { account, container } = ask.names
-  const granted: Ask['granted'] = (to) => to.account === account && to.container === container
+  // What is signed is one object as it stands: no versions of it, nothing that is named by a query or taken from elsewhere.
+  const granted: Ask['granted'] = (to, right) => right !== 'own' && to.account === account && to.container === container
+  const query = new URLSearchParams(ask.query.get('symlink') === 'get' ? 'symlink=get' : '')
+  for (const name of ['x-copy-from', 'x-copy-from-account', 'destination', 'destination-account', 'x-auth-token']) delete headers[name]
   const received = Math.floor(Number(stamp) * 1000)
-  const next: Ask = { ...ask, headers, granted, source: 'CS', ...(received > 0 ? { received } : {}) }
+  const next: Ask = { ...ask, query, headers, granted, who: { byName: false, roles: [] }, source: 'CS', ...(received > 0 ? { received } : {}) }
   try {
     return await inner(slo && ask.method === 'PUT' ? await asManifest(house, next) : next)
   } catch (thrown) {

@@ -107,6 +107,14 @@ test('who does not have both keys is let in nowhere, and what cannot be is refus
       ['HEAD', `${A}/box/o`, { as: 'nobody', headers: { 'x-timestamp': '1', 'x-container-sync-auth': 'nonsense' } }],
     ]
     for (const [method, path, how] of cases) assert.equal((await ask(method, path, how)).status, 401, `${method} ${path}`)
+    // The signature is for an object as it stands.
+    await ask('PUT', `${A}/other`)
+    await ask('PUT', `${A}/other/secret`, { body: 'secret' })
+    const good = signed('PUT', `${A}/box/taken`, 'realm key', 'our secret', stamp)
+    await ask('PUT', `${A}/box/taken`, { ...good, body: '', headers: { ...good.headers, 'content-length': '0', 'x-copy-from': 'other/secret' } })
+    assert.equal((await ask('GET', `${A}/box/taken`)).text, '')
+    const copy = signed('COPY', `${A}/box/o`, 'realm key', 'our secret', stamp)
+    assert.equal((await ask('COPY', `${A}/box/o`, { ...copy, headers: { ...copy.headers, destination: 'other/o' } })).status, 401)
     // A timestamp of one's own is nobody's without the keys.
     await ask('PUT', `${A}/box/o`, { body: 'y', headers: { 'x-timestamp': '1' } })
     assert.equal((await ask('HEAD', `${A}/box/o`)).headers['x-timestamp'], '1800000000.00000')
