@@ -72,14 +72,33 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     storm.on = false
     Object.assign(weather, { lose: 0, double: 0, delay: 0 })
     await settle(cloud, clock)
-    result.broken.push(...(await checkInvariants(cloud, users)), ...(await checkObjects(cloud, users)))
+    result.broken.push(...(await meanwhile(clock, checkInvariants(cloud, users))), ...(await meanwhile(clock, checkObjects(cloud, users))))
   } finally {
     result.cloud_ms = clock.now() - START
-    const closing = cloud.close()
-    await clock.advance(30_000)
-    await closing
+    await closeSimulated(cloud, clock)
   }
   return result
+}
+
+/** Time goes on while somebody waits: a process in which nothing moves any more ends without a word. */
+async function meanwhile<T>(clock: VirtualClock, work: Promise<T>): Promise<T> {
+  let open = true
+  const ended = work.finally(() => (open = false))
+  ended.catch(() => {})
+  while (open) await clock.advance(10)
+  return ended
+}
+
+/** What is closed may wait for calls and leases, each for its time. */
+export async function closeSimulated(cloud: Cloud, clock: VirtualClock): Promise<void> {
+  let open = true
+  const closing = cloud.close().finally(() => (open = false))
+  closing.catch(() => {})
+  for (let minutes = 0; open; minutes++) {
+    if (minutes >= 600) throw new Error('The simulated cloud cannot be closed: something in it waits for ever')
+    await clock.advance(60_000)
+  }
+  await closing
 }
 
 /** Operations begin at random moments and run beside each other, as users do. */
@@ -103,7 +122,10 @@ async function live(options: SimulationOptions, clock: VirtualClock, random: Ran
     deaths()
     await clock.advance(random.below(1500))
   }
-  while (open.size > 0) await clock.advance(5000)
+  for (let waited = 0; open.size > 0; waited += 5000) {
+    if (waited >= 86_400_000) throw new Error(`${open.size} requests of users were never answered`)
+    await clock.advance(5000)
+  }
 }
 
 /** Time for every flow to end by its deadline, leases to be taken over, and reconcilers to have their rounds. */

@@ -10,6 +10,7 @@ import { seededRandom } from '#base/random.ts'
 import { type Cloud, startCloud } from '../../start-cloud.ts'
 import { checkInvariants } from '../invariants.ts'
 import type { Answer } from '../operations.ts'
+import { closeSimulated } from '../simulation.ts'
 import { openUser, type User } from '../user.ts'
 
 export type Trap = { flow: string; nth: number; how: 'die' | 'fail' }
@@ -94,9 +95,7 @@ export async function openLab(): Promise<Lab> {
     },
     broken: () => checkInvariants(cloud, [lab.user]),
     async close() {
-      const closing = cloud.close()
-      await clock.advance(30_000)
-      await closing
+      await closeSimulated(cloud, clock)
     },
   }
   await clock.advance(60_000)
