@@ -17,7 +17,7 @@ else {
   after(() => rgw.stop())
   const hexId = (): string => randomUUID().replaceAll('-', '')
   let serial = 0
-  const settings = () => ({ url: rgw.url, bucket: `bytes-${++serial}`, region: 'us-east-1', access_key: rgw.access_key, secret_key: rgw.secret_key })
+  const settings = () => ({ url: rgw.url, bucket: `bytes-${++serial}`, region: 'us-east-1', access_key: rgw.access_key, secret_key: rgw.secret_key, placement: 'default-placement', storage_class: 'STANDARD' })
 
   bytesConformance('s3 on radosgw', async () => ({ driver: s3Bytes(settings(), realClock, hexId), later: () => Date.now() + 60_000, close: async () => {} }))
 
