@@ -36,6 +36,14 @@ test('a name is one bucket in the whole cloud; a container of Swift has none unt
   await refused('AccessDenied', 'GET', '/s3/both', { headers: { 'x-amz-expected-bucket-owner': 'project-b' } })
 })
 
+test('of two that ask for one name at once, one has it, and the other has nothing', async () => {
+  const both = await Promise.all((['a', 'b'] as const).map((by) => s3('PUT', '/s3/raced', { by })))
+  assert.deepEqual(both.map(codeOf).sort(), ['200', 'BucketAlreadyExists'])
+  const loser = both[0]!.status === 200 ? 'b' : 'a'
+  assert.equal((await swift('HEAD', `/v1/AUTH_project-${loser}/raced`, { as: `member@project-${loser}` })).status, 404)
+  await refused('AccessDenied', 'GET', '/s3/raced', { by: loser })
+})
+
 test('lists: of buckets for listing and writing, of objects for reading; nobody without one', async () => {
   await ok('PUT', '/s3/lists', { headers: { 'x-amz-acl': 'public-read' } })
   await ok('PUT', '/s3/lists/private', { body: 'mine' })

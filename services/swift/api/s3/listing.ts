@@ -63,6 +63,7 @@ export async function listVersions(at: S3Request): Promise<Answer> {
   const page = pageOf(at)
   const key = query.get('key-marker') ?? ''
   const text = query.get('version-id-marker') ?? ''
+  if (text !== '' && !query.has('key-marker')) throw s3Fault('InvalidArgument', 'A version-id marker cannot be specified without a key marker.', { ArgumentName: 'version-id-marker' })
   const stamp = text === '' ? undefined : versionStamp(text)
   if (text !== '' && stamp === undefined) throw s3Fault('InvalidArgument', 'Invalid version id specified', { ArgumentName: 'version-id-marker' })
   if (text !== '' && key === '') throw s3Fault('InvalidArgument', 'A version-id marker cannot be specified without a key marker.', { ArgumentName: 'version-id-marker' })

@@ -60,7 +60,7 @@ export async function uploadPart(at: S3Request): Promise<Answer> {
   if ((length ?? 0) > MOST) throw s3Fault('EntityTooLarge', undefined, { MaxSizeAllowed: String(MOST) })
   if (!copying) at.rq.http.sendContinue?.()
   const kept = await keepBytes(house, bucketRow(at).policy, source, { length, limit: MOST, ...(copying ? {} : { etag: md5Header(headers) }) }).catch((thrown: unknown) => {
-    throw fault() ?? ((thrown as { kind?: string }).kind === 'unprocessable' ? s3Fault('BadDigest', undefined, { ExpectedDigest: md5Header(headers) ?? '' }) : (thrown as { code?: string }).code === 'swift.client_gone' ? s3Fault('IncompleteBody') : thrown)
+    throw fault() ?? ((thrown as { kind?: string }).kind === 'unprocessable' ? s3Fault('BadDigest', undefined, { ExpectedDigest: headers['content-md5'] ?? '' }) : (thrown as { code?: string }).code === 'swift.client_gone' ? s3Fault('IncompleteBody') : thrown)
   })
   const now = house.world.clock.now()
   const row: UploadPartRow = { upload_id: upload.id, number: part, bytes_id: kept.bytes_id, size: kept.size, etag: kept.etag, secret_id: kept.secret_id, checksum: checksum() ?? null, created_at: now }

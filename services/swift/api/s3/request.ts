@@ -135,12 +135,12 @@ export function uploadOf(at: S3Request, standard?: Algorithm): Upload {
   const stream: AsyncIterable<Uint8Array> = raw === undefined ? Readable.from([]) : isStream(raw) ? raw : Readable.from([Buffer.from(raw as Uint8Array)])
   let length = headers['content-length'] === undefined ? undefined : Number(headers['content-length'])
   let body = stream
+  const announced = announcedSum(headers, payload.kind === 'chunks' && payload.trailer)
   const wanted = new Map<Algorithm, string>()
   for (const [name, value] of Object.entries(headers)) {
     const algorithm = checksumHeader(name, value)
     if (algorithm) wanted.set(algorithm, value)
   }
-  const announced = announcedSum(headers, payload.kind === 'chunks' && payload.trailer)
   if (payload.kind === 'chunks') {
     const decoded = headers['x-amz-decoded-content-length']
     if (decoded === undefined || !/^\d{1,15}$/.test(decoded)) throw s3Fault('MissingContentLength')
@@ -197,7 +197,7 @@ export async function smallBody(at: S3Request, limit = 1 << 20): Promise<Buffer>
   const bytes = await readBody(upload.source, limit)
   if (!bytes) throw s3Fault('MaxMessageLengthExceeded')
   const md5 = at.headers['content-md5']
-  if (md5 !== undefined && createHash('md5').update(bytes).digest('base64') !== md5) throw Buffer.from(md5, 'base64').length === 16 ? s3Fault('BadDigest', undefined, { ExpectedDigest: Buffer.from(md5, 'base64').toString('hex') }) : s3Fault('InvalidDigest')
+  if (md5 !== undefined && createHash('md5').update(bytes).digest('base64') !== md5) throw Buffer.from(md5, 'base64').length === 16 ? s3Fault('BadDigest', undefined, { ExpectedDigest: md5 }) : s3Fault('InvalidDigest')
   return bytes
 }
 

@@ -40,8 +40,9 @@ export async function* unchunked(source: AsyncIterable<Uint8Array>, body: Chunke
   let total = 0
   for (;;) {
     const head = await reader.line()
-    // `size;chunk-signature=…`, with spaces where they please; the signature is the last of what follows the size.
-    const [, hex = '', signature] = /^([0-9a-fA-F]{1,13})(?:\s*;[^\s]*?\s*chunk-signature\s*=\s*([^;\s]+)\s*|\s*)$/.exec(head) ?? []
+    // `size;chunk-signature=…`, with spaces where they please; what is more than that is no signature that fits.
+    const [, hex = '', given] = /^([0-9a-fA-F]{1,13})(?:\s*;\s*(?:chunk-signature\s*=\s*)?([^;\s](?:.*[^;\s])?)\s*|\s*)$/.exec(head) ?? []
+    const signature = given?.startsWith('chunk-signature') ? undefined : given
     if (hex === '' || (chain !== undefined) !== (signature !== undefined)) throw s3Fault('IncompleteBody')
     const size = parseInt(hex, 16)
     total += size

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isFault } from '#base/fault.ts'
 import { type ChunkedBody, unchunked } from './chunked.ts'
-import { assertSigned, type SignedRequest, signedOf, signingKey } from './signature.ts'
+import { looseOf, assertSigned, type SignedRequest, signedOf, signingKey } from './signature.ts'
 
 const ACCESS = 'AKIAIOSFODNN7EXAMPLE'
 const SECRET = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY'
@@ -155,4 +155,11 @@ test('headers after signed chunks are signed too', async () => {
   assert.deepEqual(heard, { 'x-amz-checksum-crc32c': 'sOO8/Q==' })
   const forged = Buffer.from(bytes.toString('latin1').replace('sOO8', 'sOO9'), 'latin1')
   await assert.rejects(read(forged, body), refused('SignatureDoesNotMatch'))
+})
+
+test('what a header says of a body holds also where version 2 or a link does not cover it', () => {
+  assert.deepEqual(looseOf(undefined), { kind: 'unsigned' })
+  assert.deepEqual(looseOf('UNSIGNED-PAYLOAD'), { kind: 'unsigned' })
+  assert.deepEqual(looseOf('STREAMING-UNSIGNED-PAYLOAD-TRAILER'), { kind: 'chunks', signed: false, trailer: true })
+  assert.deepEqual(looseOf('nonsense'), { kind: 'digest', sha256: 'nonsense' })
 })

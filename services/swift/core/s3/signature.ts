@@ -148,7 +148,15 @@ function version4Query(request: SignedRequest, query: URLSearchParams): Signed {
   const unsigned = Object.keys(request.headers).find((name) => name.startsWith('x-amz-') && name !== 'x-amz-content-sha256' && !names.includes(name))
   if (unsigned !== undefined || !names.includes('host')) throw s3Fault('AccessDenied', 'There were headers present in the request which were not signed', { HeadersNotSigned: unsigned ?? 'host' })
   const whole = canonical(request, names, sha256)
-  return { access, scope, stamp, made, until: made + Number(seconds) * 1000, signature: part('Signature'), canonical: whole, text: textToSign(stamp, scope, whole), payload: payloadOf(sha256) }
+  // A link is made before its body is known; what the header adds to that is judged, and may or may not have been signed.
+  const also = sha256 === 'UNSIGNED-PAYLOAD' ? {} : { also: [textToSign(stamp, scope, canonical(request, names, 'UNSIGNED-PAYLOAD'))] }
+  return { access, scope, stamp, made, until: made + Number(seconds) * 1000, signature: part('Signature'), canonical: whole, text: textToSign(stamp, scope, whole), ...also, payload: looseOf(sha256) }
+}
+
+/** What the header says of the body where no signature covers it: what is no digest fits no body. */
+export function looseOf(sha256: string | undefined): Payload {
+  if (sha256 === undefined || sha256 === 'UNSIGNED-PAYLOAD') return { kind: 'unsigned' }
+  return sha256.startsWith('STREAMING-') ? payloadOf(sha256) : { kind: 'digest', sha256: sha256.toLowerCase() }
 }
 
 export function payloadOf(sha256: string): Payload {
@@ -229,11 +237,11 @@ function version2(request: SignedRequest, authorization: string): Signed {
   const date = request.headers['x-amz-date'] ?? request.headers.date
   const made = date === undefined ? NaN : (instantOf(date) ?? Date.parse(date))
   if (Number.isNaN(made) || made < 0) throw s3Fault('AccessDenied', 'AWS authentication requires a valid Date or x-amz-date header')
-  return { access, signature, made, ...version2Texts(request, request.headers['x-amz-date'] === undefined ? date! : ''), payload: { kind: 'unsigned' } }
+  return { access, signature, made, ...version2Texts(request, request.headers['x-amz-date'] === undefined ? date! : ''), payload: looseOf(request.headers['x-amz-content-sha256']) }
 }
 
 function version2Query(request: SignedRequest, query: URLSearchParams): Signed {
   const expires = query.get('Expires') ?? ''
   if (!/^\d{1,12}$/.test(expires)) throw s3Fault('AccessDenied', 'Invalid date (should be seconds since epoch): Expires')
-  return { access: query.get('AWSAccessKeyId')!, signature: query.get('Signature')!, until: Number(expires) * 1000, ...version2Texts(request, expires), payload: { kind: 'unsigned' } }
+  return { access: query.get('AWSAccessKeyId')!, signature: query.get('Signature')!, until: Number(expires) * 1000, ...version2Texts(request, expires), payload: looseOf(request.headers['x-amz-content-sha256']) }
 }
