@@ -6,7 +6,7 @@ import { type TestDatabase, testDatabase } from '../sql/test/database.ts'
 import { migrate } from '../sql/table.ts'
 import { world } from '../world.ts'
 import { defineFlow, type Flow } from './definition.ts'
-import { FlowEngine, type FlowFaults } from './engine.ts'
+import { FlowEngine, type FlowFaults, ROOM } from './engine.ts'
 import { flowMigrations, listFlows, type FlowTables } from './journal.ts'
 import { eachCrash, eachFailure, eachRelapse, type Trial } from './kit.ts'
 
@@ -172,8 +172,8 @@ test('who begins work waits for room until a flow ends, or until the patience do
   const engine = new FlowEngine({ house: `h${serial++}`, db, world: world({ clock }), owner: 'only' }, [flow as Flow<never>])
   const begin = (): Promise<string> => db.transaction((tx) => engine.start(tx as never, flow, null, { resource_kind: 'house', resource_id: `house-${serial++}` }))
   await engine.room()
-  while (engine.busy < 96) await begin()
-  while (gates.length < 96) await new Promise((resolve) => setImmediate(resolve))
+  while (engine.busy < ROOM) await begin()
+  while (gates.length < ROOM) await new Promise((resolve) => setImmediate(resolve))
   const entered: string[] = []
   const [first, second] = ['first', 'second'].map((name) => engine.room(1_000).then(() => entered.push(name)))
   gates.shift()!()

@@ -43,7 +43,7 @@ export interface StartOptions {
 /** What of the lease is written down: the rest is what others need to look, so that a dead owner's flows go on within it. */
 const HELD = 0.75
 /** Flows of one process that end within a second or two when each has but a little of it. */
-const ROOM = 96
+export const ROOM = 48
 const KEEP_ENDED = 3_600_000
 
 export class FlowEngine {
