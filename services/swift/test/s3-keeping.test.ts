@@ -202,6 +202,15 @@ test('versions: what is deleted by its version gives way to the one before; with
   assert.equal((await swift('HEAD', '/v1/AUTH_project-a/turns')).headers['x-container-bytes-used'], '6')
 })
 
+test('buckets are listed in pages', async () => {
+  for (const name of ['paged-1', 'paged-2', 'paged-3']) await ok('PUT', `/s3/${name}`)
+  const names = (text: string): string[] => [...text.matchAll(/<Name>([^<]*)</g)].map(([, name]) => name!)
+  const first = await ok('GET', '/s3?prefix=paged-&max-buckets=2')
+  const token = /<ContinuationToken>([^<]+)</.exec(first.text)![1]!
+  const second = await ok('GET', `/s3?prefix=paged-&max-buckets=2&continuation-token=${token}`)
+  assert.deepEqual([names(first.text), names(second.text), second.text.includes('<ContinuationToken>')], [['paged-1', 'paged-2'], ['paged-3'], false])
+})
+
 test('encryption is taken where it is on, and refused in words where it is not', async () => {
   await ok('PUT', '/s3/plain')
   const sse = { 'x-amz-server-side-encryption': 'AES256' }

@@ -93,6 +93,16 @@ test('who may write brings what is theirs, and gains nothing else', async () => 
   await refused('AccessDenied', 'PUT', '/s3/drop/x', { body: 'x', headers: { 'x-amz-acl': 'public-read' } })
 })
 
+test('who may write meddles with nobody else\'s upload in parts', async () => {
+  await ok('PUT', '/s3/parts', { headers: { 'x-amz-acl': 'public-read-write' } })
+  const begin = async (by: 'a' | 'b'): Promise<string> => /<UploadId>(\w+)</.exec((await ok('POST', '/s3/parts/k?uploads', { by })).text)![1]!
+  const [mine, theirs] = [await begin('a'), await begin('b')]
+  for (const [method, more] of [['PUT', '&partNumber=1'], ['GET', ''], ['DELETE', '']] as const) await refused('AccessDenied', method, `/s3/parts/k?uploadId=${mine}${more}`, { by: 'b', ...(method === 'PUT' ? { body: 'x' } : {}) })
+  await refused('AccessDenied', 'POST', '/s3/parts/k?uploads', { by: 'nobody' })
+  await ok('PUT', `/s3/parts/k?uploadId=${theirs}&partNumber=1`, { by: 'b', body: 'x' })
+  await ok('DELETE', `/s3/parts/k?uploadId=${theirs}`)
+})
+
 test('a reader of the project reads', async () => {
   await ok('PUT', '/s3/readers')
   await ok('PUT', '/s3/readers/k', { body: 'x' })

@@ -22,6 +22,8 @@ import { bucketRow, md5Header, number, type S3Request, smallBody, uploadOf } fro
 const LEAST = 5 * 2 ** 20
 /** Among the headers of an upload: which checksum its object gets, `CRC32/COMPOSITE`. */
 const SUM = 'x-object-sysmeta-s3-sum'
+/** And the project that began it. */
+const INITIATOR = 'x-object-sysmeta-s3-initiator'
 /** Sysmeta of a completed object: the upload that it was. */
 const UPLOAD = 'x-object-sysmeta-s3-upload'
 
@@ -30,10 +32,13 @@ async function openUpload(at: S3Request): Promise<UploadRow> {
   const id = at.query.get('uploadId') ?? ''
   const upload = await uploadById(at.house.db, id)
   if (!upload || upload.container_id !== into.id || upload.name !== at.key) throw s3Fault('NoSuchUpload', undefined, { UploadId: id.slice(0, 128) })
+  // Who may write here does not thereby meddle with what others are bringing.
+  if (at.granted && (JSON.parse(upload.headers) as Record<string, string>)[INITIATOR] !== at.who.project_id) throw s3Fault('AccessDenied')
   return upload
 }
 
 export async function beginUpload(at: S3Request): Promise<Answer> {
+  if (at.who.project_id === undefined) throw s3Fault('AccessDenied', 'Anonymous users cannot initiate multipart uploads.  Please authenticate.')
   const into = bucketRow(at)
   const algorithm = at.headers['x-amz-checksum-algorithm']?.toUpperCase()
   if (algorithm !== undefined && !ALGORITHMS.includes(algorithm as Algorithm)) throw s3Fault('InvalidRequest', 'Checksum algorithm provided is unsupported.')
@@ -41,7 +46,7 @@ export async function beginUpload(at: S3Request): Promise<Answer> {
   if (kind !== undefined && (algorithm === undefined || (kind !== 'COMPOSITE' && kind !== 'FULL_OBJECT') || (kind === 'FULL_OBJECT' && !canCombine(algorithm as Algorithm)) || (kind === 'COMPOSITE' && algorithm === 'CRC64NVME'))) throw s3Fault('InvalidRequest', `The ${kind.slice(0, 20)} checksum type cannot be used with the ${algorithm ?? 'missing'} checksum algorithm.`)
   const sum = algorithm === undefined ? {} : { [SUM]: `${algorithm}/${kind ?? (algorithm === 'CRC64NVME' ? 'FULL_OBJECT' : 'COMPOSITE')}` }
   const id = hexId(at.house.world.random)
-  await insertUpload(at.house.db, { id, container_id: into.id, name: at.key, headers: JSON.stringify({ ...objectHeaders(at), ...sum }), created_at: at.house.world.clock.now() })
+  await insertUpload(at.house.db, { id, container_id: into.id, name: at.key, headers: JSON.stringify({ ...objectHeaders(at), ...sum, [INITIATOR]: at.who.project_id }), created_at: at.house.world.clock.now() })
   return xml('InitiateMultipartUploadResult', { Bucket: at.bucket, Key: at.key, UploadId: id }, 200, algorithm === undefined ? {} : { 'x-amz-checksum-algorithm': algorithm, 'x-amz-checksum-type': sum[SUM]!.split('/')[1]! })
 }
 
@@ -108,7 +113,7 @@ export async function completeMultipart(at: S3Request): Promise<Answer> {
   const now = house.world.clock.now()
   const lock = standardLock(metadataOf(into), now)
   const metadata: Record<string, string> = { [UPLOAD]: upload.id, ...(lock ? { [LOCK]: JSON.stringify(lock) } : {}), ...(JSON.parse(upload.headers) as Record<string, string>) }
-  const { 'content-type': content_type = 'binary/octet-stream', [SUM]: _sum, ...rest } = metadata
+  const { 'content-type': content_type = 'binary/octet-stream', [SUM]: _sum, [INITIATOR]: _initiator, ...rest } = metadata
   const size = parts.reduce((sum, row) => sum + Number(row.size), 0)
   const hash = createHash('md5')
   for (const { etag } of parts) hash.update(Buffer.from(etag, 'hex'))
