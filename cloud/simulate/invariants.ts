@@ -47,6 +47,7 @@ export async function checkInvariants(cloud: Cloud, users: readonly User[]): Pro
     for (const { id } of seen.servers) servers.add(id)
     for (const { id } of seen.volumes) volumes.add(id)
     checkVolumes(seen, broken)
+    await checkGuests(user, seen, broken)
     await checkQuotas(user, seen, broken)
   }
   await checkAllocations(cloud, servers, broken)
@@ -86,6 +87,15 @@ async function look(user: User, broken: string[]): Promise<Seen> {
   for (const kind of ['servers', 'volumes', 'snapshots', 'backups', 'images'] as const) for (const { id, status } of seen[kind]) if (PASSING[kind]!.test(status)) broken.push(`${kind} ${id} is still ${status}`)
   for (const server of seen.servers) if (server['OS-EXT-STS:task_state'] !== null) broken.push(`server ${server.id} (${server.status}) still has the task ${server['OS-EXT-STS:task_state']}`)
   return seen
+}
+
+/** A server that is ACTIVE has a guest on the host that its record names: the host is asked. */
+async function checkGuests({ hands }: User, { servers }: Seen, broken: string[]): Promise<void> {
+  for (const { id, status } of servers) {
+    if (status !== 'ACTIVE') continue
+    const answer = await hands.operator('GET', `/servers/${id}/diagnostics`)
+    if (answer.status !== 200) broken.push(`server ${id} is ACTIVE, and its host knows no guest of it: ${answer.status} ${answer.text.slice(0, 200)}`)
+  }
 }
 
 /** Servers on no host keep their volumes reserved; what a server in ERROR was to have stays on its record until it is deleted. */

@@ -85,7 +85,7 @@ async function meanwhile<T>(clock: VirtualClock, work: Promise<T>): Promise<T> {
   let open = true
   const ended = work.finally(() => (open = false))
   ended.catch(() => {})
-  while (open) await clock.advance(10)
+  while (open) await clock.advance(1)
   return ended
 }
 
