@@ -56,8 +56,8 @@ export type QueryLog = (sql: string, milliseconds: number) => void
 export interface OpenOptions {
   /** `sqlite:/path/file.db`, `postgres://user:secret@host:port/db`, `mysql://user:secret@host:port/db` (also `mariadb://`). */
   url: string
-  /** `safe` syncs every commit to the disk; `fast` leaves that to the system (a crash of the process loses nothing). */
-  durability?: 'safe' | 'fast'
+  /** `safe` syncs every commit to the disk; `fast` leaves that to the system (a crash of the process loses nothing); `none` never asks for it: for tests. */
+  durability?: 'safe' | 'fast' | 'none'
   /** Connections at most (PostgreSQL, MariaDB). Default 10. */
   connections?: number
   onQuery?: QueryLog

@@ -31,7 +31,7 @@ export function openPostgres<Schema>(options: OpenOptions): Database<Schema> {
     application_name: 'ondol',
     // A scan of a whole table makes a serializable transaction collide with every writer of that table: an index, where there is one, with a few.
     // The price put on such a scan is beyond any bound, so that a table of ten rows without an index would be worth compiling: 30 ms each time.
-    options: `-c enable_seqscan=off -c jit=off${options.durability === 'fast' ? ' -c synchronous_commit=off' : ''}`,
+    options: `-c enable_seqscan=off -c jit=off${options.durability === 'fast' || options.durability === 'none' ? ' -c synchronous_commit=off' : ''}`,
     types: {
       getTypeParser: ((oid: number, format?: 'text' | 'binary') => (NUMBERS.has(oid) ? Number : pg.types.getTypeParser(oid, format as 'text'))) as typeof pg.types.getTypeParser,
     },

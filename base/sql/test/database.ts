@@ -22,7 +22,7 @@ export async function testDatabase<Schema = Record<never, never>>(onQuery?: (sql
   if (!server) {
     const dir = await mkdtemp(join(tmpdir(), 'ondol-test-'))
     const url = `sqlite:${join(dir, 'test.db')}`
-    const db = await openDatabase({ url, durability: 'fast', ...(onQuery ? { onQuery } : {}) })
+    const db = await openDatabase({ url, durability: 'none', ...(onQuery ? { onQuery } : {}) })
     return {
       db: db.as<Schema>(),
       url,
