@@ -21,7 +21,8 @@ interface Scene {
 
 async function withServer(config: Partial<NovaConfig>, work: (scene: Scene) => Promise<void>): Promise<void> {
   const clock = new VirtualClock()
-  const k = await novaKit({ hosts: 2, clock, config })
+  // Whole hours pass: whoever looks every few seconds looks seldom.
+  const k = await novaKit({ hosts: 2, clock, config: { report_interval: MINUTE, service_down_time: 5 * MINUTE, sync_power_interval: 10 * MINUTE, ...config } })
   const row = () => k.nova.db.query.selectFrom('nova_servers').select('vm_state').where('id', '=', scene.id).executeTakeFirstOrThrow()
   const rest = async (): Promise<void> => {
     for (let turn = 0; turn < 1_000 && (await listFlows(k.kit.db.as<FlowTables>(), { live: true, limit: 1 })).length > 0; turn++) await clock.advance(100)
@@ -61,7 +62,7 @@ test('resize_confirm_window: a resize that nobody confirms is confirmed', () =>
 test('without a window a resize waits', () =>
   withServer({}, async ({ clock, act, state }) => {
     await act({ resize: { flavorRef: '2' } })
-    await clock.advance(24 * 60 * MINUTE)
+    await clock.advance(30 * MINUTE)
     assert.equal(await state(), 'resized')
   }))
 
@@ -75,7 +76,7 @@ test('shelved_offload_time: a shelved server leaves its host when its time is ov
   })
   await withServer({ shelved_offload_time: -1 }, async ({ clock, act, state }) => {
     await act({ shelve: null })
-    await clock.advance(24 * 60 * MINUTE)
+    await clock.advance(30 * MINUTE)
     assert.equal(await state(), 'shelved')
   })
 })
