@@ -19,9 +19,11 @@ export interface Shelf {
   readonly busy: Set<string>
   readonly broken: string[]
   serial: number
+  /** Operations done beside the first one of a turn. */
+  more: number
 }
 
-export const emptyShelf = (): Shelf => ({ containers: new Map(), busy: new Set(), broken: [], serial: 0 })
+export const emptyShelf = (): Shelf => ({ containers: new Map(), busy: new Set(), broken: [], serial: 0, more: 0 })
 
 interface Keeper {
   readonly random: Random
@@ -36,7 +38,11 @@ const text = (maybe: Maybe): string => [...maybe].map((one) => (one === null ? '
 /** Some operations one after another; the last answer, undefined when there was nothing to do. */
 export async function keep(keeper: Keeper): Promise<Answer | undefined> {
   let answer: Answer | undefined
-  for (let left = 1 + keeper.random.below(6); left > 0; left--) answer = (await keepOnce(keeper)) ?? answer
+  for (let left = 1 + keeper.random.below(6); left > 0; left--) {
+    const next = await keepOnce(keeper)
+    if (next && answer) keeper.shelf.more++
+    answer = next ?? answer
+  }
   return answer
 }
 

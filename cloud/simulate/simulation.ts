@@ -69,6 +69,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     Object.assign(weather, { lose: 0.02, double: 0.02, delay: 0.1 })
     const deaths = options.harsh ? agentDeaths(seededRandom(options.seed ^ 0x6c078965), storm, bus!) : () => {}
     await live(options, clock, random, users, result, deaths)
+    for (const { hands } of users) result.operations += hands.shelf.more
     storm.on = false
     Object.assign(weather, { lose: 0, double: 0, delay: 0 })
     await settle(cloud, clock)
