@@ -64,18 +64,28 @@ export async function privateDir(prefix: string, user?: User): Promise<{ dir: st
   return { dir, remove: () => rm(dir, { recursive: true, force: true, maxRetries: 5 }) }
 }
 
-/** Ports of 127.0.0.1 that nobody listens on now. */
+/** Where ports are looked for: below those that the kernel gives to connections and to who asks for any. */
+const [FIRST_PORT, PORTS, BLOCK] = [10_000, 20_000, 20]
+let lastPort = 0
+
+/**
+ * Ports of 127.0.0.1 that nobody listens on now. Test processes that run side by side look in blocks of their own: the kernel would sometimes name the
+ * same port to both before the first of them has its server.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer()
-      await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve))
-      return server
-    }),
-  )
-  const ports = servers.map((server) => (server.address() as { port: number }).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
+  const found: number[] = []
+  while (found.length < count) {
+    const port = FIRST_PORT + ((process.pid * BLOCK + lastPort++) % PORTS)
+    if (await isFree(port)) found.push(port)
+  }
+  return found
+}
+
+function isFree(port: number): Promise<boolean> {
+  const server = createServer()
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
 }
 
 /** Runs a tool to its end; throws with what it said when it fails. */

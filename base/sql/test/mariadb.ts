@@ -22,10 +22,12 @@ export async function startMariadb(): Promise<SqlServer | undefined> {
     }
   }
   try {
-    await runOnce(install, ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve', '--cross-bootstrap'], user)
+    await runOnce(install, ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve', '--cross-bootstrap'], user, { TMPDIR: dir })
     const settings = [
       '--no-defaults',
       `--datadir=${data}`,
+      // A MariaDB that starts takes away temporary tables that it finds, be they of another one.
+      `--tmpdir=${dir}`,
       '--bind-address=127.0.0.1',
       `--port=${port}`,
       `--socket=${join(dir, 'socket')}`,
