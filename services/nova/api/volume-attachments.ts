@@ -104,8 +104,9 @@ async function attach(nova: Nova, rq: Rq<unknown>, server: ServerRow, wish: Atta
     held = await hold(nova, server.id, row)
     await beginWork(nova, rq, server, { action: 'attach_volume', event: 'compute_attach_volume', legal: 'attachVolume', flow: nova.flows.attachVolume, params: { device_id: row.id, volume_id: volume.id } })
   } catch (thrown) {
-    await letVolumeGo(nova, held).catch(() => {})
-    await deleteBlockDevice(nova.db, row.id)
+    // While it cannot be let go the row stays, for the housekeeping to try again.
+    const free = await letVolumeGo(nova, held).then(() => true, () => false)
+    if (free) await deleteBlockDevice(nova.db, row.id)
     if (isFault(thrown, 'invalid')) throw new Fault('invalid', `Invalid volume: ${thrown.message}`, { field: 'volumeId', cause: thrown })
     throw thrown
   }

@@ -119,13 +119,15 @@ const ignoreGone = (thrown: unknown): void => {
 }
 
 export async function letVolumeGo(nova: Nova, device: BlockDeviceRow): Promise<void> {
-  if (device.attachment_id !== null) await nova.client.call(await nova.service(), 'cinder', deleteAttachment, { params: { attachment_id: device.attachment_id } }).then(() => {}, ignoreGone)
+  // Held by a request that died, or whose answer was lost, before the row named what holds it.
+  if (device.attachment_id === null) await letAllGo(nova, device.server_id, device.volume_id)
+  else await nova.client.call(await nova.service(), 'cinder', deleteAttachment, { params: { attachment_id: device.attachment_id } }).then(() => {}, ignoreGone)
 }
 
-async function letAllGo(nova: Nova, serverId: string): Promise<void> {
+async function letAllGo(nova: Nova, serverId: string, volumeId?: string | null): Promise<void> {
   const caller = await nova.service()
   const { attachments } = await nova.client.call(caller, 'cinder', listAttachments, { query: { all_tenants: true, instance_id: serverId } })
-  for (const { id } of attachments) await nova.client.call(caller, 'cinder', deleteAttachment, { params: { attachment_id: id } }).then(() => {}, ignoreGone)
+  for (const { id, volume_id } of attachments) if (volumeId === undefined || volume_id === volumeId) await nova.client.call(caller, 'cinder', deleteAttachment, { params: { attachment_id: id } }).then(() => {}, ignoreGone)
 }
 
 /** Of a server that could not be built: its volumes are free for others. Which ones they were stays on record until it is deleted. */
