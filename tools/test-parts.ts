@@ -33,7 +33,10 @@ export interface TestPart {
   what: string
   /** Runs only when asked for. */
   onlyByName?: boolean
-  /** Lives off processes, packets and hypervisors of a machine that others may load: the files that fail are tried once more, and that is said. */
+  /**
+   * Lives off processes, packets and hypervisors of a machine that others may load, or explores what nobody has tried: the files that fail are tried once
+   * more, and that is said. A seed of the simulation that failed is told so, and belongs into its list of old ones, which fail each time until it is mended.
+   */
   tryTwice?: boolean
   /** Debian packages that are installed before it runs. */
   packages?: readonly HostPackage[]
@@ -104,7 +107,7 @@ export const parts: readonly TestPart[] = [
   { name: 'types', what: 'the TypeScript compiler over the whole tree', run: () => command(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']) },
   { name: 'lint', what: 'oxlint over the whole tree', run: () => command('node_modules/.bin/oxlint', ['--quiet']) },
   { name: 'unit', what: 'unit tests, flows broken at every step, and wire scenarios against the whole cloud with fake drivers', run: (only) => nodeTests((file) => !/\.(real|engine|client|browser|machines|sim|ceph)\.test\.ts$/.test(file), { only }) },
-  { name: 'simulate', what: 'a minute of random operations, deaths and bad weather under a virtual clock, and the seeds that once failed', run: (only) => nodeTests((file) => file.endsWith('.sim.test.ts'), { only }) },
+  { name: 'simulate', tryTwice: true, what: 'a minute of random operations, deaths and bad weather under a virtual clock, and the seeds that once failed', run: (only) => nodeTests((file) => file.endsWith('.sim.test.ts'), { only }) },
   { name: 'browser', tryTwice: true, what: 'the dashboard in Chromium', packages: BROWSER_PACKAGES, run: browser },
   { name: 'engines', tryTwice: true, what: 'the same on PostgreSQL, MariaDB and RabbitMQ', packages: ENGINE_PACKAGES, run: engines },
   { name: 'engines-flows', onlyByName: true, what: 'flows broken at every step, on PostgreSQL and MariaDB', packages: ENGINE_PACKAGES, run: async () => (await import('./test-engines.ts')).testEngines((await import('./test-engines.ts')).breaksFlows) },
