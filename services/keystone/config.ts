@@ -25,7 +25,6 @@ export interface KeystoneConfig {
     password_regex_description: string | null
     disable_user_account_days_inactive: number | null
     change_password_upon_first_use: boolean
-    report_invalid_password_hash: boolean
   }
   /** Levels of projects below a domain. */
   max_project_tree_depth: number
@@ -45,7 +44,6 @@ export interface KeystoneConfig {
     trusted_dashboard: readonly string[]
     remote_id_attribute: string | null
     default_authorization_ttl: number
-    federated_domain_name: string
     assertion_prefix: string
     trust_headers_from: readonly string[]
     key_repository: string
@@ -92,7 +90,6 @@ export const configSchema: ConfigSchema = {
       password_regex_description: textOrNull('What users are told about it'),
       disable_user_account_days_inactive: intOrNull('Days without a login before a user counts as disabled'),
       change_password_upon_first_use: bool(false, 'A password set by an administrator must be changed before its first use'),
-      report_invalid_password_hash: bool(false, 'Not used: nothing of a wrong password is ever reported'),
     }),
     max_project_tree_depth: int(5, 'Levels of projects, the domain included'),
     list_limit: intOrNull('Most rows of one list'),
@@ -123,7 +120,6 @@ export const configSchema: ConfigSchema = {
       trusted_dashboard: { type: 'array', default: [], description: 'URLs that web sign-on may return to' },
       remote_id_attribute: textOrNull('Attribute of an assertion that names the identity provider'),
       default_authorization_ttl: int(0, 'Minutes a membership from a mapping lasts'),
-      federated_domain_name: { type: 'string', default: 'Federated', description: 'Name of the domain of ephemeral users' },
       assertion_prefix: { type: 'string', default: '', description: 'Prefix of the attributes of an assertion' },
       trust_headers_from: { type: 'array', default: [], description: 'Peers whose headers are taken as assertions; from all others they are ignored' },
       key_repository: { type: 'string', default: '', description: 'Folder of the keys of logins under way, the same on every machine of the control plane. Empty: federation-keys in the data folder.' },
