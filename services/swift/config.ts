@@ -27,6 +27,7 @@ export interface SwiftConfig {
   s3_domains: string[]
   s3_website_domains: string[]
   read_only: boolean
+  name_check: { enabled: boolean; forbidden_chars: string; maximum_length: number; forbidden_regexp: string }
   storage_domain: string
   sandbox_pages: boolean
   cname_lookup_depth: number
@@ -76,6 +77,11 @@ export const swiftConfig: ConfigSchema = {
     s3_domains: list('Names of hosts at whose root the S3 door stands, and below which each name is a bucket, e.g. s3.example.org.', []),
     s3_website_domains: list('Names below which each name is a bucket as a web site, e.g. web.example.org.', []),
     read_only: yes(false, 'Nothing may be written.'),
+    name_check: {
+      type: 'object',
+      description: 'What names of accounts, containers and objects may hold beyond what Swift itself asks; the whole path from /v1 on is judged.',
+      properties: { enabled: yes(false, 'Judge names.'), forbidden_chars: text('\'"`<>', 'Characters that no name has.'), maximum_length: whole(255, 'Most characters of the path.'), forbidden_regexp: text('/\\./|/\\.\\./|/\\.$|/\\.\\.$', 'Regular expression that no path fits; empty: none.') },
+    },
     storage_domain: text('', 'Domain remap: <container>.<account>.<this domain> is the container. Empty: off.'),
     cname_lookup_depth: whole(0, 'How many CNAMEs are followed from a host name to one below storage_domain; 0: none are asked for.'),
     container_sync: {

@@ -48,6 +48,7 @@ export function infoOf({ config, policies }: Swift): Record<string, unknown> {
     etag_quoter: { enable_by_default: config.quote_etags },
     formpost: { allowed_digests: config.tempurl.digests },
     ...(config.tempauth_users.length > 0 ? { tempauth: { account_acls: true } } : { keystoneauth: {} }),
+    ...(config.name_check.enabled ? { name_check: { forbidden_chars: config.name_check.forbidden_chars, maximum_length: config.name_check.maximum_length, forbidden_regexp: config.name_check.forbidden_regexp } } : {}),
     object_versioning: {},
     ratelimit: { account_ratelimit: config.ratelimit.account_ratelimit, max_sleep_time_seconds: config.ratelimit.max_sleep_seconds, container_ratelimits: config.ratelimit.container_ratelimits.map((one) => [one.size, one.rate]), container_listing_ratelimits: [] },
     slo: { max_manifest_segments: config.slo.max_manifest_segments, max_manifest_size: config.slo.max_manifest_size, yield_frequency: 10, min_segment_size: 1, allow_async_delete: true },

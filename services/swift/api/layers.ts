@@ -12,6 +12,7 @@ import { cors } from './cors.ts'
 import { dlo } from './dlo.ts'
 import { etags } from './etags.ts'
 import { formpost } from './formpost.ts'
+import { nameCheck } from './name-check.ts'
 import { object } from './object.ts'
 import { quotas } from './quotas.ts'
 import { ratelimit } from './ratelimit.ts'
@@ -21,7 +22,7 @@ import { symlink } from './symlink.ts'
 import { tempurl } from './tempurl.ts'
 import { versionedWrites } from './versioned-writes.ts'
 
-const LAYERS: readonly Layer[] = [cors, etags, containerSync, bulk, tempurl, formpost, ratelimit, staticweb, copy, quotas, slo, dlo, versionedWrites, symlink]
+const LAYERS: readonly Layer[] = [nameCheck, cors, etags, containerSync, bulk, tempurl, formpost, ratelimit, staticweb, copy, quotas, slo, dlo, versionedWrites, symlink]
 
 export function layersOf(house: Swift): Serve {
   const core: Serve = async (ask) => {

@@ -286,3 +286,19 @@ test('temporary URLs: prefix, address, digests, names of downloads', async () =>
   assert.match(String(named.headers['content-disposition']), /^attachment; filename="[^"]*"; filename\*=UTF-8''%EA%B0%80%22\.txt$/)
   assert.equal((await visit(tempUrl('secret', 'GET', `${A}/box/t/1`, at, { query: '&inline' }))).headers['content-disposition'], 'inline')
 })
+
+test('the operator may forbid names that Swift would take', async () => {
+  const strict = await swiftKit({ name_check: { enabled: true, maximum_length: 60 } })
+  try {
+    assert.equal((await strict.ask('PUT', `${A}/fine`)).status, 201)
+    for (const [name, why] of [['a%3Cb', /forbidden chars from/], ['fine/./x', /forbidden substring/], ['fine/..', /forbidden substring/], [`fine/${'x'.repeat(60)}`, /allowed maximum 60/]] as const) {
+      const answer = await strict.ask('PUT', `${A}/${name}`, { body: '' })
+      assert.equal(answer.status, 400, name)
+      assert.match(answer.text, why)
+      assert.equal((await ask('PUT', `${A}/${name.includes('/') ? name.replace('fine', 'box') : name}`, { body: '' })).status, 201, name)
+    }
+    assert.equal((await strict.ask('GET', '/info')).json.name_check.maximum_length, 60)
+  } finally {
+    await strict.close()
+  }
+})
