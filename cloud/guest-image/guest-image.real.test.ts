@@ -1,7 +1,7 @@
 /** Builds the image and boots it under QEMU without KVM: config drive, growth, network, login. Needs apt, qemu and the host packages. */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { type Socket, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -91,6 +91,34 @@ async function makeConfigDrive(folder: string, files: Record<string, string>): P
   return path
 }
 
+interface Guest {
+  process: ChildProcess
+  console: Console
+}
+
+/** The image's guest on a disk of 1 GiB, with one card on `netdev` and what else `args` say. */
+async function bootGuest(image: string, folder: string, netdev: string, args: readonly string[]): Promise<Guest> {
+  await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', image, join(folder, 'disk.qcow2'), '1G'])
+  const machine = [
+    ['-machine', 'pc', '-accel', 'tcg', '-cpu', 'max', '-m', '256', '-nodefaults', '-no-reboot', '-display', 'none'],
+    ['-chardev', `socket,id=serial,path=${folder}/serial,server=on,wait=on`, '-serial', 'chardev:serial'],
+    ['-blockdev', `driver=file,filename=${folder}/disk.qcow2,node-name=file`, '-blockdev', 'driver=qcow2,file=file,node-name=disk', '-device', 'virtio-blk-pci,drive=disk'],
+    ['-netdev', `user,id=net,restrict=on${netdev}`, '-device', 'virtio-net-pci,netdev=net,romfile='],
+  ].flat()
+  const process = spawn('qemu-system-x86_64', [...machine, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+  return { process, console: await connectConsole(join(folder, 'serial')) }
+}
+
+/** Metadata at its address, one process per request: for QEMU's network to start. */
+function metadataCommand(folder: string, files: Record<string, string>): string {
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+  const path = join(folder, 'metadata')
+  const answer = `if [ -f "$file" ]; then printf 'HTTP/1.0 200 OK\\r\\n\\r\\n'; cat "$file"; else printf 'HTTP/1.0 404 Not Found\\r\\n\\r\\n'; fi`
+  writeFileSync(path, `#!/bin/sh\nread -r method path rest\nwhile read -r header && [ \${#header} -gt 1 ]; do :; done\nfile=${folder}/$(basename "$path")\n${answer}\n`)
+  chmodSync(path, 0o755)
+  return path
+}
+
 test('the guest image is built once, boots, and takes what a cloud gives it', { skip, timeout: 900_000 }, async () => {
   const steps: string[] = []
   const options = { cacheDir: CACHE, run, log: silentLog, onProgress: (progress: { step: string }) => steps.push(progress.step) }
@@ -102,23 +130,18 @@ test('the guest image is built once, boots, and takes what a cloud gives it', { 
   const folder = mkdtempSync(join(tmpdir(), 'ondol-guest-test-'))
   let qemu: ChildProcess | undefined
   try {
-    await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', image, join(folder, 'disk.qcow2'), '1G'])
     const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGuestImageTest test@example'
     const config = await makeConfigDrive(folder, {
       'meta_data.json': JSON.stringify({ uuid: '7c1f2c0e-2d7e-4c57-a3f1-1d2f3a4b5c6d', hostname: 'first.novalocal', public_keys: { 'my key': `${key}\n` }, admin_pass: 'Se"c\\ret' }),
       user_data: '#!/bin/sh\necho user-data said $(hostname)\n(sleep 600 &)\nexit 3\n',
       'vendor_data.json': JSON.stringify({ 'cloud-init': '#!/bin/sh\necho vendor-data "said" hello\n' }),
     })
-    const args = [
-      ['-machine', 'pc', '-accel', 'tcg', '-cpu', 'max', '-m', '256', '-nodefaults', '-no-reboot', '-display', 'none'],
-      ['-chardev', `socket,id=serial,path=${folder}/serial,server=on,wait=on`, '-serial', 'chardev:serial'],
-      ['-blockdev', `driver=file,filename=${folder}/disk.qcow2,node-name=file`, '-blockdev', 'driver=qcow2,file=file,node-name=disk', '-device', 'virtio-blk-pci,drive=disk'],
-      ['-blockdev', `driver=file,filename=${config},node-name=config-file,read-only=on`, '-blockdev', 'driver=raw,file=config-file,node-name=config,read-only=on', '-device', 'virtio-blk-pci,drive=config'],
-      ['-netdev', 'user,id=net,restrict=on', '-device', 'virtio-net-pci,netdev=net,romfile='],
-      ['-device', 'virtio-serial-pci', '-chardev', `socket,path=${folder}/agent,server=on,wait=off,id=agent`, '-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0'],
-    ].flat()
-    qemu = spawn('qemu-system-x86_64', args, { stdio: ['ignore', 'ignore', 'pipe'] })
-    const console_ = await connectConsole(join(folder, 'serial'))
+    const guest = await bootGuest(image, folder, '', [
+      ...['-blockdev', `driver=file,filename=${config},node-name=config-file,read-only=on`, '-blockdev', 'driver=raw,file=config-file,node-name=config,read-only=on', '-device', 'virtio-blk-pci,drive=config'],
+      ...['-device', 'virtio-serial-pci', '-chardev', `socket,path=${folder}/agent,server=on,wait=off,id=agent`, '-device', 'virtserialport,chardev=agent,name=org.qemu.guest_agent.0'],
+    ])
+    qemu = guest.process
+    const console_ = guest.console
     await console_.until(READY_PATTERN)
     if (process.env.ONDOL_SHOW_CONSOLE) console.log(console_.text)
     assert.match(console_.text, /metadata from: config drive/)
@@ -146,6 +169,42 @@ test('the guest image is built once, boots, and takes what a cloud gives it', { 
     await new Promise((resolve) => (qemu!.exitCode === null ? qemu!.once('exit', resolve) : resolve(undefined)))
     qemu = undefined
     assert.equal(readFileSync(image).subarray(0, 4).toString('latin1'), 'QFI\xfb')
+  } finally {
+    qemu?.kill('SIGKILL')
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+test('a guest that gets its address after its boot takes its metadata then, once', { skip, timeout: 900_000 }, async () => {
+  const image = await ensureGuestImage({ cacheDir: CACHE, run, log: silentLog })
+  const folder = mkdtempSync(join(tmpdir(), 'ondol-guest-late-'))
+  let qemu: ChildProcess | undefined
+  try {
+    const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGuestLateTest late@example'
+    const service = metadataCommand(folder, {
+      'meta_data.json': JSON.stringify({ uuid: '3d9c5f0a-5b0c-4a7e-8a55-0c9f3e1b7a10', hostname: 'later.novalocal', public_keys: { late: `${key}\n` } }),
+      user_data: '#!/bin/sh\necho user-data said $(hostname)\n(sleep 600 &)\n',
+    })
+    const guest = await bootGuest(image, folder, `,net=169.254.0.0/16,guestfwd=tcp:169.254.169.254:80-cmd:${service}`, ['-chardev', `socket,path=${folder}/monitor,server=on,wait=off,id=monitor`, '-mon', 'chardev=monitor,mode=readline', '-S'])
+    qemu = guest.process
+    const monitor = await connectConsole(join(folder, 'monitor'))
+    // The cable is out before the first instruction.
+    monitor.type('set_link net off')
+    monitor.type('cont')
+    await guest.console.until(READY_PATTERN)
+    assert.match(guest.console.text, /metadata from: none/)
+    await guest.console.until(/ondol-guest login: /)
+    monitor.type('set_link net on')
+    await guest.console.until(/LATE \(\S+s\)/)
+    if (process.env.ONDOL_SHOW_CONSOLE) console.log(guest.console.text)
+    assert.match(guest.console.text, /metadata service, late[^]*host name later, 1 keys[^]*user-data said later[^]*user-data ended with 0/)
+    assert.equal(guest.console.text.match(/user-data said/g)?.length, 1)
+    guest.console.type(GUEST_LOGIN.user)
+    await guest.console.until(/Password: /)
+    guest.console.type(GUEST_LOGIN.password)
+    await guest.console.until(/ondol@later|root@later/)
+    assert.equal(await guest.console.ask('cat /root/.ssh/authorized_keys'), key)
+    assert.equal(await guest.console.ask("ps | grep -c '[o]ndol-guest late'"), '0', 'nobody asks any more')
   } finally {
     qemu?.kill('SIGKILL')
     rmSync(folder, { recursive: true, force: true })
