@@ -6,6 +6,7 @@ import type { Caller } from '#stack/client.ts'
 import type { TokenFacts } from '#stack/context.ts'
 import type { ControlProcess } from '#stack/house.ts'
 import type { Standing, StandingWish } from '#keystone/contract/bootstrap.ts'
+import type { WebSignOn } from '#keystone/contract/bootstrap.ts'
 import type { TokenDoor } from '#stack/token-door.ts'
 import type { CloudConfig } from './config.ts'
 import type { HouseEntry } from './houses.ts'
@@ -19,6 +20,7 @@ export interface IdentityProcess extends ControlProcess {
   /** A token for a user by name in a project by name (domain Default), without a password: only for callers in this process. */
   issueFor(userName: string, projectName: string): Promise<{ token: Secret; expires_at: number }>
   onRevoked(listener: () => void): void
+  webSignOns(): Promise<WebSignOn[]>
   standing(wish: StandingWish): Promise<Standing>
 }
 
@@ -34,6 +36,7 @@ export interface BootstrapWish {
 }
 
 export interface Identity {
+  webSignOns(): Promise<WebSignOn[]>
   validate(token: string, requestId: string): Promise<TokenFacts | undefined>
   serviceCaller(house: string): Promise<Caller>
   adminCaller(): Promise<Caller>
@@ -69,6 +72,7 @@ export function identityOf(): Identity {
     return caller
   }
   return {
+    webSignOns: async () => (await keystone?.webSignOns()) ?? [],
     validate: async (token, requestId) => keystone?.validateToken(token, requestId),
     serviceCaller: (house) => callerFor(house, 'service'),
     adminCaller: () => callerFor('admin', 'admin'),

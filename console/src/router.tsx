@@ -23,6 +23,8 @@ const login = createRoute({
   component: lazyRouteComponent(() => import('./pages/login-page.tsx'), 'LoginPage'),
 })
 
+const websso = createRoute({ getParentRoute: () => root, path: '/websso', component: lazyRouteComponent(() => import('./pages/arrival-page.tsx'), 'ArrivalPage') })
+
 /** Everything behind the login. */
 const inside = createRoute({
   getParentRoute: () => root,
@@ -119,7 +121,7 @@ function text<Key extends string>(key: Key, value: unknown): { [K in Key]?: stri
   return (value === undefined || value === null || value === '' ? {} : { [key]: String(value) }) as { [K in Key]?: string }
 }
 
-const routeTree = root.addChildren([login, inside.addChildren([home, project.addChildren([projectHome, servers, containers, objects])])])
+const routeTree = root.addChildren([login, websso, inside.addChildren([home, project.addChildren([projectHome, servers, containers, objects])])])
 
 export function makeRouter(queryClient: QueryClient) {
   return createRouter({ routeTree, basepath: BASE, context: { queryClient }, defaultPreload: 'intent', defaultErrorComponent: CrashPage, scrollRestoration: true })

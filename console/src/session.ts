@@ -3,7 +3,7 @@
  * sessionStorage, which ends with the tab; nothing is put in a cookie or in localStorage.
  */
 import { useSyncExternalStore } from 'react'
-import { issueByPassword, issueForProject, revoke } from './api/identity.ts'
+import { issueByPassword, issueForProject, revoke, showToken } from './api/identity.ts'
 
 export interface Session {
   user: { id: string; name: string; domain: { name: string } }
@@ -30,6 +30,13 @@ export const session = {
 
   async login(user: { name: string; password: string; domain: string }): Promise<void> {
     const { token, facts } = await issueByPassword(user)
+    expired = false
+    set({ user: facts.user, token, scoped: {} })
+  },
+
+  /** A token that Keystone gave when an identity provider had said who one is. */
+  async adopt(token: string): Promise<void> {
+    const facts = await showToken(token)
     expired = false
     set({ user: facts.user, token, scoped: {} })
   },

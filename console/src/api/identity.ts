@@ -28,6 +28,12 @@ export async function issueForProject(token: string, projectId: string): Promise
   }
 }
 
+/** What a token says of itself. Throws ApiError 401 when it is none. */
+export async function showToken(token: string): Promise<TokenBody> {
+  const response = await send('GET', '/identity/v3/auth/tokens', { token, headers: { 'x-subject-token': token } })
+  return ((await response.json()) as { token: TokenBody }).token
+}
+
 export async function revoke(token: string): Promise<void> {
   await send('DELETE', '/identity/v3/auth/tokens', { token, headers: { 'x-subject-token': token }, keepalive: true })
 }

@@ -1,6 +1,6 @@
 /** The containers of a project: what they hold, who may read them, and what may be done with them. */
-import { Button, EmptyState, EmptyStateActions, EmptyStateBody, EmptyStateFooter, Label, PageSection, Skeleton, Title } from '@patternfly/react-core'
-import { CubesIcon, GlobeIcon, SearchIcon } from '@patternfly/react-icons'
+import { Button, Label, PageSection, Skeleton, Title } from '@patternfly/react-core'
+import { CubesIcon, GlobeIcon } from '@patternfly/react-icons'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
@@ -9,7 +9,7 @@ import { type Container, containerQuery, type ContainersSearch, containersQuery,
 import { storeKey } from '../api/object-store.ts'
 import { to } from '../paths.ts'
 import { Bytes } from '../ui/bytes.tsx'
-import { Copyable } from '../ui/copyable.tsx'
+import { Empty, NothingFound } from '../ui/empty.tsx'
 import { ListToolbar } from '../ui/list-toolbar.tsx'
 import { type Column, ResourceTable } from '../ui/resource-table.tsx'
 import { RowMenu } from '../ui/row-menu.tsx'
@@ -92,7 +92,13 @@ export function ContainersPage() {
         rows={data?.containers.map((container) => ({ ...container, id: container.name }))}
         error={error}
         retry={() => void refetch()}
-        empty={search.find || search.marker ? <NothingFound name={search.find ?? ''} /> : <NoContainers onMake={() => setOpened({ kind: 'make' })} />}
+        empty={
+          search.find || search.marker ? (
+            <NothingFound body={t('list.nothing_begins', { name: search.find ?? '' })} />
+          ) : (
+            <Empty icon={CubesIcon} title={t('containers.none')} body={t('containers.none_body')} action={<Button onClick={() => setOpened({ kind: 'make' })}>{t('containers.make_first')}</Button>} command="openstack container create photos" />
+          )
+        }
       />
       {opened?.kind === 'make' && <MakeContainer projectId={project_id} onClose={close} />}
       {opened?.kind === 'access' && <AccessDialog projectId={project_id} container={opened.container.name} onClose={close} />}
@@ -120,30 +126,4 @@ function Access({ projectId, container }: { projectId: string; container: string
 function Policy({ projectId, container }: { projectId: string; container: string }) {
   const { data } = useQuery(containerQuery(projectId, container))
   return <span className="guest-text">{data?.policy}</span>
-}
-
-function NoContainers({ onMake }: { onMake: () => void }) {
-  const { t } = useTranslation()
-  return (
-    <EmptyState headingLevel="h2" icon={CubesIcon} titleText={t('containers.none')}>
-      <EmptyStateBody>{t('containers.none_body')}</EmptyStateBody>
-      <EmptyStateFooter>
-        <EmptyStateActions>
-          <Button onClick={onMake}>{t('containers.make_first')}</Button>
-        </EmptyStateActions>
-        <EmptyStateBody>
-          <span className="quiet">{t('containers.by_command')}</span> <Copyable text="openstack container create photos" />
-        </EmptyStateBody>
-      </EmptyStateFooter>
-    </EmptyState>
-  )
-}
-
-function NothingFound({ name }: { name: string }) {
-  const { t } = useTranslation()
-  return (
-    <EmptyState headingLevel="h2" icon={SearchIcon} titleText={t('list.nothing_found')}>
-      <EmptyStateBody className="guest-text">{t('list.nothing_begins', { name })}</EmptyStateBody>
-    </EmptyState>
-  )
 }

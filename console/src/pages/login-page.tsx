@@ -1,11 +1,12 @@
-/** Name, password and domain for a token of Keystone. */
+/** Name, password and domain for a token of Keystone, or a way to an identity provider. */
 import { ActionGroup, Alert, Button, Card, CardBody, CardTitle, Form, FormGroup, InputGroup, InputGroupItem, TextInput, Title } from '@patternfly/react-core'
 import { EyeIcon, EyeSlashIcon } from '@patternfly/react-icons'
-import { useMutation } from '@tanstack/react-query'
+import { useMutation, useQuery } from '@tanstack/react-query'
 import { Navigate, useRouter, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError } from '../api/client.ts'
+import { leaveFor, signOnQuery } from '../api/sign-on.ts'
 import { safeNext, to } from '../paths.ts'
 import { session } from '../session.ts'
 import { Brand } from '../shell/brand.tsx'
@@ -74,12 +75,32 @@ export function LoginPage() {
               </Button>
             </ActionGroup>
           </Form>
+          <SignOn next={next} />
         </CardBody>
       </Card>
       <div className="language">
         <LanguageSwitch />
       </div>
     </main>
+  )
+}
+
+/** By whom else one may be known, where the cloud asks somebody. */
+function SignOn({ next }: { next: string | undefined }) {
+  const { t } = useTranslation()
+  const { data: providers = [] } = useQuery(signOnQuery)
+  if (providers.length === 0) return null
+  return (
+    <section className="sign-on" aria-label={t('login.or')}>
+      <p className="quiet" aria-hidden="true">
+        {t('login.or')}
+      </p>
+      {providers.map((one) => (
+        <Button key={`${one.idp_id} ${one.protocol_id}`} variant="secondary" isBlock className="guest-text" onClick={() => leaveFor(one, next)}>
+          {t('login.with', { name: one.name })}
+        </Button>
+      ))}
+    </section>
   )
 }
 

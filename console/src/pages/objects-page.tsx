@@ -1,6 +1,6 @@
 /** What is in a container, a folder at a time. Where one is, what one looks for and what is opened stand in the address. */
-import { Breadcrumb, BreadcrumbItem, Button, EmptyState, EmptyStateActions, EmptyStateBody, EmptyStateFooter, PageSection, Title, ToolbarItem } from '@patternfly/react-core'
-import { CloudUploadAltIcon, FileIcon, FolderIcon, SearchIcon } from '@patternfly/react-icons'
+import { Breadcrumb, BreadcrumbItem, Button, PageSection, Title, ToolbarItem } from '@patternfly/react-core'
+import { CloudUploadAltIcon, FileIcon, FolderIcon } from '@patternfly/react-icons'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
@@ -11,7 +11,7 @@ import { to } from '../paths.ts'
 import type { ChosenFile } from '../transfers/dropped-files.ts'
 import { transfers, useFinished } from '../transfers/transfers.ts'
 import { Bytes } from '../ui/bytes.tsx'
-import { Copyable } from '../ui/copyable.tsx'
+import { Empty, NothingFound } from '../ui/empty.tsx'
 import { ListToolbar } from '../ui/list-toolbar.tsx'
 import { type Column, ResourceTable } from '../ui/resource-table.tsx'
 import { RowMenu } from '../ui/row-menu.tsx'
@@ -137,7 +137,19 @@ export function ObjectsPage() {
           retry={() => void refetch()}
           missing={t('objects.no_container')}
           choice={{ chosen, onChoose: setChosen, nameOf: ({ name }) => name }}
-          empty={search.find || search.marker ? <NothingFound name={search.find ?? ''} /> : <NoObjects container={container} folder={folder} onFiles={upload} />}
+          empty={
+            search.find || search.marker ? (
+              <NothingFound body={t('list.nothing_begins', { name: search.find ?? '' })} />
+            ) : (
+              <Empty
+                icon={CloudUploadAltIcon}
+                title={t(folder === '' ? 'objects.none' : 'objects.none_in_folder')}
+                body={t('objects.none_body')}
+                action={<Chooser label={t('objects.choose_files')} folder={false} onFiles={upload} />}
+                command={`openstack object create ${shellWord(container)} FILE`}
+              />
+            )
+          }
         />
         {object !== undefined && <ObjectDetails projectId={project_id} container={container} object={object} onClose={() => (show({ object: undefined, marker: search.marker }), void refresh())} />}
         {opened?.kind === 'folder' && <FolderDialog projectId={project_id} container={container} folder={folder} onClose={close} />}
@@ -177,31 +189,5 @@ function Path({ projectId, container, folder }: { projectId: string; container: 
   )
 }
 
-function NoObjects({ container, folder, onFiles }: { container: string; folder: string; onFiles: (files: ChosenFile[]) => void }) {
-  const { t } = useTranslation()
-  return (
-    <EmptyState headingLevel="h2" icon={CloudUploadAltIcon} titleText={t(folder === '' ? 'objects.none' : 'objects.none_in_folder')}>
-      <EmptyStateBody>{t('objects.none_body')}</EmptyStateBody>
-      <EmptyStateFooter>
-        <EmptyStateActions>
-          <Chooser label={t('objects.choose_files')} folder={false} onFiles={onFiles} />
-        </EmptyStateActions>
-        <EmptyStateBody>
-          <span className="quiet">{t('containers.by_command')}</span> <Copyable text={`openstack object create ${shellWord(container)} FILE`} />
-        </EmptyStateBody>
-      </EmptyStateFooter>
-    </EmptyState>
-  )
-}
-
 /** What is copied into a shell stays one word there. */
 const shellWord = (text: string): string => (quoted(text) === text ? text : `'${text.replaceAll("'", `'\\''`)}'`)
-
-function NothingFound({ name }: { name: string }) {
-  const { t } = useTranslation()
-  return (
-    <EmptyState headingLevel="h2" icon={SearchIcon} titleText={t('list.nothing_found')}>
-      <EmptyStateBody className="guest-text">{t('list.nothing_begins', { name })}</EmptyStateBody>
-    </EmptyState>
-  )
-}

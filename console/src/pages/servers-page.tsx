@@ -1,6 +1,6 @@
 /** The servers of a project, and what may be done with them. What is shown is in the address: the name looked for, the order, the page, the opened one. */
-import { Button, EmptyState, EmptyStateActions, EmptyStateBody, EmptyStateFooter, PageSection, Title } from '@patternfly/react-core'
-import { SearchIcon, ServerIcon } from '@patternfly/react-icons'
+import { Button, PageSection, Title } from '@patternfly/react-core'
+import { ServerIcon } from '@patternfly/react-icons'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import type { TFunction } from 'i18next'
@@ -8,7 +8,7 @@ import { useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { actOn, consoleOf, type Deed, deedsFor, type Server, type ServersSearch, serversQuery } from '../api/compute.ts'
 import { to } from '../paths.ts'
-import { Copyable } from '../ui/copyable.tsx'
+import { Empty, NothingFound } from '../ui/empty.tsx'
 import { Failure } from '../ui/failure.tsx'
 import { ListToolbar } from '../ui/list-toolbar.tsx'
 import { type Column, ResourceTable } from '../ui/resource-table.tsx'
@@ -70,7 +70,19 @@ export function ServersPage() {
         retry={() => void refetch()}
         sorted={search}
         onSort={(sort, dir) => show({ sort, dir })}
-        empty={search.name ? <NothingFound name={search.name} /> : <NoServers onMake={() => setMaking(true)} />}
+        empty={
+          search.name ? (
+            <NothingFound body={t('list.nothing_found_body', { name: search.name })} />
+          ) : (
+            <Empty
+              icon={ServerIcon}
+              title={t('servers.none')}
+              body={t('servers.none_body')}
+              action={<Button onClick={() => setMaking(true)}>{t('servers.make_first')}</Button>}
+              command="openstack server create --image ondol-guest --flavor m1.nano --network private first"
+            />
+          )
+        }
       />
       {search.server !== undefined && <ServerDetails projectId={project_id} serverId={search.server} onClose={() => show({ marker: search.marker })} />}
       {making && (
@@ -121,30 +133,4 @@ function columns(t: TFunction, projectId: string, search: ServersSearch): Column
     { title: t('servers.flavor'), cell: (server) => <Flavor flavor={server.flavor as EmbeddedFlavor} /> },
     { title: t('servers.created'), sort: 'created_at', width: 15, cell: ({ created }) => <Time at={created} /> },
   ]
-}
-
-function NoServers({ onMake }: { onMake: () => void }) {
-  const { t } = useTranslation()
-  return (
-    <EmptyState headingLevel="h2" icon={ServerIcon} titleText={t('servers.none')}>
-      <EmptyStateBody>{t('servers.none_body')}</EmptyStateBody>
-      <EmptyStateFooter>
-        <EmptyStateActions>
-          <Button onClick={onMake}>{t('servers.make_first')}</Button>
-        </EmptyStateActions>
-        <EmptyStateBody>
-          <span className="quiet">{t('containers.by_command')}</span> <Copyable text="openstack server create --image ondol-guest --flavor m1.nano --network private first" />
-        </EmptyStateBody>
-      </EmptyStateFooter>
-    </EmptyState>
-  )
-}
-
-function NothingFound({ name }: { name: string }) {
-  const { t } = useTranslation()
-  return (
-    <EmptyState headingLevel="h2" icon={SearchIcon} titleText={t('list.nothing_found')}>
-      <EmptyStateBody className="guest-text">{t('list.nothing_found_body', { name })}</EmptyStateBody>
-    </EmptyState>
-  )
 }

@@ -16,6 +16,14 @@ export interface BootstrapWish {
   catalog: readonly { name: string; type: string; url: string }[]
 }
 
+/** A provider by which a browser may log in, at `…/identity_providers/<idp_id>/protocols/<protocol_id>/websso`. */
+export interface WebSignOn {
+  idp_id: string
+  protocol_id: string
+  /** For people. */
+  name: string
+}
+
 export interface StandingWish {
   user: string
   /** Name or id of the domain of user and project. Default `default`. */
@@ -43,6 +51,7 @@ export interface IdentityProcess extends ControlProcess {
   issueFor(userName: string, projectName: string): Promise<{ token: Secret; expires_at: number }>
   /** What a token of that user for that scope would say of rights, also when nobody would issue it for want of a role. Names or ids; a project's domain is the user's. */
   standing(wish: StandingWish): Promise<Standing>
+  webSignOns(): Promise<WebSignOn[]>
   /** Told when a token that was valid may be so no more, by this process or another. */
   onRevoked(listener: () => void): void
 }

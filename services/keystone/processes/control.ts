@@ -14,6 +14,7 @@ import type { IdentityProcess } from '../contract/bootstrap.ts'
 import { NOTIFICATIONS_TOPIC, REVOKED, REVOKED_TOPIC } from '../contract/topics.ts'
 import { hashGenerated, hashPassword, verifyPassword } from '../core/password-hash.ts'
 import { standingOf } from '../api/auth/standing.ts'
+import { webSignOns } from '../api/auth/websso.ts'
 import { ldapDirectory } from '../drivers/ldap.ts'
 import { askProvider } from '../drivers/provider-http.ts'
 import { plate, routesOf } from '../service.ts'
@@ -87,6 +88,7 @@ export function controlProcess(parts: HouseParts<KeystoneConfig>): IdentityProce
       const { token, known } = await house.tokens.issue({ user_id: user.id, project_id: project.id, methods: ['password'] })
       return { token: new Secret(token), expires_at: known.record.expires_at }
     },
+    webSignOns: () => webSignOns(house),
     standing: (wish) => standingOf(house, wish),
     onRevoked: (listener) => void listeners.push(listener),
   }

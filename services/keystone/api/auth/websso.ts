@@ -1,6 +1,7 @@
 /** Web single sign-on: a dashboard sends its user here, the identity provider says who it is, and a form posts the token back to the dashboard. */
 import { invalid, unauthenticated } from '#base/fault.ts'
 import type { Reply, Route, Rq } from '#stack/route.ts'
+import type { WebSignOn } from '../../contract/bootstrap.ts'
 import { oneValue } from '../../core/attributes.ts'
 import { findRow } from '../../store/rows.ts'
 import type { Keystone } from '../house.ts'
@@ -11,13 +12,16 @@ import { beginOpenid, finishOpenid, openidOf } from './openid.ts'
 import { beginSaml, finishSaml, samlOf } from './saml.ts'
 import type { TokenWish } from './token-office.ts'
 
+/** Where the dashboard beside this Keystone takes tokens (`cloud/console-sign-on.ts`). */
+const OWN_DASHBOARD = '/console/websso'
+
 const refused = (detail: string): never => {
   throw unauthenticated('The request you have made requires authentication.', { detail })
 }
 
-/** Tokens go to dashboards that the operator has named, letter by letter, and to nobody else. */
+/** Tokens go to this cloud's own dashboard, to those that the operator has named, letter by letter, and to nobody else. */
 function assertTrusted(house: Keystone, origin: string): void {
-  if (!house.config.federation.trusted_dashboard.includes(origin)) throw unauthenticated(`${origin} is not a trusted dashboard host`)
+  if (origin !== `${house.publicUrl()}${OWN_DASHBOARD}` && !house.config.federation.trusted_dashboard.includes(origin)) throw unauthenticated(`${origin} is not a trusted dashboard host`)
 }
 
 async function postToDashboard(house: Keystone, wish: TokenWish, origin: string, setCookie?: string): Promise<Reply> {
@@ -54,6 +58,18 @@ export function webssoRoutes(house: Keystone): Route[] {
     at('GET', `${named}/callback`, 'federation.callback', 200, finish(finishOpenid), { access: 'public', bodyKind: 'none' }),
     at('POST', `${named}/acs`, 'federation.acs', 200, finish(finishSaml), { access: 'public', bodyKind: 'raw' }),
   ]
+}
+
+/** The providers by which somebody may log in at the dashboard: those that are asked here, are there and are enabled. */
+export async function webSignOns(house: Keystone): Promise<WebSignOn[]> {
+  const asked = [...[...house.relyingParties.values()].map((one) => one.provider), ...[...house.saml.providers.values()].filter((one) => !one.keystone)]
+  const found = await Promise.all(
+    asked.map(async ({ idp_id, protocol_id }): Promise<WebSignOn[]> => {
+      const [idp, protocol] = await Promise.all([findRow(house.db, 'keystone_identity_providers', { id: idp_id }), findRow(house.db, 'keystone_protocols', { idp_id, id: protocol_id })])
+      return idp?.enabled === 1 && protocol ? [{ idp_id, protocol_id, name: idp.description || idp_id }] : []
+    }),
+  )
+  return found.flat()
 }
 
 /** Whom a browser means that names a protocol only: the one provider that is asked here by it, else the one whose remote id the web server passes on. */

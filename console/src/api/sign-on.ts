@@ -1,0 +1,40 @@
+/** Logins by an identity provider: the browser goes there by way of Keystone, and comes back to `/console/websso` with a token in the page. */
+import { queryOptions } from '@tanstack/react-query'
+import { BASE } from '../paths.ts'
+import { send } from './client.ts'
+
+export interface SignOnProvider {
+  idp_id: string
+  protocol_id: string
+  name: string
+}
+
+export const signOnQuery = queryOptions({
+  queryKey: ['sign-on'],
+  queryFn: async ({ signal }): Promise<SignOnProvider[]> => ((await (await send('GET', `${BASE}/sign-on.json`, { signal })).json()) as { providers: SignOnProvider[] }).providers,
+  staleTime: 60_000,
+})
+
+/** That this tab has gone to a provider, and where its user wanted to. */
+const KEY = 'ondol.sign-on'
+
+export function leaveFor({ idp_id, protocol_id }: SignOnProvider, next: string | undefined): void {
+  sessionStorage.setItem(KEY, next ?? '')
+  const origin = encodeURIComponent(`${location.origin}${BASE}/websso`)
+  location.assign(`/identity/v3/auth/OS-FEDERATION/identity_providers/${encodeURIComponent(idp_id)}/protocols/${encodeURIComponent(protocol_id)}/websso?origin=${origin}`)
+}
+
+export interface Arrival {
+  token: string
+  next: string
+}
+
+/** What this page was given when it was loaded; once. A token that this tab did not go out for is somebody else's doing, and is dropped. */
+export function takeArrival(): Arrival | undefined {
+  const mark = document.querySelector<HTMLMetaElement>('meta[name="ondol-token"]')
+  const next = sessionStorage.getItem(KEY)
+  mark?.remove()
+  if (!mark || next === null) return undefined
+  sessionStorage.removeItem(KEY)
+  return { token: mark.content, next }
+}
