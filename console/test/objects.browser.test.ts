@@ -1,6 +1,8 @@
 /** The object browser in a real browser, against a whole cloud. */
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { Locator, Page } from 'playwright-core'
 import { buildConsole } from '../../cloud/console-build.ts'
@@ -21,11 +23,14 @@ describe('object browser', () => {
   /** A project without anything. */
   let empty: string
   let tab: Opened | undefined
+  /** Of this machine, for files that are chosen twice. */
+  let folder: string
 
   before(async () => {
     await buildConsole({ env: process.env })
     // Files beyond one MiB go in segments.
     cloud = await startCloud({ port: 0, drivers: 'fake', config: { 'swift.max_file_size': MIB, 'swift.policies': [{ name: 'standard', default: true }, { name: 'cold' }] } })
+    folder = await mkdtemp(join(tmpdir(), 'console-objects-'))
     demo = await logIn(cloud, 'user')
     empty = await makeProject(await logIn(cloud, 'admin'), 'empty')
     const { username, password } = cloud.credentials.user
@@ -39,7 +44,10 @@ describe('object browser', () => {
     token = (JSON.parse(session) as { scoped: Record<string, string> }).scoped[demo.project]!
     await page.context().close()
   })
-  after(() => cloud?.close())
+  after(async () => {
+    await cloud?.close()
+    await rm(folder, { recursive: true, force: true })
+  })
 
   /** Logged in. */
   async function openAt(path: string, options: Parameters<typeof openPage>[1] = {}): Promise<Opened> {
@@ -154,6 +162,14 @@ describe('object browser', () => {
     await page.getByRole('button', { name: 'Replace a.txt' }).click()
     await said(page, 'Finished: 1 of 1 done, 0 to be looked at')
     assert.equal(await (await made('GET', '/up/a.txt')).text(), 'second')
+    // Both stay, here and for whatever else of what is chosen now is taken.
+    await page.getByRole('button', { name: 'Clear finished' }).click()
+    await page.locator('input[type=file]').first().setInputFiles(files)
+    await page.getByRole('button', { name: 'Skip 한글.txt' }).waitFor()
+    await page.getByRole('button', { name: 'Keep all twice' }).click()
+    await said(page, 'Finished: 2 of 2 done, 0 to be looked at')
+    await row(page, '한글 (2).txt').waitFor()
+    assert.equal(await (await made('GET', `/up/${encodeURIComponent('a (2).txt')}`)).text(), 'first')
     // The store is away.
     const away = (url: URL): boolean => url.pathname.endsWith('/up/b.txt')
     await page.route(away, (route) => (route.request().method() === 'PUT' ? route.fulfill({ status: 503, headers: { 'x-trans-id': 'tx-of-the-failure' }, body: '<html><h1>Service Unavailable</h1><p>The &lt;disk&gt; is away.</p></html>' }) : route.continue()))
@@ -205,6 +221,21 @@ describe('object browser', () => {
     const [saved] = await Promise.all([page.waitForEvent('download'), menu(page, 'film.bin', 'Download')])
     assert.equal(saved.suggestedFilename(), 'film.bin')
     assert.ok((await readFile(await saved.path())).equals(content))
+    // The tab is closed in the middle; whoever chooses the same file again sends only what is missing.
+    await page.route(second, () => undefined)
+    await writeFile(join(folder, 'again.bin'), content)
+    await input.setInputFiles(join(folder, 'again.bin'))
+    await waitFor(async () => (await (await made('GET', '/big_segments?prefix=again')).text()).includes('00000000'))
+    await page.reload()
+    await page.unroute(second)
+    sent.length = 0
+    await input.setInputFiles(join(folder, 'again.bin'))
+    await row(page, 'again.bin').getByText('2.5 MiB').waitFor()
+    assert.deepEqual(sent, ['big_segments', '00000001', '00000002', 'again.bin?multipart-manifest=put'])
+    assert.ok(Buffer.from(await (await made('GET', '/big/again.bin')).arrayBuffer()).equals(content))
+    await menu(page, 'again.bin', 'Delete')
+    await dialog(page).getByRole('button', { name: 'Delete' }).click()
+    await closed(page)
     // Under another name it has the same segments; then all go.
     await menu(page, 'film.bin', 'Rename or move')
     await page.getByLabel('New name').fill('films/1.bin')
@@ -220,6 +251,25 @@ describe('object browser', () => {
     await page.getByText('This folder is empty').waitFor()
     assert.equal((await made('HEAD', '/big_segments')).headers.get('x-container-object-count'), '0')
     assert.deepEqual(troubles, [])
+  })
+
+  test('an upload whose session ends waits for the same person to log in again, and goes on', async () => {
+    await made('PUT', '/session')
+    const { page, troubles } = await openAt(inside('session'))
+    await page.getByText('This container is empty').waitFor()
+    const refused = (url: URL): boolean => url.pathname.endsWith('/late.txt')
+    await page.route(refused, (route) => route.fulfill({ status: 401 }))
+    await page.locator('input[type=file]').first().setInputFiles([{ name: 'late.txt', mimeType: 'text/plain', buffer: Buffer.from('in time') }])
+    await page.getByText('Uploads and downloads (1) wait.').waitFor()
+    await page.unroute(refused)
+    const { username, password } = cloud.credentials.user
+    await page.getByLabel('User name').fill(username)
+    await page.getByRole('textbox', { name: 'Password' }).fill(password.reveal())
+    await page.keyboard.press('Enter')
+    await row(page, 'late.txt').waitFor()
+    assert.equal(await (await made('GET', '/session/late.txt')).text(), 'in time')
+    assert.deepEqual(troubles, [])
+    await page.context().close()
   })
 
   test('names are text, whatever is in them: shown, opened, renamed, shared and deleted', async () => {
@@ -239,9 +289,9 @@ describe('object browser', () => {
       await page.keyboard.press('Escape')
       await closed(page)
     }
-    for (const [folder, file] of [['up', '..'], ['.', 'y']] as const) {
-      await page.getByRole('link', { name: folder, exact: true }).click()
-      await page.getByRole('heading', { name: folder, exact: true }).waitFor()
+    for (const [above, file] of [['up', '..'], ['.', 'y']] as const) {
+      await page.getByRole('link', { name: above, exact: true }).click()
+      await page.getByRole('heading', { name: above, exact: true }).waitFor()
       await page.getByRole('link', { name: file, exact: true }).click()
       if (file === '..') await page.getByRole('link', { name: 'x', exact: true }).click()
       await dialog(page).getByRole('region').getByText(file === '..' ? 'up/../x' : './y', { exact: true }).waitFor()

@@ -11,6 +11,7 @@ import { safeNext, to } from '../paths.ts'
 import { session } from '../session.ts'
 import { Brand } from '../shell/brand.tsx'
 import { LanguageSwitch } from '../shell/language-switch.tsx'
+import { useTransfers } from '../transfers/transfers.ts'
 
 export function LoginPage() {
   const { t } = useTranslation()
@@ -18,6 +19,7 @@ export function LoginPage() {
   const { next, ended } = useSearch({ from: '/login' })
   const [user, setUser] = useState({ name: '', password: '', domain: 'Default' })
   const [shown, setShown] = useState(false)
+  const waiting = useTransfers().filter(({ state }) => state === 'waiting').length
   const login = useMutation({
     mutationFn: session.login,
     onSuccess: () => router.history.push(safeNext(next, location.origin)),
@@ -51,7 +53,11 @@ export function LoginPage() {
                 {reasonOf(login.error, t)}
               </Alert>
             ) : (
-              ended && <Alert variant="info" isInline title={t('login.ended')} />
+              ended && (
+                <Alert variant="info" isInline title={t('login.ended')}>
+                  {waiting > 0 && t('login.waiting', { n: waiting })}
+                </Alert>
+              )
             )}
             <FormGroup label={t('login.user')} fieldId="name" isRequired>
               <TextInput {...field('name')} autoComplete="username" autoCapitalize="off" spellCheck={false} autoFocus />

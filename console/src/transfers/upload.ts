@@ -24,6 +24,8 @@ export interface Upload {
   projectId: string
   container: string
   name: string
+  /** Before it had to be another because this one was taken. */
+  wanted: string
   file: File
   /** An object of this name may be replaced; else ApiError 412. */
   replace: boolean
@@ -87,6 +89,19 @@ async function segmentsOf({ projectId, container, name }: Upload, signal: AbortS
   return [...found]
 }
 
+/** What is here of this very file since an upload was broken off, by a tab that was closed or a machine that stopped. Complete sets may be in use. */
+async function leftBehind(projectId: string, box: string, prefix: string, size: number, length: number, signal: AbortSignal): Promise<Segment[]> {
+  const listed = (await (await ask(projectId, 'GET', { container: box, query: { format: 'json', prefix }, signal })).json()) as { name: string; hash: string; bytes: number }[]
+  const sets = new Map<string, Segment[]>()
+  for (const { name, hash, bytes } of listed) {
+    const cut = name.lastIndexOf('/')
+    const set = sets.get(name.slice(0, cut)) ?? []
+    sets.set(name.slice(0, cut), set)
+    if (Number(name.slice(cut + 1)) === set.length && bytes === length) set.push({ name, etag: hash, size: bytes })
+  }
+  return [...sets.values()].filter((set) => set.length * length < size).sort((a, b) => b.length - a.length)[0] ?? []
+}
+
 async function sendSegments({ projectId, container, name, file, segments }: Upload, length: number, signal: AbortSignal, onProgress: (sent: number) => void): Promise<void> {
   const box = segmentContainer(container)
   if (segments.length === 0) {
@@ -96,8 +111,10 @@ async function sendSegments({ projectId, container, name, file, segments }: Uplo
       if (!(thrown instanceof ApiError) || thrown.status !== 409) throw thrown
     })
   }
+  const same = `${name}/slo/${file.lastModified}/${file.size}/`
+  if (segments.length === 0) segments.push(...(await leftBehind(projectId, box, same, file.size, length, signal)))
   // Not two uploads of one name into the same segments.
-  const stamp = segments[0]?.name.slice(0, segments[0].name.lastIndexOf('/')) ?? `${name}/slo/${file.lastModified}/${file.size}/${Date.now()}`
+  const stamp = segments[0]?.name.slice(0, segments[0].name.lastIndexOf('/')) ?? `${same}${Date.now()}`
   let sent = segments.reduce((sum, { size }) => sum + size, 0)
   while (sent < file.size) {
     const before = sent
