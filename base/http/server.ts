@@ -35,6 +35,8 @@ export async function listen(handler: HttpHandler, options: ListenOptions): Prom
   const server = createServer({ keepAliveTimeout: 65_000, requestTimeout: 0, noDelay: true, optimizeEmptyRequests: true } as ServerOptions)
   server.on('request', (raw, res) => serve(raw, res))
   server.on('checkContinue', (raw, res) => serve(raw, res, () => res.writeContinue()))
+  // Another expectation than to be told to go on is one that nobody has: it is passed over.
+  server.on('checkExpectation', (raw, res) => serve(raw, res))
   server.on('upgrade', (raw, socket, head) => {
     if (options.onUpgrade) options.onUpgrade(new SocketRequest(raw), socket, head, raw)
     else socket.destroy()
