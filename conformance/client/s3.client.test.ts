@@ -70,7 +70,8 @@ const api = async (...args: string[]): Promise<any> => JSON.parse((await aws('s3
 
 test('aws: buckets, objects and their parts', async () => {
   await aws('s3', 'mb', 's3://first')
-  assert.match(await refused('s3', 'mb', 's3://first'), /BucketAlreadyOwnedByYou/)
+  // In the region us-east-1 as with Amazon: it is done already.
+  await aws('s3', 'mb', 's3://first')
   await aws('s3', 'cp', 'big', 's3://first/big', '--quiet')
   assert.match((await api('head-object', '--bucket', 'first', '--key', 'big')).ETag, /-2"$/)
   await aws('s3', 'cp', 's3://first/big', 'back', '--quiet')

@@ -26,6 +26,7 @@ export interface SwiftConfig {
   s3_region: string
   s3_domains: string[]
   s3_website_domains: string[]
+  s3_customer_keys_require_tls: boolean
   read_only: boolean
   name_check: { enabled: boolean; forbidden_chars: string; maximum_length: number; forbidden_regexp: string }
   storage_domain: string
@@ -76,6 +77,7 @@ export const swiftConfig: ConfigSchema = {
     s3_region: text('us-east-1', 'Region that the S3 door calls itself.'),
     s3_domains: list('Names of hosts at whose root the S3 door stands, and below which each name is a bucket, e.g. s3.example.org.', []),
     s3_website_domains: list('Names below which each name is a bucket as a web site, e.g. web.example.org.', []),
+    s3_customer_keys_require_tls: yes(true, 'Keys that customers bring for the encryption of their objects (SSE-C) are taken over https alone (that is: the cloud has a public URL with https), or from this machine itself.'),
     read_only: yes(false, 'Nothing may be written.'),
     name_check: {
       type: 'object',

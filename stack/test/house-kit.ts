@@ -43,6 +43,9 @@ export interface RequestOptions {
   /** An object goes as JSON; text, bytes and streams as they are. */
   body?: unknown
   headers?: Record<string, string>
+  /** Default: this process itself, over http. */
+  remote?: string
+  origin?: string
 }
 
 export interface Answer extends HttpResponse {
@@ -111,7 +114,7 @@ export async function houseKit<Config>(options: {
     world: here,
     db,
     migrate: async (...plates) => void (await migrate(db, [{ house: 'base', migrations: flowMigrations }, ...plates.map((plate) => plate.migrations)], 0)),
-    async request(handler, method, target, { as, body, headers } = {}) {
+    async request(handler, method, target, { as, body, headers, remote = 'local', origin = 'http://127.0.0.1:5000' } = {}) {
       const [path = '/', query = ''] = target.split('?')
       const plain = body === undefined || typeof body === 'string' || body instanceof Uint8Array || typeof (body as { pipe?: unknown })?.pipe === 'function'
       const response = await handler({
@@ -120,8 +123,8 @@ export async function houseKit<Config>(options: {
         query,
         headers: { host: '127.0.0.1:5000', ...(as === undefined ? {} : { 'x-auth-token': `persona:${as}` }), ...(plain ? {} : { 'content-type': 'application/json' }), ...headers },
         body: plain ? (body as HttpBody) : JSON.stringify(body),
-        origin: 'http://127.0.0.1:5000',
-        remote: 'local',
+        origin,
+        remote,
       })
       const text = (await readBody(response.body, 2 ** 28))!.toString()
       const type = String(response.headers['content-type'] ?? '')

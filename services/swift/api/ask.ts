@@ -46,8 +46,10 @@ export interface Ask {
   sendContinue?: (() => void) | undefined
   /** Who holds a signature, or a feature that acts by itself, is allowed this without asking an ACL. */
   granted?: ((names: Names, right: Right) => boolean) | undefined
-  /** Metadata of an upload that is known once its bytes have come. */
-  late?: (() => Record<string, string>) | undefined
+  /** Metadata of an upload that is known once its bytes have come; `secret_id` is what its row will say. */
+  late?: ((secret_id: string | null) => Record<string, string>) | undefined
+  /** The key that hides the bytes of this object, if any: the S3 door's, which judges what fits. Elsewhere such objects are not read. */
+  customer?: { key: Buffer | undefined } | undefined
   /** What no client may say, and another cloud may that signs its requests. */
   sent?: { timestamp: string | undefined; slo: boolean }
   /** Another cloud sends this, where it was made at this instant (milliseconds). */

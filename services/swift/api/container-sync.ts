@@ -15,6 +15,7 @@ import { objectCarriers } from '../store/moves.ts'
 import { changedContainers, changesOf, forgetChange, forgetChanges, WHOLE } from '../store/sync.ts'
 import type { ContainerRow, ObjectRow } from '../store/tables.ts'
 import { type Answer, type Ask, containerSeen, done, drop, type Layer, metadataOf, plain, small, timestamp } from './ask.ts'
+import { customersOf } from '../core/s3/customer-key.ts'
 import { openBytes } from './keep.ts'
 
 const METHODS = new Set(['HEAD', 'PUT', 'DELETE', 'GET', 'POST'])
@@ -146,6 +147,8 @@ function sender(house: Swift, handler: HttpHandler, { realm, origin, path: base 
     }
     // Versions stay at home, as with Swift.
     if (row.version_id !== null) return
+    // So does what only its owner's key opens.
+    if (customersOf(row) !== undefined) return
     const stamp = timestamp(row.created_at)
     const there = await request('HEAD', name, stamp)
     if (there.status === 200 && Number(there.headers['x-timestamp']) >= Number(stamp)) return

@@ -51,6 +51,7 @@ export function infoOf({ config, policies }: Swift): Record<string, unknown> {
     ...(config.name_check.enabled ? { name_check: { forbidden_chars: config.name_check.forbidden_chars, maximum_length: config.name_check.maximum_length, forbidden_regexp: config.name_check.forbidden_regexp } } : {}),
     object_versioning: {},
     ratelimit: { account_ratelimit: config.ratelimit.account_ratelimit, max_sleep_time_seconds: config.ratelimit.max_sleep_seconds, container_ratelimits: config.ratelimit.container_ratelimits.map((one) => [one.size, one.rate]), container_listing_ratelimits: [] },
+    s3api: { max_bucket_listing: 1000, max_parts_listing: 1000, max_upload_part_num: 10_000, max_multi_delete_objects: 1000, allow_multipart_uploads: true, min_segment_size: 5 * 2 ** 20, s3_acl: true },
     slo: { max_manifest_segments: config.slo.max_manifest_segments, max_manifest_size: config.slo.max_manifest_size, yield_frequency: 10, min_segment_size: 1, allow_async_delete: true },
     staticweb: {},
     symlink: { symloop_max: 2, static_links: true },

@@ -9,7 +9,8 @@ import { type Swift, versionStamp, versionText } from '../house.ts'
 import { changeObject, objectOf, promoteVersion, putObject, type PutRules, removeObject, removeVersion, restoreVersion, versionOf } from '../store/objects.ts'
 import type { ContainerRow, ObjectRow, VersionRow } from '../store/tables.ts'
 import { type Answer, type Ask, containerSeen, done, HTML, httpDate, lost, metadataOf, timestamp } from './ask.ts'
-import { keepBytes, openBytes } from './keep.ts'
+import { customersOf } from '../core/s3/customer-key.ts'
+import { hidden, keepBytes, openBytes } from './keep.ts'
 import { authorize } from './rights.ts'
 import { LOCK, standardLock } from '../core/s3/lock.ts'
 
@@ -31,7 +32,7 @@ export async function object(house: Swift, ask: Ask): Promise<Answer> {
   const row = await living(house, into.id, names.object)
   if (!row) return lost()
   if (method === 'POST') return post(house, ask, row)
-  const answer = shown(house, row, versions !== undefined)
+  const answer = shown(house, ask, row, versions !== undefined)
   if (row.version_id !== null) answer.headers['content-location'] = `${pathOf(names)}?version-id=${versionText(row.version_id)}`
   return answer
 }
@@ -41,12 +42,13 @@ export async function living(house: Swift, containerId: string, name: string): P
   return row && (row.delete_at === null || Number(row.delete_at) > house.world.clock.now()) ? row : undefined
 }
 
-function shown(house: Swift, row: ObjectRow, versioned: boolean): Answer {
+function shown(house: Swift, { method, customer }: Ask, row: ObjectRow, versioned: boolean): Answer {
+  if (method === 'GET' && !customer && customersOf(row) !== undefined) throw hidden()
   const headers: Record<string, string> = {
     ...metadataOf(row), 'content-type': row.content_type, etag: row.etag, 'last-modified': httpDate(row.created_at), 'x-timestamp': timestamp(row.created_at), 'accept-ranges': 'bytes',
     ...(row.delete_at === null ? {} : { 'x-delete-at': String(Math.floor(Number(row.delete_at) / 1000)) }), ...(versioned ? { 'x-object-version-id': versionText(row.version_id) } : {}),
   }
-  return { status: 200, headers, row, content: { size: Number(row.stored), etag: row.etag, modified: Number(row.created_at), open: (start, end) => openBytes(house, row, start, end) } }
+  return { status: 200, headers, row, content: { size: Number(row.stored), etag: row.etag, modified: Number(row.created_at), open: (start, end) => openBytes(house, row, start, end, customer?.key) } }
 }
 
 async function byVersion(house: Swift, ask: Ask, into: ContainerRow, text: string, enabled: boolean): Promise<Answer> {
@@ -61,7 +63,7 @@ async function byVersion(house: Swift, ask: Ask, into: ContainerRow, text: strin
   const now = house.world.clock.now()
   if (method === 'GET' || method === 'HEAD') {
     if (!current && (!old || old.deleted === 1)) return { ...lost(), ...(old ? { headers: { ...HTML, ...id, 'content-type': 'application/x-deleted;swift_versions_deleted=1' } } : {}) }
-    return shown(house, (current ?? old)!, true)
+    return shown(house, ask, (current ?? old)!, true)
   }
   if (method === 'DELETE') {
     const bypass = ask.headers['x-backend-bypass-governance'] === 'true'
@@ -107,15 +109,15 @@ async function upload(house: Swift, ask: Ask, into: ContainerRow, versioned: boo
   ask.sendContinue?.()
   const source = body === undefined ? Readable.from([]) : isStream(body) ? (fromSocket(body) ? passing(body) : body) : Readable.from([Buffer.from(body as Uint8Array)])
   const empty = length === 0 && !isStream(body)
-  const kept = await keepBytes(house, into.policy, source, { etag: headers.etag?.replaceAll('"', '').toLowerCase() || undefined, length, ...(headers['x-backend-limit'] === undefined ? {} : { limit: Number(headers['x-backend-limit']) }) })
+  const kept = await keepBytes(house, into.policy, source, { etag: headers.etag?.replaceAll('"', '').toLowerCase() || undefined, length, customer: ask.customer?.key, ...(headers['x-backend-limit'] === undefined ? {} : { limit: Number(headers['x-backend-limit']) }) })
   const now = house.world.clock.now()
   const created_at = ask.received ?? now
   const { size, etag } = kept
   const listed = headers['x-backend-size']
   const version_id = versioned ? String(house.stamp()) : null
   const row: ObjectRow = {
-    container_id: into.id, name: names.object, bytes_id: kept.bytes_id, size: listed === undefined ? size : Number(listed), stored: size, etag, content_type: contentType(headers, names.object), metadata: JSON.stringify(ask.late ? { ...metadata, ...ask.late() } : metadata),
-    listing: headers['x-backend-listing'] ?? null, parts: null, secret_id: empty ? null : kept.secret_id, created_at, delete_at, version_id,
+    container_id: into.id, name: names.object, bytes_id: kept.bytes_id, size: listed === undefined ? size : Number(listed), stored: size, etag, content_type: contentType(headers, names.object), metadata: JSON.stringify(ask.late ? { ...metadata, ...ask.late(kept.secret_id) } : metadata),
+    listing: headers['x-backend-listing'] ?? null, parts: null, secret_id: empty && !ask.customer?.key ? null : kept.secret_id, created_at, delete_at, version_id,
   }
   try {
     await house.commits.run((commit) => putObject(commit, row, { ...(fresh ? { fresh } : {}), ...s3Match(headers), ...(suspended ? { suspended } : {}), versions: versioned, received: ask.received }, now))

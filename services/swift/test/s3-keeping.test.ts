@@ -222,7 +222,7 @@ test('encryption is taken where it is on, and refused in words where it is not',
     await own.s3('PUT', '/s3/coded')
     assert.equal((await own.s3('PUT', '/s3/coded/k', { body: 'x', headers: sse })).headers['x-amz-server-side-encryption'], 'AES256')
     assert.equal((await own.s3('GET', '/s3/coded/k')).headers['x-amz-server-side-encryption'], 'AES256')
-    for (const headers of [{ 'x-amz-server-side-encryption': 'aws:kms' }, { 'x-amz-server-side-encryption-customer-algorithm': 'AES256' }] as Record<string, string>[]) assert.equal(codeOf(await own.s3('PUT', '/s3/coded/k', { body: 'x', headers })), 'NotImplemented')
+    assert.equal(codeOf(await own.s3('PUT', '/s3/coded/k', { body: 'x', headers: { 'x-amz-server-side-encryption': 'aws:kms' } })), 'NotImplemented')
     const rule = (algorithm: string) => `<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>${algorithm}</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>`
     assert.equal((await own.s3('PUT', '/s3/coded?encryption', { body: rule('AES256') })).status, 200)
     assert.equal(codeOf(await own.s3('PUT', '/s3/coded?encryption', { body: rule('aws:kms') })), 'NotImplemented')

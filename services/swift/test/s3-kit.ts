@@ -21,6 +21,8 @@ export interface S3Options {
   /** The instant that the signature names. */
   at?: number
   host?: string
+  remote?: string
+  origin?: string
 }
 
 export interface S3Kit {
@@ -69,8 +71,8 @@ export async function s3Kit(config: Record<string, unknown> = {}): Promise<S3Kit
     clock,
     visit,
     swift: (method, target, options) => visit(method, target, { as: 'member', ...options }),
-    s3(method, target, { by = 'a', body, headers = {}, sha256, instead = {}, at = clock.now(), host = '127.0.0.1:5000' } = {}) {
-      const send = (more: Record<string, string>): Promise<Answer> => visit(instead.method ?? method, instead.target ?? target, { ...(body === undefined ? {} : { body }), headers: { host, ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }), ...headers, ...more, ...instead.headers } })
+    s3(method, target, { by = 'a', body, headers = {}, sha256, instead = {}, at = clock.now(), host = '127.0.0.1:5000', remote, origin } = {}) {
+      const send = (more: Record<string, string>): Promise<Answer> => visit(instead.method ?? method, instead.target ?? target, { ...(body === undefined ? {} : { body }), ...(remote === undefined ? {} : { remote }), ...(origin === undefined ? {} : { origin }), headers: { host, ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }), ...headers, ...more, ...instead.headers } })
       if (by === 'nobody') return send({})
       const [path = '', query = ''] = target.split('?')
       const digest = sha256 ?? createHash('sha256').update(body ?? '').digest('hex')

@@ -17,7 +17,12 @@ const refused = async (code: string, ...args: Parameters<typeof s3>): Promise<vo
 
 test('a name is one bucket in the whole cloud; a container of Swift has none until it asks for one', async () => {
   await ok('PUT', '/s3/names')
-  await refused('BucketAlreadyOwnedByYou', 'PUT', '/s3/names')
+  // As Amazon's first region: who makes what they have has it, as long as they say the same of who may.
+  await ok('PUT', '/s3/names/stays', { body: 'x' })
+  await ok('PUT', '/s3/names')
+  await ok('DELETE', '/s3/names/stays')
+  await refused('BucketAlreadyExists', 'PUT', '/s3/names', { headers: { 'x-amz-acl': 'public-read' } })
+  await refused('AccessDenied', 'PUT', '/s3/names', { by: 'reader' })
   await refused('BucketAlreadyExists', 'PUT', '/s3/names', { by: 'b' })
   assert.equal((await s3('HEAD', '/s3/names', { by: 'b' })).status, 403)
   await refused('AccessDenied', 'GET', '/s3/names', { by: 'b' })

@@ -11,7 +11,7 @@ import { type Answer, metadataOf } from '../ask.ts'
 import { authorize } from '../rights.ts'
 import { bucketAclHeaders } from './acl.ts'
 import { isoMillis, xml } from './listing.ts'
-import { OWNERSHIP } from './may.ts'
+import { ACL, aclOf, OWNERSHIP } from './may.ts'
 import { accountOfProject, ask, askOf, assertGood, bucketRow, type S3Request, smallBody } from './request.ts'
 import { keep } from './settings.ts'
 
@@ -50,9 +50,16 @@ export async function createBucket(found: S3Request, region: string): Promise<An
     ...(locks ? { 'x-versions-enabled': 'true', [BUCKET_LOCK]: '{}' } : {}),
   }
   if (ownership === 'BucketOwnerEnforced' && headers['x-amz-acl'] !== undefined && headers['x-amz-acl'] !== 'private') throw s3Fault('InvalidBucketAclWithObjectOwnership')
+  await authorize(house, askOf(at, 'PUT', { key: '' }), { account, container: at.bucket, object: '' }, 'own')
   const name = await bucketNamed(house.db, at.bucket)
   const standing = await containerOf(house.db, account, at.bucket)
-  if (standing && name?.container_id === standing.id) throw s3Fault('BucketAlreadyOwnedByYou', undefined, { BucketName: at.bucket })
+  if (standing && name?.container_id === standing.id) {
+    // As Amazon's first region, which takes it for done; not where it would say something else of who may.
+    if (region !== 'us-east-1') throw s3Fault('BucketAlreadyOwnedByYou', undefined, { BucketName: at.bucket })
+    const wish = (given as Record<string, string>)[ACL]
+    if (JSON.stringify(aclOf(metadataOf(standing), project_id)) !== (wish ?? JSON.stringify(aclOf({}, project_id)))) throw s3Fault('BucketAlreadyExists', undefined, { BucketName: at.bucket })
+    return { status: 200, headers: { location: `/${at.bucket}` } }
+  }
   if (name) throw s3Fault(standing ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', undefined, { BucketName: at.bucket })
   const made = assertGood(at, await ask(at, 'PUT', { key: '', headers: given }), 'bucket')
   const row = await containerOf(house.db, account, at.bucket)

@@ -8,7 +8,8 @@ import { deliver } from '../deliver.ts'
 import { objectAclHeaders } from './acl.ts'
 import { isoMillis, quoted, xml } from './listing.ts'
 import { permitted, TAGS } from './may.ts'
-import { assertWritten, CHECKSUM, MOST, objectHeaders, PLAIN, stored, writeConditions } from './object.ts'
+import { assertKey, CHECKSUM, customerKey, keptSum, sourceKey, sumOf } from './customer.ts'
+import { assertWritten, MOST, objectHeaders, PLAIN, stored, writeConditions } from './object.ts'
 import { ask, askOf, assertGood, atBucket, bucketRow, type S3Request, versionQuery } from './request.ts'
 
 /** `[/]bucket/key[?versionId=…]` of a copy. */
@@ -28,6 +29,8 @@ export interface Source {
   at: S3Request
   row: ObjectRow
   content: Content
+  /** Its checksum, `CRC32:base64`. */
+  sum: string | undefined
   version: string | undefined
 }
 
@@ -38,15 +41,17 @@ export async function copySource(to: S3Request): Promise<Source> {
   const query = new URLSearchParams(source.version === undefined ? {} : { versionId: source.version })
   const found = await atBucket({ ...to, query, headers: { ...headers, ...(expected === undefined ? {} : { 'x-amz-expected-bucket-owner': expected }) } }, source.bucket, source.key)
   const at = await permitted(found, { action: source.version === undefined ? 's3:GetObject' : 's3:GetObjectVersion', right: source.version === undefined ? 'read' : 'own', list: { of: 'object', permission: 'READ' } })
-  const answer = await ask(at, 'GET', { query: versionQuery(at) })
+  const customer = sourceKey(to)
+  const answer = await ask(at, 'GET', { query: versionQuery(at), customer })
   if (answer.status === 404 && source.version !== undefined) throw s3Fault(String(answer.headers['content-type']).includes('swift_versions_deleted') ? 'InvalidRequest' : 'NoSuchVersion', undefined, { Key: source.key })
   assertGood(at, answer, 'object')
   const row = answer.row!
+  assertKey(row, customer)
   const content = answer.content!
   const judged = await deliver(askOf(at, 'HEAD', { headers: copyConditions(to.headers) }), { status: 200, headers: {}, content: { ...content, etag: s3Etag(row) } }, () => '')
   if (judged.status !== 200) throw s3Fault('PreconditionFailed')
   const version = answer.headers['x-object-version-id']
-  return { at, row, content, version: typeof version === 'string' ? version : undefined }
+  return { at, row, content, sum: sumOf(row, customer), version: typeof version === 'string' ? version : undefined }
 }
 
 export async function copyObject(at: S3Request): Promise<Answer> {
@@ -55,9 +60,10 @@ export async function copyObject(at: S3Request): Promise<Answer> {
   if (headers.range !== undefined) throw s3Fault('InvalidArgument', 'RANGE is not supported in Copy!', { ArgumentName: 'Range', ArgumentValue: headers.range.slice(0, 80) })
   const directive = headers['x-amz-metadata-directive'] ?? 'COPY'
   if (directive !== 'COPY' && directive !== 'REPLACE') throw s3Fault('InvalidArgument', 'Unknown metadata directive.', { ArgumentName: 'x-amz-metadata-directive', ArgumentValue: directive.slice(0, 40) })
+  const customer = customerKey(at)
   const source = await copySource(at)
   const itself = source.at.account === at.account && source.at.bucket === at.bucket && source.at.key === at.key && !source.at.query.has('versionId')
-  if (directive === 'COPY' && itself && headers['x-amz-website-redirect-location'] === undefined && headers['x-amz-server-side-encryption'] === undefined) throw s3Fault('InvalidRequest', "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
+  if (directive === 'COPY' && itself && headers['x-amz-website-redirect-location'] === undefined && headers['x-amz-server-side-encryption'] === undefined && !customer) throw s3Fault('InvalidRequest', "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
   const { row: from, content } = source
   if (content.size > MOST) throw s3Fault('InvalidRequest', 'The specified copy source is larger than the maximum allowable size for a copy source: 5368709120')
   const old = metadataOf(from)
@@ -70,10 +76,10 @@ export async function copyObject(at: S3Request): Promise<Answer> {
   const next = { ...(directive === 'COPY' ? { ...kept, 'content-type': from.content_type, ...sys } : own), ...objectAclHeaders(at, headers), ...(tags === undefined ? {} : { [TAGS]: tags }) }
   const body = content.size === 0 ? undefined : await content.open(0, content.size - 1)
   // The same bytes have the same checksum; that of a whole in parts is one of its parts.
-  const sum = old[CHECKSUM]
-  const late = sum !== undefined && !/-\d+$/.test(sum) ? { late: () => ({ [CHECKSUM]: sum }) } : {}
-  const answer = assertWritten(at, await ask(at, 'PUT', { headers: { ...next, ...writeConditions(at), 'content-length': String(content.size) }, body, ...late }))
+  const { sum } = source
+  const late = sum !== undefined && !/-\d+$/.test(sum) ? { late: (secretId: string | null) => ({ [CHECKSUM]: keptSum(sum, secretId, customer, 'whole') }) } : {}
+  const answer = assertWritten(at, await ask(at, 'PUT', { headers: { ...next, ...writeConditions(at), 'content-length': String(content.size) }, body, customer, ...late }))
   const row = answer.row!
-  const { etag: _etag, ...said } = stored(at, answer)
+  const { etag: _etag, ...said } = stored(at, answer, customer)
   return xml('CopyObjectResult', { ETag: quoted(row.etag), LastModified: isoMillis(row.created_at) }, 200, { ...said, ...(source.version === undefined ? {} : { 'x-amz-copy-source-version-id': source.version }) })
 }

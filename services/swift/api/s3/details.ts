@@ -9,7 +9,7 @@ import type { Part } from '../keep.ts'
 import { taggingTree } from './bucket.ts'
 import { xml } from './listing.ts'
 import { TAGS } from './may.ts'
-import { CHECKSUM } from './object.ts'
+import { assertKey, customerHeaders, customerKey, partSum, sumOf } from './customer.ts'
 import { mayBypass } from './remove.ts'
 import { bucketRow, number, type S3Request, smallBody } from './request.ts'
 import { changeRow, type Row, rowAt } from './rows.ts'
@@ -74,8 +74,10 @@ export async function getAttributes(at: S3Request): Promise<Answer> {
   const odd = wanted.find((each) => !ATTRIBUTES.includes(each))
   if (odd !== undefined) throw s3Fault('InvalidArgument', 'Invalid attribute name specified.', { ArgumentName: 'x-amz-object-attributes', ArgumentValue: odd.slice(0, 40) })
   const row = await rowAt(at)
+  const customer = customerKey(at)
+  assertKey(row, customer)
   const has = (name: string): boolean => wanted.includes(name)
-  const [algorithm, value] = (metadataOf(row)[CHECKSUM] ?? '').split(/:(.*)/s)
+  const [algorithm, value] = (sumOf(row, customer) ?? '').split(/:(.*)/s)
   const parts = row.parts === null ? undefined : (JSON.parse(row.parts) as (Part & { checksum?: string })[])
   const most = number(at.headers['x-amz-max-parts'] ?? null, 'x-amz-max-parts', 1000)
   const marker = at.headers['x-amz-part-number-marker'] === undefined ? 0 : number(at.headers['x-amz-part-number-marker'], 'x-amz-part-number-marker', 10_000)
@@ -85,9 +87,9 @@ export async function getAttributes(at: S3Request): Promise<Answer> {
     Checksum: has('Checksum') && algorithm && value ? { [`Checksum${algorithm}`]: value, ChecksumType: /-\d+$/.test(value) ? 'COMPOSITE' : 'FULL_OBJECT' } : undefined,
     ObjectParts: has('ObjectParts') && parts ? {
       PartsCount: parts.length, PartNumberMarker: marker, NextPartNumberMarker: shown.at(-1)?.n ?? 0, MaxParts: most, IsTruncated: (shown.at(-1)?.n ?? parts.length) < parts.length,
-      Part: shown.map(({ part, n }) => ({ PartNumber: n, Size: part.size, ...(part.checksum === undefined || !algorithm ? {} : { [`Checksum${algorithm}`]: part.checksum }) })),
+      Part: shown.map(({ part, n }) => ({ PartNumber: n, Size: part.size, ...(part.checksum === undefined || !algorithm ? {} : { [`Checksum${algorithm}`]: partSum({ ...part, checksum: `${algorithm}:${part.checksum}` }, customer)?.slice(algorithm.length + 1) }) })),
     } : undefined,
     StorageClass: has('StorageClass') ? 'STANDARD' : undefined,
     ObjectSize: has('ObjectSize') ? Number(row.size) : undefined,
-  }, 200, { 'last-modified': new Date(Math.ceil(Number(row.created_at) / 1000) * 1000).toUTCString(), ...versionHeader(at, row) })
+  }, 200, { 'last-modified': new Date(Math.ceil(Number(row.created_at) / 1000) * 1000).toUTCString(), ...versionHeader(at, row), ...customerHeaders(customer) })
 }

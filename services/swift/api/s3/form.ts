@@ -12,7 +12,8 @@ import type { Answer } from '../ask.ts'
 import type { Identify } from './identity.ts'
 import { quoted } from './listing.ts'
 import { permitted, TAGS } from './may.ts'
-import { assertWritten, CHECKSUM, MOST, objectHeaders, stored } from './object.ts'
+import { CHECKSUM, customerKey, keptSum } from './customer.ts'
+import { assertWritten, MOST, objectHeaders, stored } from './object.ts'
 import { ask, atBucket, bucketRow, type S3Request } from './request.ts'
 import { type Algorithm, ALGORITHMS, checksum, checksumHeader } from '../../core/s3/checksums.ts'
 
@@ -93,7 +94,7 @@ async function upload(found: S3Request, identify: Identify, fields: Fields, file
   const at = await permitted(asked, { action: 's3:PutObject', right: 'write', list: { of: 'bucket', permission: 'WRITE' } })
   const given = objectHeaders(at)
   if (fields.tagging !== undefined) given[TAGS] = JSON.stringify(parseTagging(Buffer.from(fields.tagging), 10))
-  const algorithm = sumOf(headers)
+  const algorithm = announcedSum(headers)
   const sum = algorithm && checksum(algorithm)
   let why: Error | undefined
   let made: string | undefined
@@ -114,13 +115,15 @@ async function upload(found: S3Request, identify: Identify, fields: Fields, file
       if (made !== headers[`x-amz-checksum-${algorithm.toLowerCase()}`]) refuse(s3Fault('BadDigest', `The ${algorithm} you specified did not match the calculated checksum.`))
     }
   }
-  const answer = await ask(at, 'PUT', { headers: { ...given, 'transfer-encoding': 'chunked' }, body: Readable.from(judged(), { objectMode: false }), late: (): Record<string, string> => (made === undefined ? {} : { [CHECKSUM]: `${algorithm}:${made}` }) })
+  const customer = customerKey(at)
+  const late = (secretId: string | null): Record<string, string> => (made === undefined ? {} : { [CHECKSUM]: keptSum(`${algorithm}:${made}`, secretId, customer, 'whole') })
+  const answer = await ask(at, 'PUT', { headers: { ...given, 'transfer-encoding': 'chunked' }, body: Readable.from(judged(), { objectMode: false }), late, customer })
   if (answer.status >= 400 && why) throw why
   assertWritten(at, answer)
-  return ended(at, fields, { ...stored(at, answer), etag: quoted(String(answer.headers.etag)) })
+  return ended(at, fields, { ...stored(at, answer, customer), etag: quoted(String(answer.headers.etag)) })
 }
 
-function sumOf(headers: Readonly<Record<string, string>>): Algorithm | undefined {
+function announcedSum(headers: Readonly<Record<string, string>>): Algorithm | undefined {
   for (const [name, value] of Object.entries(headers)) {
     const algorithm = checksumHeader(name, value)
     if (algorithm) return ALGORITHMS.find((each) => each === algorithm)

@@ -133,7 +133,7 @@ function factsOf({ house, rq, who, headers, query, signed }: S3Request): Facts {
     's3:authtype': signed === undefined ? undefined : signed.until === undefined ? 'REST-HEADER' : 'REST-QUERY-STRING', 's3:signatureversion': signed === undefined ? undefined : signed.scope ? 'AWS4-HMAC-SHA256' : 'AWS', 's3:signatureage': signed?.made === undefined ? undefined : String(now - signed.made),
     's3:object-lock-mode': headers['x-amz-object-lock-mode'], 's3:object-lock-retain-until-date': headers['x-amz-object-lock-retain-until-date'], 's3:object-lock-legal-hold': headers['x-amz-object-lock-legal-hold'], 's3:if-match': headers['if-match'], 's3:if-none-match': headers['if-none-match'],
   }
-  for (const [name, value] of Object.entries(headers)) if (/^x-amz-(acl|grant-|copy-source$|metadata-directive|server-side-encryption|storage-class|content-sha256)/.test(name)) facts[`s3:${name}`] = value
+  for (const [name, value] of Object.entries(headers)) if (!name.endsWith('-customer-key') && /^x-amz-(acl|grant-|copy-source$|metadata-directive|server-side-encryption|storage-class|content-sha256)/.test(name)) facts[`s3:${name}`] = value
   if (headers['x-amz-tagging'] !== undefined) {
     const tags = [...new URLSearchParams(headers['x-amz-tagging'])]
     for (const [key, value] of tags) facts[`s3:requestobjecttag/${key}`] = value

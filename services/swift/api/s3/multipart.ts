@@ -1,8 +1,10 @@
 /** Uploads in parts: begun, filled, listed, completed into one object of several pieces, or given up. */
 import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
 import { hexId } from '#base/ids.ts'
 import { parseComplete } from '../../core/s3/documents.ts'
-import { type Algorithm, ALGORITHMS, canCombine, combined, composite } from '../../core/s3/checksums.ts'
+import { type Algorithm, ALGORITHMS, canCombine, checksum, combined, composite } from '../../core/s3/checksums.ts'
+import { customerId, customersOf } from '../../core/s3/customer-key.ts'
 import { s3Fault } from '../../core/s3/errors.ts'
 import { rangesOf } from '../../core/ranges.ts'
 import { versionText } from '../../house.ts'
@@ -15,7 +17,8 @@ import { LOCK, standardLock } from '../../core/s3/lock.ts'
 import { isoMillis, quoted, xml } from './listing.ts'
 import { copySource } from './copy.ts'
 import { objectAclOf } from './may.ts'
-import { CHECKSUM, checksumHeaders, encryptionHeaders, MOST, objectHeaders, partNumber, writeConditions } from './object.ts'
+import { assertSameKey, CHECKSUM, customerHeaders, customerKey, keptSum, partSum, sumOf } from './customer.ts'
+import { checksumHeaders, encryptionHeaders, MOST, objectHeaders, partNumber, writeConditions } from './object.ts'
 import { bucketRow, md5Header, number, type S3Request, smallBody, uploadOf } from './request.ts'
 
 /** All parts but the last have at least so many bytes. */
@@ -24,6 +27,8 @@ const LEAST = 5 * 2 ** 20
 const SUM = 'x-object-sysmeta-s3-sum'
 /** And the project that began it. */
 const INITIATOR = 'x-object-sysmeta-s3-initiator'
+/** And the mark of the customer's key that its parts are hidden with. */
+const HIDDEN = 'x-object-sysmeta-s3-customer'
 /** Sysmeta of a completed object: the upload that it was. */
 const UPLOAD = 'x-object-sysmeta-s3-upload'
 
@@ -45,10 +50,14 @@ export async function beginUpload(at: S3Request): Promise<Answer> {
   const kind = at.headers['x-amz-checksum-type']?.toUpperCase()
   if (kind !== undefined && (algorithm === undefined || (kind !== 'COMPOSITE' && kind !== 'FULL_OBJECT') || (kind === 'FULL_OBJECT' && !canCombine(algorithm as Algorithm)) || (kind === 'COMPOSITE' && algorithm === 'CRC64NVME'))) throw s3Fault('InvalidRequest', `The ${kind.slice(0, 20)} checksum type cannot be used with the ${algorithm ?? 'missing'} checksum algorithm.`)
   const sum = algorithm === undefined ? {} : { [SUM]: `${algorithm}/${kind ?? (algorithm === 'CRC64NVME' ? 'FULL_OBJECT' : 'COMPOSITE')}` }
+  const customer = customerKey(at)
+  const mark = customer ? { [HIDDEN]: customerId(customer.key, hexId(at.house.world.random)) } : {}
   const id = hexId(at.house.world.random)
-  await insertUpload(at.house.db, { id, container_id: into.id, name: at.key, headers: JSON.stringify({ ...objectHeaders(at), ...sum, [INITIATOR]: at.who.project_id }), created_at: at.house.world.clock.now() })
-  return xml('InitiateMultipartUploadResult', { Bucket: at.bucket, Key: at.key, UploadId: id }, 200, algorithm === undefined ? {} : { 'x-amz-checksum-algorithm': algorithm, 'x-amz-checksum-type': sum[SUM]!.split('/')[1]! })
+  await insertUpload(at.house.db, { id, container_id: into.id, name: at.key, headers: JSON.stringify({ ...objectHeaders(at), ...sum, ...mark, [INITIATOR]: at.who.project_id }), created_at: at.house.world.clock.now() })
+  return xml('InitiateMultipartUploadResult', { Bucket: at.bucket, Key: at.key, UploadId: id }, 200, { ...(algorithm === undefined ? {} : { 'x-amz-checksum-algorithm': algorithm, 'x-amz-checksum-type': sum[SUM]!.split('/')[1]! }), ...(customer || !at.house.secret ? {} : { 'x-amz-server-side-encryption': 'AES256' }), ...customerHeaders(customer) })
 }
+
+const markOf = ({ headers }: UploadRow): string | undefined => (JSON.parse(headers) as Record<string, string>)[HIDDEN]
 
 function sumOfUpload({ headers }: UploadRow): { algorithm: Algorithm; full: boolean } | undefined {
   const [algorithm, kind] = ((JSON.parse(headers) as Record<string, string>)[SUM] ?? '').split('/')
@@ -59,16 +68,19 @@ export async function uploadPart(at: S3Request): Promise<Answer> {
   const { house, headers } = at
   const upload = await openUpload(at)
   const part = partNumber(at.query.get('partNumber'))
+  const customer = customerKey(at)
+  assertSameKey(markOf(upload), customer)
   const copying = headers['x-amz-copy-source'] !== undefined
-  const { source, length, checksum, fault } = copying ? await copied(at) : uploadOf(at, sumOfUpload(upload)?.algorithm)
+  const { source, length, checksum: sumMade, fault } = copying ? await copied(at, sumOfUpload(upload)?.algorithm) : uploadOf(at, sumOfUpload(upload)?.algorithm)
   if (length === undefined && headers['transfer-encoding'] === undefined) throw s3Fault('MissingContentLength')
   if ((length ?? 0) > MOST) throw s3Fault('EntityTooLarge', undefined, { MaxSizeAllowed: String(MOST) })
   if (!copying) at.rq.http.sendContinue?.()
-  const kept = await keepBytes(house, bucketRow(at).policy, source, { length, limit: MOST, ...(copying ? {} : { etag: md5Header(headers) }) }).catch((thrown: unknown) => {
+  const kept = await keepBytes(house, bucketRow(at).policy, source, { length, limit: MOST, customer: customer?.key, ...(copying ? {} : { etag: md5Header(headers) }) }).catch((thrown: unknown) => {
     throw fault() ?? ((thrown as { kind?: string }).kind === 'unprocessable' ? s3Fault('BadDigest', undefined, { ExpectedDigest: headers['content-md5'] ?? '' }) : (thrown as { code?: string }).code === 'swift.client_gone' ? s3Fault('IncompleteBody') : thrown)
   })
   const now = house.world.clock.now()
-  const row: UploadPartRow = { upload_id: upload.id, number: part, bytes_id: kept.bytes_id, size: kept.size, etag: kept.etag, secret_id: kept.secret_id, checksum: checksum() ?? null, created_at: now }
+  const sum = sumMade()
+  const row: UploadPartRow = { upload_id: upload.id, number: part, bytes_id: kept.bytes_id, size: kept.size, etag: kept.etag, secret_id: kept.secret_id, checksum: sum === undefined ? null : keptSum(sum, kept.secret_id, customer, 'part'), created_at: now }
   const alive = await house.commits.run((commit) => putPart(commit, row, now)).catch(async (thrown: unknown) => {
     await house.bytes.remove([kept.bytes_id])
     throw thrown
@@ -77,18 +89,28 @@ export async function uploadPart(at: S3Request): Promise<Answer> {
     await house.bytes.remove([kept.bytes_id])
     throw s3Fault('NoSuchUpload', undefined, { UploadId: upload.id })
   }
-  if (copying) return xml('CopyPartResult', { ETag: quoted(kept.etag), LastModified: isoMillis(now) })
-  return { status: 200, headers: { etag: quoted(kept.etag), ...checksumHeaders(row.checksum ?? undefined), ...encryptionHeaders({ secret_id: kept.secret_id, parts: null }) } }
+  if (copying) return xml('CopyPartResult', { ETag: quoted(kept.etag), LastModified: isoMillis(now), ...sumTree(sum) }, 200, { ...encryptionHeaders({ secret_id: kept.secret_id, parts: null }), ...customerHeaders(customer) })
+  return { status: 200, headers: { etag: quoted(kept.etag), ...checksumHeaders(sum), ...encryptionHeaders({ secret_id: kept.secret_id, parts: null }), ...customerHeaders(customer) } }
 }
 
 /** A part out of another object, or a range of it. */
-async function copied(at: S3Request): Promise<ReturnType<typeof uploadOf>> {
+async function copied(at: S3Request, algorithm: Algorithm | undefined): Promise<ReturnType<typeof uploadOf>> {
   const { content } = await copySource(at)
   const text = at.headers['x-amz-copy-source-range']
   const span = text === undefined ? { start: 0, end: content.size - 1 } : /^bytes=\d+-\d+$/.test(text) ? rangesOf(text, content.size)?.[0] : undefined
   if (text !== undefined && /^bytes=\d+-\d+$/.test(text) && (!span || Number(text.split('-')[1]) >= content.size)) throw s3Fault('InvalidRange', undefined, { RangeRequested: text, ActualObjectSize: String(content.size) })
   if (!span) throw s3Fault('InvalidArgument', 'The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy', { ArgumentName: 'x-amz-copy-source-range' })
-  return { source: await content.open(span.start, span.end), length: span.end - span.start + 1, checksum: () => undefined, fault: () => undefined }
+  const source = await content.open(span.start, span.end)
+  const length = span.end - span.start + 1
+  if (algorithm === undefined) return { source, length, checksum: () => undefined, fault: () => undefined }
+  const sum = checksum(algorithm)
+  async function* summed(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source as AsyncIterable<Uint8Array>) {
+      sum.update(chunk)
+      yield chunk
+    }
+  }
+  return { source: Readable.from(summed(), { objectMode: false, highWaterMark: 1 << 18 }), length, checksum: () => `${algorithm}:${sum.digest()}`, fault: () => undefined }
 }
 
 export async function completeMultipart(at: S3Request): Promise<Answer> {
@@ -101,7 +123,11 @@ export async function completeMultipart(at: S3Request): Promise<Answer> {
     return completedAs(at, thrown)
   })
   if ('etag' in upload) return completed(at, upload)
-  const there = new Map((await partsOf(house.db, upload.id)).map((row) => [row.number, row]))
+  const customer = customerKey(at)
+  const mark = markOf(upload)
+  // Who has the key gets a checksum of the whole; who only knows the parts gets the whole.
+  if (customer) assertSameKey(mark, customer)
+  const there = new Map((await partsOf(house.db, upload.id)).map((row) => [row.number, { ...row, checksum: partSum(row, customer) ?? null, kept: row.checksum }]))
   const parts = wished.map(({ number: n, etag, checksums }) => {
     const row = there.get(n)
     if (!row || row.etag !== etag) throw s3Fault('InvalidPart', undefined, { UploadId: upload.id, PartNumber: String(n), ETag: etag })
@@ -113,7 +139,7 @@ export async function completeMultipart(at: S3Request): Promise<Answer> {
   const now = house.world.clock.now()
   const lock = standardLock(metadataOf(into), now)
   const metadata: Record<string, string> = { [UPLOAD]: upload.id, ...(lock ? { [LOCK]: JSON.stringify(lock) } : {}), ...(JSON.parse(upload.headers) as Record<string, string>) }
-  const { 'content-type': content_type = 'binary/octet-stream', [SUM]: _sum, [INITIATOR]: _initiator, ...rest } = metadata
+  const { 'content-type': content_type = 'binary/octet-stream', [SUM]: _sum, [INITIATOR]: _initiator, [HIDDEN]: _mark, ...rest } = metadata
   const size = parts.reduce((sum, row) => sum + Number(row.size), 0)
   const hash = createHash('md5')
   for (const { etag } of parts) hash.update(Buffer.from(etag, 'hex'))
@@ -124,9 +150,9 @@ export async function completeMultipart(at: S3Request): Promise<Answer> {
   const said = algorithm && at.headers[`x-amz-checksum-${algorithm.toLowerCase()}`]
   if (said !== undefined && whole !== undefined && said !== whole && said !== whole.replace(/-\d+$/, '')) throw s3Fault('BadDigest', `The ${algorithm} you specified did not match the calculated checksum.`)
   const versioned = metadataOf(into)['x-versions-enabled'] === 'True'
-  const pieces: (Part & { checksum?: string })[] = parts.map(({ bytes_id, size: bytes, secret_id, checksum }) => ({ bytes_id, size: Number(bytes), secret_id, ...(whole === undefined ? {} : { checksum: checksum!.slice(algorithm!.length + 1) }) }))
+  const pieces: (Part & { checksum?: string })[] = parts.map(({ bytes_id, size: bytes, secret_id, kept }) => ({ bytes_id, size: Number(bytes), secret_id, ...(whole === undefined ? {} : { checksum: kept!.slice(algorithm!.length + 1) }) }))
   const row: ObjectRow = {
-    container_id: into.id, name: at.key, bytes_id: '', size, stored: size, etag: s3_etag, content_type, metadata: JSON.stringify(whole === undefined ? rest : { ...rest, 'x-object-sysmeta-s3-checksum': `${algorithm}:${whole}` }),
+    container_id: into.id, name: at.key, bytes_id: '', size, stored: size, etag: s3_etag, content_type, metadata: JSON.stringify(whole === undefined ? rest : { ...rest, [CHECKSUM]: keptSum(`${algorithm}:${whole}`, pieces[0]!.secret_id ?? null, customer, 'whole') }),
     listing: JSON.stringify({ s3_etag }), parts: JSON.stringify(pieces), secret_id: null, created_at: now, delete_at: null, version_id: versioned ? String(house.stamp()) : null,
   }
   const conditions = writeConditions(at)
@@ -146,8 +172,9 @@ async function completedAs(at: S3Request, thrown: unknown): Promise<ObjectRow> {
 }
 
 function completed(at: S3Request, row: ObjectRow): Answer {
-  const [algorithm, whole] = (metadataOf(row)[CHECKSUM] ?? '').split(/:(.*)/s)
-  return xml('CompleteMultipartUploadResult', { Location: `${at.rq.http.origin}${at.mount}/${at.bucket}/${encodeURIComponent(at.key)}`, Bucket: at.bucket, Key: at.key, ETag: quoted(s3Etag(row)), ...(whole && algorithm ? { [`Checksum${algorithm}`]: whole, ChecksumType: /-\d+$/.test(whole) ? 'COMPOSITE' : 'FULL_OBJECT' } : {}) }, 200, { ...(row.version_id === null ? {} : { 'x-amz-version-id': versionText(row.version_id) }), ...encryptionHeaders(row) })
+  const customer = customerKey(at)
+  const [algorithm, whole] = (sumOf(row, customer) ?? '').split(/:(.*)/s)
+  return xml('CompleteMultipartUploadResult', { Location: `${at.rq.http.origin}${at.mount}/${at.bucket}/${encodeURIComponent(at.key)}`, Bucket: at.bucket, Key: at.key, ETag: quoted(s3Etag(row)), ...(whole && algorithm ? { [`Checksum${algorithm}`]: whole, ChecksumType: /-\d+$/.test(whole) ? 'COMPOSITE' : 'FULL_OBJECT' } : {}) }, 200, { ...(row.version_id === null ? {} : { 'x-amz-version-id': versionText(row.version_id) }), ...encryptionHeaders(row), ...(customersOf(row) === undefined ? {} : customerHeaders(customer)) })
 }
 
 export async function abortUpload(at: S3Request): Promise<Answer> {
@@ -169,13 +196,14 @@ export async function listParts(at: S3Request): Promise<Answer> {
   const marker = at.query.get('part-number-marker') === null ? 0 : after
   const rows = (await partsOf(at.house.db, upload.id)).filter((row) => row.number > marker)
   const shown = rows.slice(0, most)
+  const customer = customerKey(at)
   return xml('ListPartsResult', {
     Bucket: at.bucket, Key: at.key, UploadId: upload.id, Initiator: initiatorOf(at, upload), Owner: initiatorOf(at, upload), StorageClass: 'STANDARD', PartNumberMarker: marker, NextPartNumberMarker: shown.at(-1)?.number ?? 0, MaxParts: most, IsTruncated: rows.length > most,
-    Part: shown.map((row) => ({ PartNumber: row.number, LastModified: isoMillis(row.created_at), ETag: quoted(row.etag), Size: Number(row.size), ...sumOf(row) })),
+    Part: shown.map((row) => ({ PartNumber: row.number, LastModified: isoMillis(row.created_at), ETag: quoted(row.etag), Size: Number(row.size), ...sumTree(partSum(row, customer)) })),
   })
 }
 
-const sumOf = ({ checksum }: UploadPartRow): Record<string, string> => {
+const sumTree = (checksum: string | undefined): Record<string, string> => {
   const [algorithm, value] = (checksum ?? '').split(/:(.*)/s)
   return algorithm && value ? { [`Checksum${algorithm}`]: value } : {}
 }

@@ -1,5 +1,6 @@
 /** Objects as S3 has them: Swift's objects, with their metadata under other names. */
 import { hexId } from '#base/ids.ts'
+import { CUSTOMER, type CustomerKey, customersOf } from '../../core/s3/customer-key.ts'
 import { parseTaggingHeader, type Tags } from '../../core/s3/documents.ts'
 import { s3Fault } from '../../core/s3/errors.ts'
 import { expiryOf } from '../../core/s3/lifecycle.ts'
@@ -12,12 +13,12 @@ import { type Answer, metadataOf } from '../ask.ts'
 import { deliver } from '../deliver.ts'
 import type { Part } from '../keep.ts'
 import { objectAclHeaders } from './acl.ts'
+import { assertKey, CHECKSUM, customerHeaders, customerKey, keptSum, partSum, sumOf } from './customer.ts'
 import { quoted } from './listing.ts'
 import { TAGS } from './may.ts'
 import { absent, ask, askOf, assertGood, bucketRow, md5Header, type S3Request, uploadOf, versionQuery } from './request.ts'
 import { assertEncryption, ENCRYPTION, lifecycleOf } from './settings.ts'
 
-export const CHECKSUM = 'x-object-sysmeta-s3-checksum'
 export const REDIRECT = 'x-object-sysmeta-s3-redirect'
 export const PLAIN = ['content-type', 'content-encoding', 'content-disposition', 'content-language', 'cache-control', 'expires']
 /** Most bytes of an upload in one request. */
@@ -26,8 +27,13 @@ export const MOST = 5 * 2 ** 30
 /** What an object is to have, from S3's headers to Swift's. */
 export function objectHeaders(at: S3Request, headers: Readonly<Record<string, string>> = at.headers): Record<string, string> {
   const bucket = metadataOf(bucketRow(at))
-  for (const name of Object.keys(headers)) if (/^x-amz-server-side-encryption-(customer|aws-kms|context)/.test(name)) throw absent('Encryption with keys that the client or a key service holds')
-  const algorithm = headers['x-amz-server-side-encryption'] ?? bucket[ENCRYPTION]
+  const customers = Object.keys(headers).some((name) => name.startsWith(CUSTOMER))
+  const said = headers['x-amz-server-side-encryption']
+  if (customers && said !== undefined) throw s3Fault('InvalidArgument', 'Server Side Encryption with Customer provided key is incompatible with the encryption method specified', { ArgumentName: 'x-amz-server-side-encryption', ArgumentValue: said.slice(0, 40) })
+  const kms = Object.keys(headers).find((name) => /^x-amz-server-side-encryption-(aws-kms|context)/.test(name))
+  if (kms !== undefined && said === 'AES256') throw s3Fault('InvalidArgument', 'Server Side Encryption with KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms', { ArgumentName: kms })
+  if (kms !== undefined) throw absent('Encryption with keys of a key service')
+  const algorithm = customers ? undefined : (said ?? bucket[ENCRYPTION])
   if (algorithm !== undefined) assertEncryption(at, algorithm)
   const storage = headers['x-amz-storage-class']
   if (storage !== undefined && storage !== 'STANDARD') throw s3Fault('InvalidStorageClass')
@@ -59,11 +65,11 @@ export function objectHeaders(at: S3Request, headers: Readonly<Record<string, st
 }
 
 /** And back. */
-function shownHeaders(at: S3Request, row: ObjectRow, swift: Answer['headers']): Record<string, string> {
+function shownHeaders(at: S3Request, row: ObjectRow, swift: Answer['headers'], customer: CustomerKey | undefined): Record<string, string> {
   const metadata = metadataOf(row)
   const out: Record<string, string> = { etag: quoted(s3Etag(row)), 'last-modified': String(swift['last-modified']), 'accept-ranges': 'bytes', 'content-type': row.content_type }
   for (const [name, value] of Object.entries(metadata)) {
-    if (name.startsWith('x-object-meta-')) out[`x-amz-meta-${name.slice('x-object-meta-'.length)}`] = value
+    if (name.startsWith('x-object-meta-')) out[`x-amz-meta-${name.slice('x-object-meta-'.length)}`] = mailSafe(value)
     else if (PLAIN.includes(name)) out[name] = value
   }
   const tags = metadata[TAGS]
@@ -75,7 +81,15 @@ function shownHeaders(at: S3Request, row: ObjectRow, swift: Answer['headers']): 
   const { mode, until, hold } = lockOf(metadata)
   if (mode !== undefined && until !== undefined) Object.assign(out, { 'x-amz-object-lock-mode': mode, 'x-amz-object-lock-retain-until-date': new Date(until).toISOString() })
   if (hold !== undefined) out['x-amz-object-lock-legal-hold'] = hold ? 'ON' : 'OFF'
-  return { ...out, ...endHeaders(at, row), ...encryptionHeaders(row) }
+  return { ...out, ...endHeaders(at, row), ...encryptionHeaders(row), ...customerHeaders(customer) }
+}
+
+/** What is not plain ASCII goes out as Amazon has it, in the words of RFC 2047. Values hold their bytes as they came, mostly UTF-8. */
+function mailSafe(value: string): string {
+  if (/^[\x20-\x7e\t]*$/.test(value)) return value
+  // oxlint-disable-next-line no-control-regex
+  const text = /[^\x00-\xff]/.test(value) ? value : Buffer.from(value, 'latin1').toString('utf8')
+  return `=?UTF-8?B?${Buffer.from(text.includes('\ufffd') ? value : text).toString('base64')}?=`
 }
 
 /** When a lifecycle rule will take it away. */
@@ -86,14 +100,15 @@ function endHeaders(at: S3Request, row: ObjectRow): Record<string, string> {
 }
 
 export const encryptionHeaders = (row: Pick<ObjectRow, 'secret_id' | 'parts'>): Record<string, string> =>
-  row.secret_id !== null || (row.parts !== null && (JSON.parse(row.parts) as Part[]).some(({ secret_id }) => secret_id)) ? { 'x-amz-server-side-encryption': 'AES256' } : {}
+  customersOf(row) === undefined && (row.secret_id !== null || (row.parts !== null && (JSON.parse(row.parts) as Part[]).some(({ secret_id }) => secret_id))) ? { 'x-amz-server-side-encryption': 'AES256' } : {}
 
 export async function getObject(at: S3Request): Promise<Answer> {
   const { query, headers, rq } = at
   const into = bucketRow(at)
   if (headers['x-amz-server-side-encryption'] !== undefined) throw s3Fault('InvalidArgument', 'x-amz-server-side-encryption header is not supported for this operation.', { ArgumentName: 'x-amz-server-side-encryption' })
   const method = rq.http.method as 'GET' | 'HEAD'
-  const asked = askOf(at, method, { headers: pick(headers, ['range', 'if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range']), query: versionQuery(at) })
+  const customer = customerKey(at)
+  const asked = askOf(at, method, { headers: pick(headers, ['range', 'if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range']), query: versionQuery(at), customer })
   const found = await at.serve(asked)
   if (found.status === 404 && String(found.headers['content-type']).includes('swift_versions_deleted')) throw marked(query.has('versionId') ? 'MethodNotAllowed' : 'NoSuchKey', at, query.get('versionId') ?? undefined)
   if (found.status === 404 && query.has('versionId')) throw s3Fault('NoSuchVersion', undefined, { Key: at.key, VersionId: query.get('versionId')! })
@@ -103,8 +118,9 @@ export async function getObject(at: S3Request): Promise<Answer> {
   }
   assertGood(at, found, 'object')
   const row = found.row!
-  const shown = shownHeaders(at, row, found.headers)
-  if (headers['x-amz-checksum-mode']?.toUpperCase() === 'ENABLED' && headers.range === undefined) Object.assign(shown, checksumHeaders(metadataOf(row)[CHECKSUM]))
+  assertKey(row, customer)
+  const shown = shownHeaders(at, row, found.headers, customer)
+  if (wantsSum(at) && headers.range === undefined && !query.has('partNumber')) Object.assign(shown, checksumHeaders(sumOf(row, customer)))
   for (const name of ['content-type', 'content-language', 'expires', 'cache-control', 'content-disposition', 'content-encoding']) {
     const said = query.get(`response-${name}`)
     if (said === null) continue
@@ -113,10 +129,12 @@ export async function getObject(at: S3Request): Promise<Answer> {
     shown[name] = said.replaceAll(/[\x00-\x1f\x7f]/g, '')
   }
   if (found.content) found.content.etag = s3Etag(row)
-  if (query.has('partNumber')) return onePart(at, asked, { ...found, headers: shown }, row)
+  if (query.has('partNumber')) return onePart(at, asked, { ...found, headers: shown }, row, customer)
   if (headers.range !== undefined && found.content && rangesOf(headers.range, found.content.size)?.length === 0) throw s3Fault('InvalidRange', undefined, { RangeRequested: headers.range, ActualObjectSize: String(found.content.size) })
   const answer = await deliver(asked, { ...found, headers: shown }, () => hexId(at.house.world.random))
   if (answer.status === 412) throw s3Fault('PreconditionFailed')
+  // Clients judge by a checksum whatever comes with one, and here nothing does.
+  if (answer.status === 304) for (const name of Object.keys(answer.headers)) if (name.startsWith('x-amz-checksum-')) delete answer.headers[name]
   return answer
 }
 
@@ -124,26 +142,34 @@ const marked = (code: 'MethodNotAllowed' | 'NoSuchKey', at: S3Request, version?:
 
 const pick = (headers: Readonly<Record<string, string>>, names: readonly string[]): Record<string, string> => Object.fromEntries(names.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])))
 
+const wantsSum = ({ headers }: S3Request): boolean => headers['x-amz-checksum-mode']?.toUpperCase() === 'ENABLED'
+
+export const typeOf = (sum: string): 'COMPOSITE' | 'FULL_OBJECT' => (/-\d+$/.test(sum) ? 'COMPOSITE' : 'FULL_OBJECT')
+
 export function checksumHeaders(kept: string | undefined): Record<string, string> {
   const [algorithm, value] = (kept ?? '').split(/:(.*)/s)
-  return algorithm && value ? { [`x-amz-checksum-${algorithm.toLowerCase()}`]: value, 'x-amz-checksum-type': /-\d+$/.test(value) ? 'COMPOSITE' : 'FULL_OBJECT' } : {}
+  return algorithm && value ? { [`x-amz-checksum-${algorithm.toLowerCase()}`]: value, 'x-amz-checksum-type': typeOf(value) } : {}
 }
 
 /** `partNumber`: what was uploaded as this part; an object of one upload is its first part. */
-async function onePart(at: S3Request, asked: ReturnType<typeof askOf>, found: Answer, row: ObjectRow): Promise<Answer> {
+async function onePart(at: S3Request, asked: ReturnType<typeof askOf>, found: Answer, row: ObjectRow, customer: CustomerKey | undefined): Promise<Answer> {
   const { headers, query } = at
   if (headers.range !== undefined) throw s3Fault('InvalidRequest', 'Cannot specify both Range header and partNumber query parameter')
   const number = partNumber(query.get('partNumber'))
-  const parts = row.parts === null ? [{ size: Number(row.size) }] : (JSON.parse(row.parts) as Part[])
+  const parts: (Part & { checksum?: string })[] = row.parts === null ? [{ bytes_id: row.bytes_id, size: Number(row.size) }] : (JSON.parse(row.parts) as Part[])
   const part = parts[number - 1]
   if (!part) throw s3Fault('InvalidPartNumber', undefined, { ActualPartCount: String(parts.length), PartNumberRequested: String(number) })
+  const whole = sumOf(row, customer)
+  const algorithm = whole?.split(':')[0]
+  const own = row.parts === null ? whole : partSum({ ...part, checksum: part.checksum === undefined ? null : `${algorithm}:${part.checksum}` }, customer)
+  const sums = own === undefined || whole === undefined || !wantsSum(at) ? {} : { ...checksumHeaders(own), 'x-amz-checksum-type': typeOf(whole) }
   const start = parts.slice(0, number - 1).reduce((sum, { size }) => sum + size, 0)
   const content = found.content!
   const piece = { ...content, size: part.size, open: (from: number, to: number) => content.open(start + from, start + to) }
   const answer = await deliver(asked, { ...found, content: piece }, () => '')
   if (answer.status === 412) throw s3Fault('PreconditionFailed')
   if (answer.status !== 200) return answer
-  return { ...answer, status: 206, headers: { ...answer.headers, 'content-range': `bytes ${start}-${start + part.size - 1}/${content.size}`, ...(row.parts === null ? {} : { 'x-amz-mp-parts-count': String(parts.length) }) } }
+  return { ...answer, status: 206, headers: { ...answer.headers, ...sums, 'content-range': `bytes ${start}-${start + part.size - 1}/${content.size}`, ...(row.parts === null ? {} : { 'x-amz-mp-parts-count': String(parts.length) }) } }
 }
 
 export function partNumber(text: string | null): number {
@@ -158,15 +184,16 @@ export async function putObject(at: S3Request): Promise<Answer> {
   if (upload.length === undefined && headers['transfer-encoding'] === undefined) throw s3Fault('MissingContentLength')
   if ((upload.length ?? 0) > MOST) throw s3Fault('EntityTooLarge', undefined, { MaxSizeAllowed: String(MOST) })
   const md5 = md5Header(headers)
-  const late = (): Record<string, string> => {
+  const customer = customerKey(at)
+  const late = (secretId: string | null): Record<string, string> => {
     const sum = upload.checksum()
-    return sum === undefined ? {} : { [CHECKSUM]: sum }
+    return sum === undefined ? {} : { [CHECKSUM]: keptSum(sum, secretId, customer, 'whole') }
   }
-  const answer = await ask(at, 'PUT', { late, headers: { ...given, ...writeConditions(at), ...(upload.length === undefined ? { 'transfer-encoding': 'chunked' } : { 'content-length': String(upload.length) }), ...(md5 === undefined ? {} : { etag: md5 }) }, body: upload.source })
+  const answer = await ask(at, 'PUT', { late, customer, headers: { ...given, ...writeConditions(at), ...(upload.length === undefined ? { 'transfer-encoding': 'chunked' } : { 'content-length': String(upload.length) }), ...(md5 === undefined ? {} : { etag: md5 }) }, body: upload.source })
   const fault = upload.fault()
   if (answer.status >= 400 && fault) throw fault
   assertWritten(at, answer)
-  return { status: 200, headers: { ...stored(at, answer), etag: quoted(String(answer.headers.etag)) } }
+  return { status: 200, headers: { ...stored(at, answer, customer), etag: quoted(String(answer.headers.etag)) } }
 }
 
 /** Conditions of a write, as Swift's rooms read them; they hold in the same commit that writes. */
@@ -181,8 +208,8 @@ export function assertWritten(at: S3Request, answer: Answer): Answer {
 }
 
 /** What an upload made: version, checksum, encryption and end. */
-export function stored(at: S3Request, answer: Answer): Record<string, string> {
+export function stored(at: S3Request, answer: Answer, customer: CustomerKey | undefined): Record<string, string> {
   const version = answer.headers['x-object-version-id']
   const { row } = answer
-  return { ...(typeof version === 'string' ? { 'x-amz-version-id': version } : {}), ...(row ? { ...checksumHeaders(metadataOf(row)[CHECKSUM]), ...endHeaders(at, row), ...encryptionHeaders(row) } : {}) }
+  return { ...(typeof version === 'string' ? { 'x-amz-version-id': version } : {}), ...(row ? { ...checksumHeaders(sumOf(row, customer)), ...endHeaders(at, row), ...encryptionHeaders(row), ...customerHeaders(customer) } : {}) }
 }

@@ -6,6 +6,7 @@ import { type HttpBody, isStream, readBody } from '#base/http/message.ts'
 import type { Rq } from '#stack/route.ts'
 import { type Algorithm, announcedSum, checksum, checksumHeader } from '../../core/s3/checksums.ts'
 import { unchunked } from '../../core/s3/chunked.ts'
+import type { CustomerKey } from '../../core/s3/customer-key.ts'
 import { s3Fault } from '../../core/s3/errors.ts'
 import { payloadOf, type Signed, signingKey } from '../../core/s3/signature.ts'
 import { assertBucketName } from '../../core/s3/target.ts'
@@ -41,7 +42,7 @@ export interface S3Request {
 }
 
 /** Asks Swift as this user. */
-export function ask(at: S3Request, method: string, options: { key?: string; bucket?: string; headers?: Record<string, string>; query?: Record<string, string>; body?: HttpBody; late?: Ask['late'] } = {}): Promise<Answer> {
+export function ask(at: S3Request, method: string, options: { key?: string; bucket?: string; headers?: Record<string, string>; query?: Record<string, string>; body?: HttpBody; late?: Ask['late']; customer?: CustomerKey | undefined } = {}): Promise<Answer> {
   return at.serve(askOf(at, method, options))
 }
 
@@ -49,7 +50,7 @@ export function askOf(at: S3Request, method: string, options: Parameters<typeof 
   const names = { account: at.account, container: options.bucket ?? at.bucket, object: options.key ?? at.key }
   const { http, context } = at.rq
   return {
-    method, names, path: pathOf(names), query: new URLSearchParams(options.query), headers: options.headers ?? {}, body: options.body, who: at.who, granted: at.granted, late: options.late, base: http.origin, mount: '', remote: http.remote, trans_id: context.request_id,
+    method, names, path: pathOf(names), query: new URLSearchParams(options.query), headers: options.headers ?? {}, body: options.body, who: at.who, granted: at.granted, late: options.late, customer: 'customer' in options ? { key: options.customer?.key } : undefined, base: http.origin, mount: '', remote: http.remote, trans_id: context.request_id,
     signal: http.signal, sendContinue: http.sendContinue,
     // What is asked of an object counts on the bucket that was read a moment ago.
     seen: new Map(at.row && names.object !== '' && names.container === at.bucket ? [[`c/${names.account}/${names.container}`, Promise.resolve(at.row)]] : []),

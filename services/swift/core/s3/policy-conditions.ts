@@ -16,7 +16,7 @@ export type Conditions = readonly Condition[]
 export const CONDITION_KEYS = [
   'aws:sourceip', 'aws:securetransport', 'aws:useragent', 'aws:referer', 'aws:currenttime', 'aws:epochtime', 'aws:userid', 'aws:username', 'aws:principaltype', 'aws:principalaccount',
   's3:prefix', 's3:delimiter', 's3:max-keys', 's3:versionid', 's3:x-amz-acl', 's3:x-amz-grant-read', 's3:x-amz-grant-write', 's3:x-amz-grant-read-acp', 's3:x-amz-grant-write-acp', 's3:x-amz-grant-full-control', 's3:x-amz-copy-source', 's3:x-amz-metadata-directive',
-  's3:x-amz-server-side-encryption', 's3:x-amz-server-side-encryption-aws-kms-key-id', 's3:x-amz-storage-class', 's3:x-amz-content-sha256', 's3:authtype', 's3:signatureversion', 's3:signatureage', 's3:if-match', 's3:if-none-match', 's3:locationconstraint',
+  's3:x-amz-server-side-encryption', 's3:x-amz-server-side-encryption-aws-kms-key-id', 's3:x-amz-server-side-encryption-customer-algorithm', 's3:x-amz-storage-class', 's3:x-amz-content-sha256', 's3:authtype', 's3:signatureversion', 's3:signatureage', 's3:if-match', 's3:if-none-match', 's3:locationconstraint',
   's3:object-lock-mode', 's3:object-lock-retain-until-date', 's3:object-lock-legal-hold', 's3:existingobjecttag/', 's3:requestobjecttag/', 's3:requestobjecttagkeys',
 ] as const
 

@@ -77,7 +77,13 @@ export function assertSigned(signed: Signed, secret: string, now: number): void 
   if (signed.made !== undefined && signed.made - now > SKEW) throw s3Fault('AccessDenied', 'Request is not yet valid')
   if (signed.until !== undefined && now > signed.until) throw s3Fault('AccessDenied', 'Request has expired', { Expires: new Date(signed.until).toISOString() })
   const made = (text: string): string => (signed.scope ? hmac('sha256', signingKey(secret, signed.scope), text).toString('hex') : hmac('sha1', secret, text).toString('base64'))
-  if (!sameText(made(signed.text), signed.signature) && !signed.also?.some((text) => sameText(made(text), signed.signature))) throw s3Fault('SignatureDoesNotMatch', undefined, { AWSAccessKeyId: signed.access, StringToSign: signed.text, SignatureProvided: signed.signature, StringToSignBytes: inHex(signed.text), ...(signed.canonical === undefined ? {} : { CanonicalRequest: signed.canonical, CanonicalRequestBytes: inHex(signed.canonical) }) })
+  if (!sameText(made(signed.text), signed.signature) && !signed.also?.some((text) => sameText(made(text), signed.signature))) throw s3Fault('SignatureDoesNotMatch', undefined, { AWSAccessKeyId: signed.access, StringToSign: signed.text, SignatureProvided: signed.signature, StringToSignBytes: inHex(signed.text), ...shownCanonical(signed.canonical) })
+}
+
+/** A customer's key is repeated to nobody. */
+function shownCanonical(canonical: string | undefined): Record<string, string> {
+  const text = canonical?.replaceAll(/^(x-amz-(?:copy-source-)?server-side-encryption-customer-key:).*$/gm, '$1***')
+  return text === undefined ? {} : { CanonicalRequest: text, CanonicalRequestBytes: inHex(text) }
 }
 
 const inHex = (text: string): string => Buffer.from(text).toString('hex').replaceAll(/..(?=.)/g, '$& ')
