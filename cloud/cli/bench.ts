@@ -33,7 +33,8 @@ export async function bench(names: readonly string[], options: { json?: boolean;
 
 async function requests(only: string | undefined, say: (line: string) => void): Promise<unknown> {
   const words = only?.split(',').map((word) => word.trim())
-  const chosen = figures.filter((figure) => !words || words.some((word) => figure.name.includes(word)))
+  const wanted = (name: string): boolean => !words || words.some((word) => name.includes(word))
+  const chosen = figures.filter((figure) => wanted(figure.name))
   const cloud = await startSubject('cloud-process.ts')
   const bare = await startSubject('bare-process.ts')
   const idle = await cloud.usage()
@@ -54,7 +55,7 @@ async function requests(only: string | undefined, say: (line: string) => void): 
   }
   const after = await cloud.usage()
   say(`${table(['FIGURE', 'N', 'CPU ms/op', 'ZED/OURS', '/s', 'p50 ms', 'p99 ms', 'NOTE'], rows)}memory after: ${after.rss_mib.toFixed(0)} MiB`)
-  const reads = words ? [] : await singleReads(session, say)
+  const reads = await singleReads(session, say, wanted)
   closeConnections()
   await Promise.all([cloud.stop(), bare.stop()])
   return { figures: results, reads }

@@ -109,10 +109,10 @@ export const figures: readonly Figure[] = [
     name: 'server create to ACTIVE and delete',
     run: (session) =>
       measure(session.cloud, 100, 4, async (i) => {
-        const { server } = (await session.json('POST', '/compute/v2.1/servers', { server: { name: `bench-${i}`, flavorRef: '42', imageRef: session.image, networks: [{ uuid: session.network }] } })) as never as { server: { id: string } }
-        await until(session, server.id, (status) => status === 'ACTIVE')
-        await session.json('DELETE', `/compute/v2.1/servers/${server.id}`)
-        await until(session, server.id, (status) => status === 'gone')
+        const id = await makeServer(session, `bench-${i}`)
+        await until(session, id, (status) => status === 'ACTIVE')
+        await session.json('DELETE', `/compute/v2.1/servers/${id}`)
+        await until(session, id, (status) => status === 'gone')
       }),
   },
   {
@@ -120,8 +120,7 @@ export const figures: readonly Figure[] = [
     async run(session) {
       const made: string[] = []
       const own = await measure(session.cloud, 100, 1, async (i) => {
-        const { server } = (await session.json('POST', '/compute/v2.1/servers', { server: { name: `accept-${i}`, flavorRef: '42', imageRef: session.image, networks: [{ uuid: session.network }] } })) as never as { server: { id: string } }
-        made.push(server.id)
+        made.push(await makeServer(session, `accept-${i}`))
       })
       for (const id of made) await session.json('DELETE', `/compute/v2.1/servers/${id}`)
       for (const id of made) await until(session, id, (status) => status === 'gone')
@@ -152,7 +151,9 @@ export const figures: readonly Figure[] = [
     name: 'server get',
     async run(session) {
       const { servers } = (await session.json('GET', '/compute/v2.1/servers?limit=1')) as never as { servers: { id: string }[] }
-      return get('server get', 2000, 8, () => `/compute/v2.1/servers/${servers[0]!.id}`).run(session)
+      const id = servers[0]?.id ?? (await makeServer(session, 'bench-get'))
+      await until(session, id, (status) => status !== 'BUILD')
+      return get('server get', 2000, 8, () => `/compute/v2.1/servers/${id}`).run(session)
     },
   },
   {
@@ -192,6 +193,11 @@ export const figures: readonly Figure[] = [
       }),
   },
 ]
+
+export async function makeServer(session: Session, name: string): Promise<string> {
+  const { server } = (await session.json('POST', '/compute/v2.1/servers', { server: { name, flavorRef: '42', imageRef: session.image, networks: [{ uuid: session.network }] } })) as never as { server: { id: string } }
+  return server.id
+}
 
 async function statuses(session: Session): Promise<Record<string, number>> {
   const counts: Record<string, number> = {}

@@ -1,6 +1,6 @@
 /** The single reads that are held against a bare server: one object of each kind, and a token. */
 import { send } from './subject.ts'
-import type { Session } from './figures.ts'
+import { makeServer, type Session } from './figures.ts'
 
 export interface Target {
   name: string
@@ -14,7 +14,7 @@ export async function singleTargets(session: Session): Promise<Target[]> {
   const { url, token } = session
   const headers = { 'x-auth-token': token, accept: 'application/json', 'user-agent': 'ondol-bench' }
   const make = async (path: string, body: unknown, noun: string): Promise<string> => ((await session.json('POST', path, body)) as Made as Record<string, { id: string }>)[noun]!.id
-  const server = await make('/compute/v2.1/servers', { server: { name: 'bench-single', flavorRef: '42', imageRef: session.image, networks: [{ uuid: session.network }] } }, 'server')
+  const server = await makeServer(session, 'bench-single')
   const volume = await make('/volume/v3/volumes', { volume: { name: 'bench-single', size: 1 } }, 'volume')
   const port = await make('/networking/v2.0/ports', { port: { network_id: session.network } }, 'port')
   const { token: facts } = JSON.parse((await send('GET', `${url}/identity/v3/auth/tokens`, { ...headers, 'x-subject-token': token })).body.toString()) as { token: { project: { id: string } } }

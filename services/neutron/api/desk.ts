@@ -8,7 +8,7 @@ import type { Values } from '#neutron/core/body.ts'
 import type { Noun } from '#neutron/core/noun.ts'
 import { columnOf } from '#neutron/core/view.ts'
 import type { Neutron } from '#neutron/house.ts'
-import { page, rowOf, type Where } from '#neutron/store/rows.ts'
+import { type Counted, countedRow, page, rowOf, type Where } from '#neutron/store/rows.ts'
 import type { Q, Row } from '#neutron/store/tables.ts'
 import { type Actor, actorOf, missing } from './actor.ts'
 import { type Lens, lensOf, ownTarget } from './lens.ts'
@@ -17,13 +17,15 @@ import { owned } from '#neutron/store/where.ts'
 
 export interface Desk {
   noun: Noun
-  /** Below which rows the caller may look at all; undefined: everywhere. Default: own project, administrators everywhere. */
+  /** Below which rows the caller may look at all; undefined: everywhere. Default: own project, administrators everywhere. Own rows are always among them. */
   visible?(actor: Actor, rq: Rq): Where | undefined
   /** What rows are judged by. Loads parents in one query. Not asked for administrators. Default: their project. */
   targets?(house: Neutron, db: Q, rows: readonly Row[], actor: Actor): Promise<(row: Row) => PolicyTarget>
   /** Values without a column, for all rows at once. */
   compute?(house: Neutron, db: Q, rows: readonly Row[], actor: Actor, wanted: (name: string) => boolean): Promise<(row: Row) => Values | undefined>
   filters?: SpecialFilters
+  /** What a single row is shown with, for `compute`. */
+  counted?: Counted
   /** Column that ids of paths are compared with; default `id`. */
   key?: string
 }
@@ -87,14 +89,23 @@ function columnsFor(desk: Desk, actor: Actor, fields: readonly string[] | undefi
 }
 
 /** The row that the caller may see, or 404. */
-export async function rowFor(desk: Desk, house: Neutron, db: Q, rq: Rq, id: string, scope: readonly Where[] = []): Promise<Row> {
-  const row = await rowOf(db as never, desk.noun.table, id, [...scope, ...visibleTo(desk, actorOf(rq), rq)], desk.key)
+export async function rowFor(desk: Desk, house: Neutron, db: Q, rq: Rq, id: string, scope: readonly Where[] = [], counted?: Counted): Promise<Row> {
+  const actor = actorOf(rq)
+  const visible = visibleTo(desk, actor, rq)
+  const { table } = desk.noun
+  if (scope.length === 0) {
+    // A question that stands compiled costs a part of one that must be built, and most read what is their own.
+    const row = counted ? await countedRow(db as never, table, id, counted) : await rowOf(db as never, table, id, [], desk.key)
+    if (!row) throw missing(desk.noun, id)
+    if (visible.length === 0 || (actor.project !== undefined && row.project_id === actor.project)) return row
+  }
+  const row = await rowOf(db as never, table, id, [...scope, ...visible], desk.key)
   if (!row) throw missing(desk.noun, id)
   return row
 }
 
 export async function showReply(desk: Desk, house: Neutron, rq: Rq, id: string, scope: readonly Where[] = []): Promise<Reply> {
-  const row = await rowFor(desk, house, house.db, rq, id, scope)
+  const row = await rowFor(desk, house, house.db, rq, id, scope, desk.counted)
   const fields = rq.http.query === '' ? undefined : listAsk({ ...desk.noun }, { ...rq, query: new URLSearchParams(rq.query.getAll('fields').map((one) => ['fields', one])) } as Rq).fields
   const [text] = await shownRows(desk, house, house.db, [row], actorOf(rq), fields)
   if (text === undefined) throw missing(desk.noun, id)

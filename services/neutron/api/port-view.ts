@@ -9,7 +9,8 @@ import { trunkDetails } from '#neutron/store/trunks.ts'
 export async function portValues(house: Neutron, db: Q, rows: readonly PortRow[], wanted: (name: string) => boolean): Promise<(row: PortRow) => Values> {
   const policies = wanted('resource_request') ? [...new Set(rows.flatMap((row) => row.qos_policy_id ?? row.qos_network_policy_id ?? []))] : []
   const rules = Map.groupBy(policies.length > 0 ? await minimumRulesOf(db, policies) : [], (rule) => rule.qos_policy_id)
-  const trunks = wanted('trunk_details') ? await trunkDetails(db, rows.map((row) => row.id)) : undefined
+  const leaders = wanted('trunk_details') ? rows.filter((row) => Number((row as { trunks?: unknown }).trunks ?? 1) > 0) : []
+  const trunks = leaders.length > 0 ? await trunkDetails(db, leaders.map((row) => row.id)) : undefined
   const domain = house.config.dns_domain.replace(/\.?$/, '.')
   return (row) => ({
     ...(wanted('dns_assignment') ? { dns_assignment: rawJson(dnsAssignment(row, domain)) } : {}),

@@ -39,6 +39,7 @@ function byAddress(values: string[]): Where {
 
 export const portDesk: Desk = {
   noun,
+  counted: { as: 'trunks', table: 'neutron_trunks', column: 'port_id' },
   visible: (actor) => (actor.sees_all ? undefined : anyOf(owned(actor.project), parentIn('network_id', 'neutron_networks', [owned(actor.project)]))),
   targets: (_house, db, rows, actor) => networkTargets(db, rows, actor),
   filters: {

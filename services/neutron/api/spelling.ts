@@ -12,6 +12,8 @@ export function spelling(routes: readonly Route[]): (path: string) => string {
     }
   }
   return (given) => {
+    // Most are these, and cannot be written otherwise.
+    if (PLAIN.test(given)) return given
     const path = given.endsWith('.json') ? given.slice(0, -5) : given
     const parts = path.split('/')
     const change = (at: number, before: string): void => {
@@ -26,6 +28,8 @@ export function spelling(routes: readonly Route[]): (path: string) => string {
     return parts.join('/')
   }
 }
+
+const PLAIN = /^\/v2\.0\/[a-z]+(\/[\da-f]{8}-[\da-f-]{27})?$/
 
 function keyOf(parts: readonly string[], at: number): string {
   return [...parts.slice(2, at), parts[at]!.replaceAll('-', '_')].join('/')

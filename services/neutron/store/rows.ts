@@ -1,5 +1,5 @@
 /** Queries that every noun's table knows: one by id, a page, insert, change, remove. Tables are named by the caller's noun. */
-import { rowsBy } from '#base/sql/prepared.ts'
+import { prepared, rowsBy } from '#base/sql/prepared.ts'
 import { type Expression, type ExpressionBuilder, type Kysely, sql, type SqlBool } from 'kysely'
 import type { Sql } from '#base/sql/database.ts'
 import type { Row } from './tables.ts'
@@ -26,6 +26,28 @@ export async function rowOf(db: Sql<never>, table: string, id: string, where: re
   let query = any(db).selectFrom(table).selectAll().where(key, '=', id)
   for (const one of where) query = query.where(one)
   return query.executeTakeFirst()
+}
+
+/** How many rows of another table name a row's id in a column: one question less than looking there. */
+export interface Counted {
+  as: string
+  table: string
+  column: string
+}
+
+const counting = new Map<string, (db: Sql<AnyTables>, id: string) => Promise<Row[]>>()
+
+/** One row by its id, with a count beside its columns. */
+export async function countedRow(db: Sql<never>, table: string, id: string, counted: Counted): Promise<Row | undefined> {
+  const key = `${table}|${counted.table}|${counted.column}`
+  let ask = counting.get(key)
+  if (!ask) {
+    ask = prepared<AnyTables, [id: string], Row>((query, of) =>
+      query.selectFrom(table).selectAll(table).select(sql<number>`(select count(*) from ${sql.table(counted.table)} where ${sql.ref(counted.column)} = ${of})`.as(counted.as)).where('id', '=', of),
+    )
+    counting.set(key, ask)
+  }
+  return (await ask(db as never, id))[0]
 }
 
 export async function page(db: Sql<never>, wish: PageWish): Promise<Row[]> {

@@ -4,7 +4,7 @@ import { route, type Route } from '#stack/route.ts'
 import type { Nova } from '../house.ts'
 import type { NicInfo, ServerRow } from '../store/tables.ts'
 import { authorizedServer } from './server-steps.ts'
-import { plainAddresses } from './server-view.ts'
+import { plainAddresses } from './server-addresses-view.ts'
 
 export function serverIpRoutes(nova: Nova): Route[] {
   return [

@@ -19,7 +19,7 @@ import { adminPass, description, diskConfig, envelope, flag, fqdnText, hostnameT
 import { actionRoute } from './server-actions.ts'
 import { callerOf, judgedFiles, judgeMetadata } from './server-create.ts'
 import { accessAddress6, beginWork, isAdmin } from './server-steps.ts'
-import { serverViews } from './server-view.ts'
+import { serverTexts } from './server-view.ts'
 
 interface RebuildWish {
   imageRef: string
@@ -106,8 +106,9 @@ async function rebuild(nova: Nova, rq: Rq<unknown>, server: ServerRow, wish: Reb
       ...(hasConfigDrive(nova, server) ? { admin_pass: password } : {}),
     },
   })
-  const [view] = await serverViews(nova, rq, [{ ...server, ...patch, task_state: 'rebuilding', updated_at: nova.world.clock.now(), progress: 0 }], 'rebuild')
-  return { headers: { location: linksOf(rq, 'servers', server.id)[0]!.href }, json: { server: { ...view, adminPass: password } } }
+  const [text] = await serverTexts(nova, rq, [{ ...server, ...patch, task_state: 'rebuilding', updated_at: nova.world.clock.now(), progress: 0 }], 'rebuild')
+  const body = `{"server":${text!.slice(0, -1)},"adminPass":${JSON.stringify(password)}}}`
+  return { headers: { 'content-type': 'application/json', location: linksOf(rq, 'servers', server.id)[0]!.href }, body }
 }
 
 async function activeImage(nova: Nova, rq: Rq<unknown>, id: string): Promise<Image> {

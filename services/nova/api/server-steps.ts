@@ -21,7 +21,11 @@ export const targetOf = (row: Pick<ServerRow, 'project_id' | 'user_id'>): Policy
 
 /** The live server of the path; another project's is not there. */
 export async function loadServer(nova: Nova, rq: Rq<unknown>, id = rq.params.server_id!): Promise<ServerRow> {
-  const row = await serverById(nova.db, id)
+  return mayBeSeen(rq, id, await serverById(nova.db, id))
+}
+
+/** Throws 404 unless it lives and is the caller's project's, or the caller an administrator. */
+export function mayBeSeen<Row extends Pick<ServerRow, 'deleted' | 'project_id'>>(rq: Rq<unknown>, id: string, row: Row | undefined): Row {
   if (!row || row.deleted === 1 || (row.project_id !== rq.context.project_id && !isAdmin(rq))) throw noServer(id)
   return row
 }

@@ -8,12 +8,13 @@ import { GUARDED, moveServer } from '../flows/state.ts'
 import type { Nova } from '../house.ts'
 import { selectServers } from '../store/server-list.ts'
 import { patchServer, serverById, takenServer } from '../store/servers.ts'
+import { shownServer } from '../store/shown-server.ts'
 import type { ServerPrivate, ServerRow } from '../store/tables.ts'
 import { linksOf, nextLink } from './links.ts'
 import { description, diskConfig, envelope, fqdnText, hostnameText, ipv4Text, ipv6Text, nameText, object } from './schemas.ts'
 import { serverQuery } from './server-list-query.ts'
-import { accessAddress6, authorizedServer, isAdmin, recordAction } from './server-steps.ts'
-import { serverViews } from './server-view.ts'
+import { accessAddress6, authorizedServer, isAdmin, mayBeSeen, recordAction, targetOf } from './server-steps.ts'
+import { serverReply, serversReply } from './server-view.ts'
 
 const updateSchema = (version: number): Schema =>
   envelope(
@@ -48,8 +49,9 @@ export function serverRoutes(nova: Nova): Route[] {
       route({
         method: 'GET', path: '/v2.1/servers/{server_id}', name: 'servers.show', status: 200,
         async handle(rq) {
-          const server = await authorizedServer(nova, rq, 'servers:show')
-          return { json: { server: (await serverViews(nova, rq, [server], 'show'))[0] } }
+          const server = mayBeSeen(rq, rq.params.server_id!, await shownServer(nova.db, rq.params.server_id!))
+          rq.authorize('os_compute_api:servers:show', targetOf(server))
+          return serverReply(nova, rq, server, 'show')
         },
       }),
     ),
@@ -67,8 +69,9 @@ export function serverRoutes(nova: Nova): Route[] {
 async function list(nova: Nova, rq: Rq<unknown>, kind: 'index' | 'detail'): Promise<Reply> {
   const query = serverQuery(nova, rq, kind)
   const { rows, more } = await selectServers(nova.db, query)
-  const servers = kind === 'detail' ? await serverViews(nova, rq, rows, 'detail') : rows.map((row) => ({ id: row.id, name: row.name, links: linksOf(rq, 'servers', row.id) }))
-  return { json: { servers, ...(more && rows.length > 0 ? { servers_links: nextLink(rq, rows.at(-1)!.id) } : {}) } }
+  const links = more && rows.length > 0 ? { servers_links: nextLink(rq, rows.at(-1)!.id) } : {}
+  if (kind === 'detail') return serversReply(nova, rq, rows, links)
+  return { json: { servers: rows.map((row) => ({ id: row.id, name: row.name, links: linksOf(rq, 'servers', row.id) })), ...links } }
 }
 
 async function update(nova: Nova, rq: Rq<{ server: Update }>): Promise<Reply> {
@@ -87,7 +90,7 @@ async function update(nova: Nova, rq: Rq<{ server: Update }>): Promise<Reply> {
     patch.pinned_az = zone
   }
   await patchServer(nova.db, server.id, patch)
-  return { json: { server: (await serverViews(nova, rq, [{ ...server, ...patch }], 'update'))[0] } }
+  return serverReply(nova, rq, { ...server, ...patch }, 'update')
 }
 
 async function remove(nova: Nova, rq: Rq<unknown>): Promise<Reply> {

@@ -52,7 +52,7 @@ export async function guestWish(nova: Nova, ask: GuestAsk): Promise<GuestWish> {
   }
 }
 
-export const hasConfigDrive = (nova: Nova, server: ServerRow): boolean => server.config_drive !== '' || nova.config.config_drive_always
+export const hasConfigDrive = (nova: Nova, server: Pick<ServerRow, 'config_drive'>): boolean => server.config_drive !== '' || nova.config.config_drive_always
 
 export async function driveOf(nova: Nova, ask: Omit<GuestAsk, 'flavor'>): Promise<NonNullable<GuestWish['config_drive']>> {
   const facts = { ...(await guestFacts(nova, ask)), vendordata2: await vendorData2(nova, ask.server) }
