@@ -36,8 +36,10 @@ export class FileBody extends Readable {
       ({ bytesRead, buffer }) => {
         const piece = bytesRead < size ? buffer.subarray(0, bytesRead) : buffer
         const judged = this.#judge && bytesRead > 0 ? this.#judge(piece, this.#at) : piece
+        // An end before the end would pass for the whole with who counts no bytes.
+        if (bytesRead === 0) throw new Error('The file is shorter than it was')
         this.#at += bytesRead
-        this.push(bytesRead === 0 ? null : judged)
+        this.push(judged)
       },
     ).catch((thrown: Error) => void this.destroy(thrown))
   }
@@ -74,8 +76,12 @@ export class FileBody extends Readable {
       }
       await Promise.race([written, gone])
       target.end()
-    } finally {
       this.destroy()
+    } catch (thrown) {
+      // Who listens hears what it was; who does not is told by the rejection.
+      this.on('error', () => {})
+      this.destroy(thrown as Error)
+      throw thrown
     }
   }
 }

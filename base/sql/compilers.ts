@@ -3,7 +3,7 @@
  *
  * - row locks (`forUpdate` …) are nothing on SQLite, where a transaction holds the only writer anyway
  * - `onConflict` becomes `on duplicate key` on MariaDB; there any unique key counts, not only the one that is named
- * - nulls sort first on PostgreSQL too
+ * - nulls sort first on PostgreSQL too; primary and unique keys, which have none, are sorted by `byKey`
  * - `returning` is refused everywhere, because MariaDB would silently give no row: make ids before the insert, read rows after it
  */
 import {
@@ -11,6 +11,7 @@ import {
   type InsertQueryNode,
   MysqlQueryCompiler,
   type OperationNode,
+  type OrderByItemBuilder,
   type OrderByItemNode,
   PostgresQueryCompiler,
   type RawNode,
@@ -25,9 +26,19 @@ const noReturning = (): never => {
   throw new Error('`returning` does not exist on MariaDB: make the id before the insert, or read the row in the same transaction')
 }
 
+/**
+ * For `orderBy` on columns of a primary or unique key: PostgreSQL then walks that key, where it would otherwise sort all rows, because its keys have
+ * nulls last. The columns must not be nullable.
+ */
+export const byKey = (direction: 'asc' | 'desc' = 'asc') => (order: OrderByItemBuilder): OrderByItemBuilder => (direction === 'asc' ? order.asc().nullsLast() : order.desc().nullsFirst())
+
 const ROW_LOCKS: ReadonlySet<string> = new Set(['ForUpdate', 'ForNoKeyUpdate', 'ForShare', 'ForKeyShare', 'NoWait', 'SkipLocked'])
 
 export class HouseSqliteCompiler extends SqliteQueryCompiler {
+  protected override visitOrderByItem({ nulls: _nulls, ...node }: OrderByItemNode): void {
+    super.visitOrderByItem(node)
+  }
+
   protected override visitSelectModifier(node: SelectModifierNode): void {
     if (!ROW_LOCKS.has(node.modifier ?? '')) super.visitSelectModifier(node)
   }
@@ -51,6 +62,10 @@ export class HousePostgresCompiler extends PostgresQueryCompiler {
 }
 
 export class HouseMysqlCompiler extends MysqlQueryCompiler {
+  protected override visitOrderByItem({ nulls: _nulls, ...node }: OrderByItemNode): void {
+    super.visitOrderByItem(node)
+  }
+
   protected override visitInsertQuery(node: InsertQueryNode): void {
     const { onConflict, ...plain } = node
     if (!onConflict) super.visitInsertQuery(node)

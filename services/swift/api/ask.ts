@@ -11,6 +11,7 @@ import { type Names, pathOf } from '../core/names.ts'
 import type { Swift } from '../house.ts'
 import type { AccountRow, ContainerRow, ObjectRow } from '../store/tables.ts'
 import { accountOf, containerOf } from '../store/accounts.ts'
+import type { Quota } from '../store/quotas.ts'
 import { dialect } from './dialect.ts'
 
 export interface Who {
@@ -50,6 +51,9 @@ export interface Ask {
   late?: ((secret_id: string | null) => Record<string, string>) | undefined
   /** The key that hides the bytes of this object, if any: the S3 door's, which judges what fits. Elsewhere such objects are not read. */
   customer?: { key: Buffer | undefined } | undefined
+  /** What an upload must keep to, and the container in which what stood there is kept: judged and done in the commit of its row. */
+  quota?: Quota
+  archive?: { container_id: string; name: string; to: string }
   /** What no client may say, and another cloud may that signs its requests. */
   sent?: { timestamp: string | undefined; slo: boolean }
   /** Another cloud sends this, where it was made at this instant (milliseconds). */

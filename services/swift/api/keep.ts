@@ -5,6 +5,8 @@ import { createHash } from 'node:crypto'
 import { Fault, unavailable } from '#base/fault.ts'
 import { customerId, hiddenEtag, isCustomers, opens } from '../core/s3/customer-key.ts'
 import type { Swift } from '../house.ts'
+import { noticeDamage } from '../flows/damage.ts'
+import { stillHas } from '../store/bytes.ts'
 import type { Stored } from '../store/tables.ts'
 import { concatenated } from './deliver.ts'
 
@@ -43,11 +45,16 @@ export async function keepBytes(house: Swift, policy: string, source: AsyncItera
   return { bytes_id, size, etag, secret_id: customer ? customerId(customer, salt) : secret ? `${secret.current}.${salt}` : null }
 }
 
-/** Bytes `start` to `end` (inclusive) of what a row holds. `customer`: the key of those that one hides. */
-export async function openBytes(house: Swift, row: Pick<Stored, 'bytes_id' | 'parts' | 'secret_id' | 'stored'>, start: number, end: number, customer?: Buffer): Promise<Readable> {
-  if (row.parts !== null) return openParts(house, row.parts, start, end, customer)
+/** Bytes `start` to `end` (inclusive) of what a row holds. `customer`: the key of those that one hides. `still`: as `judgeBytes`. */
+export async function openBytes(house: Swift, row: Pick<Stored, 'bytes_id' | 'parts' | 'secret_id' | 'stored'> & Partial<Pick<Stored, 'container_id' | 'name'>>, start: number, end: number, customer?: Buffer, still?: () => Promise<boolean>): Promise<Readable> {
+  if (row.parts !== null) return openParts(house, row, row.parts, start, end, customer)
   if (isCustomers(row.secret_id) && !(customer && opens(customer, row.secret_id!))) throw hidden()
-  const plain = await house.bytes.read(row.bytes_id, start, end)
+  const heard = (thrown: unknown): void => noticeDamage(house, row.bytes_id, thrown, still)
+  const plain = await house.bytes.read(row.bytes_id, start, end).catch((thrown: unknown) => {
+    heard(thrown)
+    throw thrown
+  })
+  plain.on('error', heard)
   return row.secret_id === null ? plain : decrypted(house, plain, row.secret_id, start, customer)
 }
 
@@ -57,12 +64,13 @@ export const hidden = (): Fault => new Fault('forbidden', 'This object is encryp
 /** A part as it stands in a row's `parts`. */
 export interface Part { bytes_id: string; size: number; secret_id?: string | null }
 
-function openParts(house: Swift, text: string, start: number, end: number, customer: Buffer | undefined): Readable {
+function openParts(house: Swift, { container_id, name }: Partial<Pick<Stored, 'container_id' | 'name'>>, text: string, start: number, end: number, customer: Buffer | undefined): Readable {
   const openers: (() => Promise<Readable>)[] = []
   let at = 0
   for (const part of JSON.parse(text) as Part[]) {
     const [first, last] = [Math.max(start, at) - at, Math.min(end, at + part.size - 1) - at]
-    if (first <= last) openers.push(() => openBytes(house, { bytes_id: part.bytes_id, parts: null, secret_id: part.secret_id ?? null, stored: part.size }, first, last, customer))
+    const still = container_id === undefined || name === undefined ? undefined : () => stillHas(house.db, { container_id, name }, part.bytes_id)
+    if (first <= last) openers.push(() => openBytes(house, { bytes_id: part.bytes_id, parts: null, secret_id: part.secret_id ?? null, stored: part.size }, first, last, customer, still))
     at += part.size
   }
   return concatenated(openers)

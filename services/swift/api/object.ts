@@ -13,6 +13,7 @@ import { customersOf } from '../core/s3/customer-key.ts'
 import { hidden, keepBytes, openBytes } from './keep.ts'
 import { authorize } from './rights.ts'
 import { LOCK, standardLock } from '../core/s3/lock.ts'
+import { wasRefused } from '../store/commits.ts'
 
 export const ALSO = ['content-encoding', 'content-disposition', 'content-language', 'cache-control', 'expires', 'x-robots-tag', 'x-object-manifest']
 
@@ -74,7 +75,7 @@ async function byVersion(house: Swift, ask: Ask, into: ContainerRow, text: strin
     const promote = ask.headers['x-backend-promote'] === 'true'
     if (current || old) {
       await house.commits.run(async (commit) => {
-        if (current) await removeObject(commit, into.id, names.object, { only: current.bytes_id, wholly: true, bypass }, now)
+        if (current) await removeObject(commit, into.id, names.object, { only: current, wholly: true, bypass }, now)
         else if (old) await removeVersion(commit, old, now, bypass)
         if (promote) await promoteVersion(commit, into.id, names.object, now)
       })
@@ -86,7 +87,7 @@ async function byVersion(house: Swift, ask: Ask, into: ContainerRow, text: strin
     if (Number(ask.headers['content-length'] ?? 0) > 0) throw invalid('PUT with version-id wants an empty body', { field: 'version-id' })
     if (current) return done(201, { 'x-object-version-id': text, etag: current.etag })
     if (!old || old.deleted === 1) return lost()
-    await house.commits.run((commit) => restoreVersion(commit, old satisfies VersionRow, now))
+    if (!(await house.commits.run((commit) => restoreVersion(commit, old satisfies VersionRow, now)))) return lost()
     return done(201, { 'x-object-version-id': text, etag: old.etag })
   }
   throw invalid('POST takes no version-id: metadata of old versions stays as it was.', { field: 'version-id' })
@@ -120,12 +121,20 @@ async function upload(house: Swift, ask: Ask, into: ContainerRow, versioned: boo
     listing: headers['x-backend-listing'] ?? null, parts: null, secret_id: empty && !ask.customer?.key ? null : kept.secret_id, created_at, delete_at, version_id,
   }
   try {
-    await house.commits.run((commit) => putObject(commit, row, { ...(fresh ? { fresh } : {}), ...s3Match(headers), ...(suspended ? { suspended } : {}), versions: versioned, received: ask.received }, now))
+    const { quota } = ask
+    const archive = ask.archive?.container_id === into.id && ask.archive.name === names.object ? ask.archive.to : undefined
+    const rules: PutRules = { ...(fresh ? { fresh } : {}), ...s3Match(headers), ...(suspended ? { suspended } : {}), versions: versioned, newest: true, ...(quota ? { quota } : {}), ...(archive === undefined ? {} : { archive }), received: ask.received }
+    await house.commits.run((commit) => putObject(commit, row, rules, now))
   } catch (thrown) {
-    await house.bytes.remove([kept.bytes_id])
+    await giveBack(house, [kept.bytes_id], thrown)
     throw thrown
   }
-  return { ...done(201, { etag, 'last-modified': httpDate(created_at), ...(version_id === null ? {} : { 'x-object-version-id': versionText(version_id) }) }), row }
+  return { ...done(201, { etag, 'last-modified': httpDate(created_at), ...(version_id === null ? {} : { 'x-object-version-id': versionText(row.version_id) }) }), row }
+}
+
+/** Bytes whose row was refused go at once. Where nobody knows whether it was written, they stay for the reconciler to judge. */
+export async function giveBack(house: Swift, ids: readonly string[], thrown: unknown): Promise<void> {
+  if (wasRefused(thrown)) await house.bytes.remove(ids).catch((failed: unknown) => house.world.log.module('swift').warn('Bytes of a refused upload cannot be removed now', { error: failed }))
 }
 
 /** `If-Match` of a write at the S3 door. */
@@ -158,12 +167,15 @@ function contentType(headers: Readonly<Record<string, string>>, name: string): s
   return type
 }
 
-async function post(house: Swift, ask: Ask, row: ObjectRow): Promise<Answer> {
+async function post(house: Swift, ask: Ask, { container_id, name }: ObjectRow): Promise<Answer> {
   const { headers } = ask
-  const kept = Object.fromEntries(Object.entries(metadataOf(row)).filter(([name]) => name.startsWith('x-object-sysmeta-')))
-  const metadata = JSON.stringify({ ...mergeMetadata({}, headers, 'object', ALSO, house.config.limits), ...kept })
-  const patch = { metadata, delete_at: deleteAt(house, headers), created_at: house.world.clock.now(), ...(headers['content-type'] ? { content_type: contentType(headers, row.name) } : {}) }
-  if (!(await house.commits.run((commit) => changeObject(commit, row, patch)))) throw new Fault('conflict', 'The object was replaced meanwhile.')
+  const given = mergeMetadata({}, headers, 'object', ALSO, house.config.limits)
+  const now = house.world.clock.now()
+  const patch = { delete_at: deleteAt(house, headers), created_at: now, ...(headers['content-type'] ? { content_type: contentType(headers, name) } : {}) }
+  // What features have written stays with the object as it stands when the change comes.
+  const kept = (row: ObjectRow): Record<string, string> => Object.fromEntries(Object.entries(metadataOf(row)).filter(([key]) => key.startsWith('x-object-sysmeta-')))
+  const row = await house.commits.run((commit) => changeObject(commit, container_id, name, (now_) => ({ ...patch, metadata: JSON.stringify({ ...given, ...kept(now_) }) }), now))
+  if (!row) return lost()
   return done(202, row.version_id === null ? {} : { 'x-object-version-id': versionText(row.version_id) })
 }
 
@@ -177,11 +189,11 @@ async function remove(house: Swift, ask: Ask, into: ContainerRow, versioned: boo
   }
   // S3 keeps a mark of a deletion also where versions are no longer kept: one without a version.
   const nullMarker = !versioned && ask.headers['x-backend-null-marker'] === 'true'
-  const version_id = nullMarker ? null : String(house.stamp())
-  const old = await house.commits.run((commit) => removeObject(commit, into.id, ask.names.object, { ...s3Match(ask.headers), received: ask.received, ...(versioned || nullMarker ? { versions: { version_id } } : {}) }, house.world.clock.now()))
+  const marker = { version_id: nullMarker ? null : String(house.stamp()) }
+  const old = await house.commits.run((commit) => removeObject(commit, into.id, ask.names.object, { ...s3Match(ask.headers), received: ask.received, ...(versioned || nullMarker ? { versions: marker } : {}) }, house.world.clock.now()))
   if (!old && !versioned && !nullMarker) return lost()
   // Nothing was there, and the marker that says so is made all the same.
-  return done(old ? 204 : 404, versioned || nullMarker ? { 'x-object-version-id': versionText(version_id), ...(old ? { 'x-object-current-version-id': versionText(old.version_id) } : {}) } : {})
+  return done(old ? 204 : 404, versioned || nullMarker ? { 'x-object-version-id': versionText(marker.version_id), ...(old ? { 'x-object-current-version-id': versionText(old.version_id) } : {}) } : {})
 }
 
 /** `X-Delete-At` and `X-Delete-After`, in milliseconds since the epoch. */

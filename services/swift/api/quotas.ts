@@ -1,8 +1,11 @@
-/** Quotas of containers and accounts. What a stream of unknown length may still add is a limit on the stream. */
+/** Quotas of containers and accounts. What a stream of unknown length may still add is a limit on the stream; the commit of the row has the last word. */
 import { Fault, invalid } from '#base/fault.ts'
 import { isReseller } from './rights.ts'
+import type { Swift } from '../house.ts'
 import { accountTotals } from '../store/accounts.ts'
-import { accountSeen, containerSeen, type Layer, metadataOf } from './ask.ts'
+import { overQuota, type Quota, type Room } from '../store/quotas.ts'
+import type { AccountRow, ContainerRow } from '../store/tables.ts'
+import { accountSeen, containerSeen, type Layer, metadataOf, type Who } from './ask.ts'
 
 /** Headers with which an account's quota is set, and under which it is kept. */
 const ACCOUNT: Readonly<Record<string, string>> = { 'x-account-quota-bytes': 'x-account-sysmeta-quota-bytes', 'x-account-quota-count': 'x-account-sysmeta-quota-count', 'x-account-meta-quota-bytes': 'x-account-meta-quota-bytes' }
@@ -36,27 +39,42 @@ export const quotas: Layer = (house, inner) => async (ask) => {
   if (method !== 'PUT' || names.object === '') return inner(ask)
   const container = await containerSeen(house, ask, names)
   if (!container) return inner(ask)
-  const size = headers['content-length'] === undefined ? 0 : Number(headers['content-length'])
-  const own = metadataOf(container)
-  const over = (limit: string | undefined, used: number, more: number): boolean => limit !== undefined && limit !== '' && used + more > Number(limit)
-  // Of a stream nobody knows how long it is: it may be as long as there is room.
-  let room = Number.POSITIVE_INFINITY
-  const fits = (limit: string | undefined, used: number): boolean => {
-    if (limit === undefined || limit === '') return true
-    room = Math.min(room, Number(limit) - used)
-    return !over(limit, used, size)
-  }
-  if (!fits(own['x-container-meta-quota-bytes'], Number(container.bytes_used)) || over(own['x-container-meta-quota-count'], Number(container.object_count), 1)) throw new Fault('too_large', 'Upload exceeds quota.', { code: 'swift.quota' })
-  const account = metadataOf(await accountSeen(house, ask, names.account))
-  const quota = (what: string): string | undefined => account[`x-account-sysmeta-quota-${what}`]
-  const policy = container.policy.toLowerCase()
-  const bytes = quota('bytes') ?? account['x-account-meta-quota-bytes']
-  const any = bytes ?? quota('count') ?? quota(`bytes-policy-${policy}`) ?? quota(`count-policy-${policy}`)
-  if (any !== undefined && !isReseller(house, ask.who)) {
-    const totals = await accountTotals(house.db, names.account)
-    const [all, mine] = [totals, totals.filter((one) => one.policy === container.policy)].map((list) => ({ bytes: list.reduce((sum, one) => sum + one.bytes, 0), objects: list.reduce((sum, one) => sum + one.objects, 0) }))
-    if (!fits(bytes, all!.bytes) || over(quota('count'), all!.objects, 1) || !fits(quota(`bytes-policy-${policy}`), mine!.bytes) || over(quota(`count-policy-${policy}`), mine!.objects, 1)) throw new Fault('too_large', 'Upload exceeds quota.', { code: 'swift.quota' })
-  }
+  const quota = quotaOf(house, ask.who, await accountSeen(house, ask, names.account), container)
+  if (!quota) return inner(ask)
+  const room = await roomFor(house, quota, container, headers['content-length'] === undefined ? 0 : Number(headers['content-length']))
   if (headers['content-length'] === undefined && room !== Number.POSITIVE_INFINITY) ask.headers['x-backend-limit'] = String(Math.max(0, room))
+  ask.quota = quota
   return inner(ask)
+}
+
+/** What an upload into this container must keep to; undefined when there is no limit. */
+export function quotaOf(house: Swift, who: Who, accountRow: AccountRow | undefined, container: ContainerRow): Quota | undefined {
+  const limit = (text: string | undefined): number | undefined => (text === undefined || text === '' ? undefined : Number(text))
+  const limited = (room: Room): boolean => room.bytes !== undefined || room.count !== undefined
+  const own = metadataOf(container)
+  const of = metadataOf(accountRow)
+  const policy = container.policy.toLowerCase()
+  const inContainer: Room = { bytes: limit(own['x-container-meta-quota-bytes']), count: limit(own['x-container-meta-quota-count']) }
+  const all: Room = { bytes: limit(of['x-account-sysmeta-quota-bytes'] ?? of['x-account-meta-quota-bytes']), count: limit(of['x-account-sysmeta-quota-count']) }
+  const ofPolicy: Room = { bytes: limit(of[`x-account-sysmeta-quota-bytes-policy-${policy}`]), count: limit(of[`x-account-sysmeta-quota-count-policy-${policy}`]) }
+  const counts = (limited(all) || limited(ofPolicy)) && !isReseller(house, who)
+  if (!limited(inContainer) && !counts) return undefined
+  return { container_id: container.id, ...(limited(inContainer) ? { container: inContainer } : {}), ...(counts ? { account: { name: container.account, all, policy: container.policy, ofPolicy } } : {}) }
+}
+
+/** How many bytes there is room for, before they come; throws when `size` more, or one object more, is too much already. */
+export async function roomFor(house: Swift, { container: inContainer, account }: Quota, container: ContainerRow, size: number): Promise<number> {
+  let room = Number.POSITIVE_INFINITY
+  const judge = (limits: Room, used: { bytes: number; objects: number }): void => {
+    if (limits.bytes !== undefined) room = Math.min(room, limits.bytes - used.bytes)
+    if (size > room || (limits.count !== undefined && used.objects + 1 > limits.count)) throw overQuota()
+  }
+  if (inContainer) judge(inContainer, { bytes: Number(container.bytes_used), objects: Number(container.object_count) })
+  if (account) {
+    const totals = await accountTotals(house.db, account.name)
+    const sum = (list: typeof totals): { bytes: number; objects: number } => ({ bytes: list.reduce((all, one) => all + one.bytes, 0), objects: list.reduce((all, one) => all + one.objects, 0) })
+    judge(account.all, sum(totals))
+    judge(account.ofPolicy, sum(totals.filter((one) => one.policy === account.policy)))
+  }
+  return room
 }

@@ -3,7 +3,7 @@ import { Fault } from '#base/fault.ts'
 import { listPage } from '../core/listing.ts'
 import { unquote } from '../core/names.ts'
 import { type Swift, versionText } from '../house.ts'
-import { moveObject, objectOf, objectsIn, removeObject } from '../store/objects.ts'
+import { archiveName, archivePrefix, moveObject, objectOf, objectsIn, removeObject } from '../store/objects.ts'
 import type { ContainerRow, ObjectRow } from '../store/tables.ts'
 import { type Answer, type Ask, containerSeen, done, forget, type Layer, lost, metadataOf, ok } from './ask.ts'
 import { living } from './object.ts'
@@ -26,34 +26,19 @@ export const versionedWrites: Layer = (house, inner) => async (ask) => {
   return method === 'PUT' ? put(house, inner, ask, keeping) : remove(house, inner, ask, keeping)
 }
 
-const prefixOf = (name: string): string => `${Buffer.byteLength(name).toString(16).padStart(3, '0')}${name}/`
-
 async function put(house: Swift, inner: (ask: Ask) => Promise<Answer>, ask: Ask, { into, location }: Keeping): Promise<Answer> {
   const { names } = ask
-  // What stands there goes aside only when its successor has come: a refused upload changes nothing.
   const archive = await archiveOf(house, ask, location)
   const old = await living(house, into.id, names.object)
   if (!old || old.content_type === MARKER) return inner(ask)
-  const kept = { container_id: archive.id, name: await placeFor(house, archive, old) }
-  const now = house.world.clock.now()
-  const moved = await house.commits.run((commit) => moveObject(commit, old, kept, now))
-  const answer = await inner(ask).catch(async (thrown: unknown) => {
-    await back()
-    throw thrown
-  })
-  if (!ok(answer.status)) await back()
-  return answer
-
-  async function back(): Promise<void> {
-    const archived = moved ? await objectOf(house.db, kept.container_id, kept.name) : undefined
-    if (archived && !(await objectOf(house.db, into.id, names.object))) await house.commits.run((commit) => moveObject(commit, archived, { container_id: into.id, name: names.object }, now))
-  }
+  // What stands there goes aside in the commit of its successor: until then it is read, and a refused upload changes nothing.
+  return inner({ ...ask, archive: { container_id: into.id, name: names.object, to: archive.id } })
 }
 
 /** Named by when it was made; of two made in one millisecond the second goes behind the first. */
 async function placeFor(house: Swift, archive: ContainerRow, old: ObjectRow): Promise<string> {
   for (let stamp = Number(old.created_at) * 1000; ; stamp += 10) {
-    const name = `${prefixOf(old.name)}${versionText(String(stamp))}`
+    const name = archiveName(old.name, String(stamp))
     if (!(await objectOf(house.db, archive.id, name))) return name
   }
 }
@@ -70,7 +55,7 @@ async function remove(house: Swift, inner: (ask: Ask) => Promise<Answer>, ask: A
   if (history) {
     const archive = await archiveOf(house, ask, location)
     const old = await living(house, into.id, names.object)
-    const prefix = prefixOf(names.object)
+    const prefix = archivePrefix(names.object)
     const archived = old && (await placeFor(house, archive, old))
     if (old) await house.commits.run((commit) => moveObject(commit, old, { container_id: archive.id, name: archived! }, now))
     const marker = await inner({ ...ask, method: 'PUT', names: { ...names, container: location, object: `${prefix}${versionText(String(house.stamp()))}` }, query: new URLSearchParams(), body: undefined, headers: { 'content-length': '0', 'content-type': MARKER }, granted: () => true })
@@ -81,7 +66,7 @@ async function remove(house: Swift, inner: (ask: Ask) => Promise<Answer>, ask: A
   const answer = standing || !archive ? await inner(ask) : done(204)
   if (!ok(answer.status) || !archive) return answer
   forget(ask)
-  const prefix = prefixOf(names.object)
+  const prefix = archivePrefix(names.object)
   const newest = async (): Promise<ObjectRow | undefined> => {
     const lines = await listPage({ limit: 1, marker: '', end_marker: '', prefix, delimiter: '', path: undefined, reverse: true }, (window) => objectsIn(house.db, archive.id, now, window))
     return lines[0]?.row && objectOf(house.db, archive.id, lines[0].row.name)

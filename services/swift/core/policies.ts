@@ -98,3 +98,11 @@ export const defaultPolicy = (policies: readonly Policy[]): Policy => policies.f
 export const poolOf = (bytesId: string): string => (bytesId.startsWith('@') ? bytesId.slice(1, bytesId.indexOf('/')) : '')
 /** The id as the driver of the place gave it. */
 export const bareId = (bytesId: string): string => (bytesId.startsWith('@') ? bytesId.slice(bytesId.indexOf('/') + 1) : bytesId)
+
+/** What rows say of the bytes whose ids begin alike. */
+export interface HeldBelow {
+  /** Ids that may be moved elsewhere. */
+  movable: string[]
+  /** Others hold some as well, which must stay where they are. */
+  fixed: boolean
+}

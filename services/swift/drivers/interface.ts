@@ -1,5 +1,6 @@
 /** Where the bytes of objects lie. A driver knows nothing of names: it gives each upload an id (at most 160 characters), by which it is read and removed. */
 import type { Readable } from 'node:stream'
+import type { HeldBelow } from '../core/policies.ts'
 
 export type Verdict = 'good' | 'bad' | 'missing'
 
@@ -21,8 +22,11 @@ export interface BytesDriver {
   list(before: number): AsyncIterable<string>
   /** Takes away what writes that were killed left behind before this instant. */
   sweep(before: number): Promise<void>
-  /** Gives space back where many small ones lie together. `live`: which of these are held; `moved`: false when nothing holds it any more. */
-  compact?(live: (ids: string[]) => Promise<Set<string>>, moved: (from: string, to: string) => Promise<boolean>, before: number): Promise<void>
+  /**
+   * Gives space back where many small ones lie together. `held` tells for each beginning of ids what rows say of them; `moved` puts one in the place of another, false when
+   * nothing holds it any more. What no row mentions goes for ever only after it could not be found for as long as since `before`.
+   */
+  compact?(held: (prefixes: readonly string[]) => Promise<HeldBelow[]>, moved: (from: string, to: string) => Promise<boolean>, before: number): Promise<void>
   close(): Promise<void>
 }
 

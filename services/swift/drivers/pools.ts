@@ -38,9 +38,9 @@ export function poolsOf(drivers: ReadonlyMap<string, BytesDriver>): Pools {
         sweep: (before) => driver.sweep(before),
         ...(driver.compact
           ? {
-              compact: (live, moved, before) =>
+              compact: (held, moved, before) =>
                 driver.compact!(
-                  async (ids) => new Set([...(await live(ids.map(name)))].map(bare)),
+                  async (prefixes) => (await held(prefixes.map(name))).map((one) => ({ ...one, movable: one.movable.map(bare) })),
                   (from, to) => moved(name(from), name(to)),
                   before,
                 ),

@@ -2,8 +2,9 @@
 import { isFault } from '#base/fault.ts'
 import type { Swift } from '../house.ts'
 import { containersIn, deletedAccounts, forgetAccount, removeContainer } from '../store/accounts.ts'
-import { poolOf } from '../core/policies.ts'
-import { bytesInParts, dueBytes, forgetBytes, type Held, heldBytes, objectsAfter, poolsHeld, relocateBytes, reportBad } from '../store/bytes.ts'
+import { type HeldBelow, poolOf } from '../core/policies.ts'
+import { clearReports, judgeBytes } from './damage.ts'
+import { badBytes, bytesInParts, dueBytes, forgetBytes, type Held, heldBelow, heldBytes, partsAfter, poolsHeld, relocateBytes, rowsAfter, stillHas } from '../store/bytes.ts'
 import { lifecycleRound } from './lifecycle.ts'
 import { expiredObjects, removeObject, removeVersion, someObjects, someVersions } from '../store/objects.ts'
 
@@ -30,11 +31,15 @@ export async function sweep(house: Swift): Promise<void> {
 
 /** A place that is away keeps the others from nothing; its bytes stay due. */
 async function removeDue(house: Swift, ids: readonly string[]): Promise<void> {
+  const log = house.world.log.module('swift.sweeper')
   try {
-    await house.bytes.remove(ids)
+    // That a row still holds what is to go would be a mistake of ours, and this the last moment at which it costs nobody an object.
+    const held = await heldBytes(house.db, ids, true)
+    if (held.size > 0) log.error('Bytes that were to be removed are held by a row, and stay', { count: held.size, bytes_id: [...held][0] })
+    await house.bytes.remove(ids.filter((id) => !held.has(id)))
     await forgetBytes(house.db, ids)
   } catch (thrown) {
-    house.world.log.module('swift.sweeper').warn('Bytes that nothing holds cannot be removed now', { error: thrown, count: ids.length })
+    log.warn('Bytes that nothing holds cannot be removed now', { error: thrown, count: ids.length })
   }
 }
 
@@ -97,61 +102,86 @@ async function reconcilePool(house: Swift, pool: string, parts: ReadonlySet<stri
   await bytes.sweep(now - SETTLED)
   let removed = 0
   let batch: string[] = []
-  const flush = async (): Promise<void> => {
+  let suspects: string[] = []
+  const look = async (): Promise<void> => {
     const held = await heldBytes(house.db, batch)
-    const loose = batch.filter((id) => !held.has(id) && !parts.has(id))
+    suspects.push(...batch.filter((id) => !held.has(id) && !parts.has(id)))
+    batch = []
+  }
+  const judge = async (): Promise<void> => {
+    if (suspects.length === 0) return
+    // An upload may have been completed since the lists were read: its parts have left their rows, so the lists are read again, after the rows.
+    const listed = await bytesInParts(house.db)
+    const stems = new Set([...listed].map(stemOf))
+    const loose: string[] = []
+    for (const id of suspects) {
+      // How long it is the store says: what it cut off is held by the row of what was longer.
+      const stem = stemOf(id)
+      if (listed.has(id) || (stem !== id && (stems.has(stem) || (await heldBelow(house.db, stem)).length > 0))) continue
+      loose.push(id)
+    }
+    suspects = []
     await bytes.remove(loose)
     removed += loose.length
-    batch = []
   }
   for await (const id of bytes.list(now - SETTLED)) {
     if (signal?.aborted) return removed
     batch.push(id)
-    if (batch.length >= 200) await flush()
+    if (batch.length >= 200) await look()
+    if (suspects.length >= 5000) await judge()
   }
-  await flush()
-  await bytes.compact?.(
-    async (ids) => {
-      const held = new Set<string>()
-      for (let i = 0; i < ids.length; i += 200) for (const id of await heldBytes(house.db, ids.slice(i, i + 200))) held.add(id)
-      // A pack with parts of composite objects stays as it is: their places stand inside of lists.
-      return ids.some((id) => parts.has(id)) ? new Set(ids) : held
-    },
-    (from, to) => relocateBytes(house.db, from, to),
-    now - PACK_SETTLED,
-  )
+  await look()
+  await judge()
+  await bytes.compact?.((prefixes) => heldBelowAll(house, prefixes), (from, to) => relocateBytes(house.db, from, to), now - PACK_SETTLED)
   return removed
 }
 
-/** Reads every object again, slowly, and reports what is bad or gone. */
+/** Of bytes in a store that tells their size by itself, the id without it. */
+const stemOf = (id: string): string => /^((?:@[^/]+\/)?c-[0-9a-f]{32}-)/.exec(id)?.[1] ?? id
+
+/** Rows first, lists after them: a part that becomes one of an object goes from the one to the other. */
+async function heldBelowAll(house: Swift, prefixes: readonly string[]): Promise<HeldBelow[]> {
+  const out: HeldBelow[] = []
+  for (const prefix of prefixes) {
+    const rows = await heldBelow(house.db, prefix)
+    const movable = rows.filter(({ table }) => table === 'swift_objects' || table === 'swift_versions').map((row) => row.bytes_id)
+    out.push({ movable, fixed: rows.length > movable.length })
+  }
+  // Places of parts of composite objects stand inside of lists, where they are not changed.
+  const listed = await bytesInParts(house.db)
+  const begins = new Set([...listed].map((id) => id.slice(0, id.indexOf('-', id.indexOf('-') + 1) + 1)))
+  for (const [i, prefix] of prefixes.entries()) if (begins.has(prefix)) out[i]!.fixed = true
+  return out
+}
+
+/** Reads everything that rows hold again, slowly, and reports what is bad or gone. */
 export async function audit(house: Swift, signal?: AbortSignal): Promise<{ bad: number }> {
-  const { clock, log } = house.world
   const pause = 1000 / house.config.audit_files_per_second
-  let after: Held | undefined
   let bad = 0
-  for (;;) {
-    const rows = await objectsAfter(house.db, after, 100)
-    for (const row of rows) {
-      const ids = row.parts === null ? [row.bytes_id] : (JSON.parse(row.parts) as { bytes_id: string }[]).map((part) => part.bytes_id)
-      for (const id of ids) {
-        if (signal?.aborted) return { bad }
-        let verdict: Awaited<ReturnType<typeof house.bytes.verify>>
-        try {
-          verdict = await house.bytes.verify(id)
-        } catch (thrown) {
-          // What cannot be reached is not judged; the next round asks again.
-          log.module('swift.auditor').warn('Cannot read an object again now', { bytes_id: id, error: thrown })
-          continue
-        }
-        if (verdict !== 'good' && (await heldBytes(house.db, [id])).has(id)) {
-          bad++
-          log.module('swift.auditor').error(verdict === 'bad' ? 'Found damaged bytes and put them aside' : 'Found an object without its bytes', { container_id: row.container_id, object: row.name, bytes_id: id })
-          if (verdict === 'bad') await house.bytes.quarantine(id)
-          await reportBad(house.db, { bytes_id: id, reason: verdict === 'bad' ? 'The checksum does not fit.' : 'The bytes are gone.', found_at: clock.now() })
-        }
-        if (pause >= 1) await clock.sleep(pause, signal).catch(() => {})
-      }
+  await clearReports(house, (await badBytes(house.db)).map((row) => row.bytes_id))
+  const judge = async (ids: readonly string[], whose: Record<string, unknown>, row?: Held): Promise<boolean> => {
+    for (const id of ids) {
+      if (id === '') continue
+      if (signal?.aborted) return false
+      if (!(await judgeBytes(house, id, whose, row && (() => stillHas(house.db, row, id))))) bad++
+      if (pause >= 1) await house.world.clock.sleep(pause, signal).catch(() => {})
     }
+    return true
+  }
+  for (const table of ['swift_objects', 'swift_versions'] as const) {
+    for (let after: Held | undefined; ; ) {
+      const rows = await rowsAfter(house.db, table, after, 100)
+      for (const row of rows) {
+        const ids = row.parts === null ? [row.bytes_id] : (JSON.parse(row.parts) as { bytes_id: string }[]).map((part) => part.bytes_id)
+        if (!(await judge(ids, { container_id: row.container_id, object: row.name }, row.parts === null ? undefined : row))) return { bad }
+      }
+      if (rows.length < 100) break
+      after = rows.at(-1)
+    }
+  }
+  for (let after: { upload_id: string; number: number } | undefined; ; ) {
+    const rows = await partsAfter(house.db, after, 100)
+    for (const row of rows) if (!(await judge([row.bytes_id], { upload_id: row.upload_id, part: row.number }))) return { bad }
     if (rows.length < 100) return { bad }
     after = rows.at(-1)
   }

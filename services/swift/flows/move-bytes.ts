@@ -8,6 +8,7 @@ import { Fault, invalid, notFound } from '#base/fault.ts'
 import { poolOf, policyNamed } from '../core/policies.ts'
 import type { Swift } from '../house.ts'
 import { bytesIn, type Carrier, containersAfter, exchange, type Exchange, objectCarriers, partCarriers, setPolicy, versionCarriers, type Which } from '../store/moves.ts'
+import { forgetBytes, reserveBytes } from '../store/bytes.ts'
 import type { ContainerRow } from '../store/tables.ts'
 
 export type Mover = Pick<Swift, 'db' | 'bytes' | 'policies' | 'world'>
@@ -27,6 +28,8 @@ export interface MoveOptions {
 }
 
 const LINGER = 3_600_000
+/** What was copied may wait this long for its row: for the others of its step, or for the rest of an object of very many parts. */
+const RESERVED = 30 * 86_400_000
 const AT_ONCE = 8
 const PAGE = 64
 /** Rows are changed when so many bytes have been copied. */
@@ -90,7 +93,7 @@ async function movePage(house: Mover, container: ContainerRow, page: readonly Ca
     )
     const late = await exchange(house.db, container.id, changes, house.world.clock.now() + LINGER)
     // Replaced or deleted while it was copied: nobody wants the copy.
-    for (const change of late) await house.bytes.remove(newIn(change))
+    for (const change of late) await discarded(house, newIn(change))
     moved.objects += changes.length - late.length
     for (const change of changes) if (!late.includes(change)) moved.bytes += change.carrier.size
     report?.(moved)
@@ -98,6 +101,11 @@ async function movePage(house: Mover, container: ContainerRow, page: readonly Ca
 }
 
 const newIn = (change: Exchange): string[] => bytesIn(change).filter((id) => !bytesIn(change.carrier).includes(id))
+
+async function discarded(house: Mover, ids: readonly string[]): Promise<void> {
+  await house.bytes.remove(ids)
+  await forgetBytes(house.db, ids)
+}
 
 async function copied(house: Mover, carrier: Carrier, pool: string): Promise<Exchange> {
   if (carrier.parts === null) return { carrier, bytes_id: await copy(house, carrier.bytes_id, carrier.size, carrier.md5, pool), parts: null }
@@ -110,7 +118,7 @@ async function copied(house: Mover, carrier: Carrier, pool: string): Promise<Exc
       made.push(part.bytes_id)
     }
   } catch (thrown) {
-    await house.bytes.remove(made).catch(() => {})
+    await discarded(house, made).catch(() => {})
     throw thrown
   }
   return { carrier, bytes_id: carrier.bytes_id, parts: JSON.stringify(parts) }
@@ -130,5 +138,7 @@ async function copy(house: Mover, from: string, size: number, md5: string | unde
     if (seen !== size) throw new Fault('unavailable', 'The bytes of this object are damaged.', { detail: `${seen} bytes instead of ${size}` })
     if (md5 !== undefined && hash.digest('hex') !== md5) throw new Fault('unavailable', 'The bytes of this object are damaged.', { detail: 'its MD5 is another' })
   }
-  return house.bytes.write(pool, judged(), size)
+  const id = await house.bytes.write(pool, judged(), size)
+  await reserveBytes(house.db, [id], house.world.clock.now() + RESERVED)
+  return id
 }

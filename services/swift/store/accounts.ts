@@ -1,4 +1,5 @@
 /** Queries on accounts and containers. */
+import { byKey } from '#base/sql/compilers.ts'
 import { conflict } from '#base/fault.ts'
 import { isDuplicate } from '#base/sql/engine-error.ts'
 import type { Database, Sql } from '#base/sql/database.ts'
@@ -18,6 +19,12 @@ export const containerById = (db: Db, id: string): Promise<ContainerRow | undefi
 
 /** Changes an account's metadata under its lock, so that two changes at once both hold; makes the account when it is new. */
 export async function changeAccount(db: Database<SwiftTables>, account: string, now: number, change: (metadata: Record<string, string>) => Record<string, string>): Promise<{ made: boolean }> {
+  const run = (): Promise<{ made: boolean }> => changed(db, account, now, change)
+  // Somebody else made it at the same moment.
+  return run().catch((thrown: unknown) => (isDuplicate(db.engine, thrown) ? run() : Promise.reject(thrown as Error)))
+}
+
+function changed(db: Database<SwiftTables>, account: string, now: number, change: (metadata: Record<string, string>) => Record<string, string>): Promise<{ made: boolean }> {
   return db.transaction(async (tx) => {
     const row = await tx.query.selectFrom('swift_accounts').selectAll().where('account', '=', account).forUpdate().executeTakeFirst()
     const metadata = JSON.stringify(change(JSON.parse(row?.metadata ?? '{}') as Record<string, string>))
@@ -84,5 +91,5 @@ export async function containersIn(db: Db, account: string, w: Window): Promise<
   let query = db.query.selectFrom('swift_containers').selectAll().where('account', '=', account)
   if (w.low) query = query.where('name', w.low.also ? '>=' : '>', w.low.name)
   if (w.high) query = query.where('name', w.high.also ? '<=' : '<', w.high.name)
-  return query.orderBy('name', w.reverse ? 'desc' : 'asc').limit(w.limit).execute()
+  return query.orderBy('name', byKey(w.reverse ? 'desc' : 'asc')).limit(w.limit).execute()
 }

@@ -11,11 +11,16 @@ export const bucketNamed = (db: Db, name: string): Promise<BucketRow | undefined
 export const containerNamed = (db: Db, name: string): Promise<ContainerRow | undefined> =>
   db.query.selectFrom('swift_containers').innerJoin('swift_buckets', 'swift_buckets.container_id', 'swift_containers.id').selectAll('swift_containers').where('swift_buckets.name', '=', name).executeTakeFirst()
 
-/** False when the name is another container's. */
+/** False when the name is another container's, or the container is gone. */
 export async function claimBucket(db: Database<SwiftTables>, row: BucketRow): Promise<boolean> {
   try {
-    await db.query.insertInto('swift_buckets').values(row).execute()
-    return true
+    return await db.transaction(async (tx) => {
+      // With the container the name goes; a name without one would be nobody's for ever.
+      const held = await tx.query.updateTable('swift_containers').set({ id: row.container_id }).where('id', '=', row.container_id).executeTakeFirst()
+      if (held.numUpdatedRows !== 1n) return false
+      await tx.query.insertInto('swift_buckets').values(row).execute()
+      return true
+    })
   } catch (thrown) {
     if (!isDuplicate(db.engine, thrown)) throw thrown
     return (await bucketNamed(db, row.name))?.container_id === row.container_id

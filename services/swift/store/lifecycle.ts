@@ -1,4 +1,5 @@
 /** Rows of a bucket in the order of their names, page by page, for its lifecycle. */
+import { byKey } from '#base/sql/compilers.ts'
 import type { Sql } from '#base/sql/database.ts'
 import type { ObjectRow, SwiftTables, VersionRow } from './tables.ts'
 
@@ -9,14 +10,14 @@ const PAGE = 500
 export const objectsFrom = (db: Db, containerId: string, after: string | undefined): Promise<ObjectRow[]> => {
   let query = db.query.selectFrom('swift_objects').selectAll().where('container_id', '=', containerId)
   if (after !== undefined) query = query.where('name', '>', after)
-  return query.orderBy('name').limit(PAGE).execute()
+  return query.orderBy('name', byKey()).limit(PAGE).execute()
 }
 
 /** The newest of a name first. */
 export const versionsFrom = (db: Db, containerId: string, after: { name: string; rank: string } | undefined): Promise<VersionRow[]> => {
   let query = db.query.selectFrom('swift_versions').selectAll().where('container_id', '=', containerId)
-  if (after) query = query.where((eb) => eb.or([eb('name', '>', after.name), eb.and([eb('name', '=', after.name), eb('rank', '>', after.rank)])]))
-  return query.orderBy('name').orderBy('rank').limit(PAGE).execute()
+  if (after) query = query.where('name', '>=', after.name).where((eb) => eb.or([eb('name', '>', after.name), eb.and([eb('name', '=', after.name), eb('rank', '>', after.rank)])]))
+  return query.orderBy('name', byKey()).orderBy('rank', byKey()).limit(PAGE).execute()
 }
 
 /** When what stands now was made, of those of the names where something stands. */

@@ -1,4 +1,5 @@
 /** Queries of moving: rows whose bytes lie elsewhere than they should, and the exchange of one place of bytes for another. */
+import { byKey } from '#base/sql/compilers.ts'
 import type { Database, Sql } from '#base/sql/database.ts'
 import type { ContainerRow, SwiftTables } from './tables.ts'
 
@@ -28,7 +29,7 @@ export function containersAfter(db: Db, which: Which, after: string, limit: numb
   let query = db.query.selectFrom('swift_containers').selectAll().where('id', '>', after)
   if (which.account !== undefined) query = query.where('account', '=', which.account)
   if (which.container !== undefined) query = query.where('name', '=', which.container)
-  return query.orderBy('id').limit(limit).execute()
+  return query.orderBy('id', byKey()).limit(limit).execute()
 }
 
 export async function setPolicy(db: Db, containerId: string, policy: string): Promise<void> {
@@ -39,13 +40,13 @@ const md5Of = (row: { etag: string; secret_id: string | null }): string | undefi
 const COLUMNS = ['container_id', 'name', 'bytes_id', 'stored', 'etag', 'secret_id', 'parts'] as const
 
 export async function objectCarriers(db: Db, containerId: string, after: string, limit: number): Promise<Carrier[]> {
-  const rows = await db.query.selectFrom('swift_objects').select(COLUMNS).where('container_id', '=', containerId).where('name', '>', after).orderBy('name').limit(limit).execute()
+  const rows = await db.query.selectFrom('swift_objects').select(COLUMNS).where('container_id', '=', containerId).where('name', '>', after).orderBy('name', byKey()).limit(limit).execute()
   return rows.map((row) => ({ table: 'swift_objects', key: { container_id: containerId, name: row.name }, name: row.name, bytes_id: row.bytes_id, size: Number(row.stored), md5: row.parts === null ? md5Of(row) : undefined, parts: row.parts }))
 }
 
 export async function versionCarriers(db: Db, containerId: string, after: { name: string; rank: string }, limit: number): Promise<(Carrier & { rank: string })[]> {
   const rows = await db.query.selectFrom('swift_versions').select([...COLUMNS, 'rank']).where('container_id', '=', containerId)
-    .where((eb) => eb.or([eb('name', '>', after.name), eb.and([eb('name', '=', after.name), eb('rank', '>', after.rank)])])).orderBy('name').orderBy('rank').limit(limit).execute()
+    .where('name', '>=', after.name).where((eb) => eb.or([eb('name', '>', after.name), eb.and([eb('name', '=', after.name), eb('rank', '>', after.rank)])])).orderBy('name', byKey()).orderBy('rank', byKey()).limit(limit).execute()
   return rows.map((row) => ({ table: 'swift_versions', key: { container_id: containerId, name: row.name, rank: row.rank }, rank: row.rank, name: row.name, bytes_id: row.bytes_id, size: Number(row.stored), md5: row.parts === null ? md5Of(row) : undefined, parts: row.parts }))
 }
 
@@ -73,6 +74,9 @@ export async function exchange(db: Database<SwiftTables>, containerId: string, c
         continue
       }
       const left = new Set(bytesIn(carrier))
+      const come = bytesIn(change).filter((id) => !left.has(id))
+      // Until now they were kept for this row alone.
+      if (come.length > 0) await tx.query.deleteFrom('swift_cleanup').where('bytes_id', 'in', come).execute()
       for (const id of bytesIn(change)) left.delete(id)
       if (left.size > 0) await tx.query.insertInto('swift_cleanup').values([...left].map((bytes_id) => ({ bytes_id, due_at: due }))).execute()
     }

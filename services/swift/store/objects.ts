@@ -1,9 +1,11 @@
 /** Queries on objects and their old versions. What changes an object runs in a `Commit`, which holds its container. */
+import { byKey } from '#base/sql/compilers.ts'
 import { conflict, Fault } from '#base/fault.ts'
 import type { Sql, Tx } from '#base/sql/database.ts'
 import type { Window } from '../core/listing.ts'
 import { assertUnlocked } from '../core/s3/lock.ts'
 import type { Commit } from './commits.ts'
+import { assertRoom, type Quota } from './quotas.ts'
 import type { ObjectRow, Stored, SwiftTables, VersionRow } from './tables.ts'
 
 type Db = Sql<SwiftTables>
@@ -21,7 +23,7 @@ export async function objectsIn(db: Db, containerId: string, now: number, w: Win
   let query = db.query.selectFrom('swift_objects').select(['name', 'size', 'etag', 'content_type', 'listing', 'created_at', 'version_id']).where('container_id', '=', containerId).where((eb) => eb.or([eb('delete_at', 'is', null), eb('delete_at', '>', now)]))
   if (w.low) query = query.where('name', w.low.also ? '>=' : '>', w.low.name)
   if (w.high) query = query.where('name', w.high.also ? '<=' : '<', w.high.name)
-  return query.orderBy('name', w.reverse ? 'desc' : 'asc').limit(w.limit).execute()
+  return query.orderBy('name', byKey(w.reverse ? 'desc' : 'asc')).limit(w.limit).execute()
 }
 
 export interface PutRules {
@@ -39,14 +41,23 @@ export interface PutRules {
   suspended?: boolean
   /** Only in the place of exactly these bytes (null: of nothing). */
   instead?: string | null
+  /** It was made now, so among its versions it is the newest, whatever the clocks of other processes say: `version_id` is raised where it must be. */
+  newest?: boolean
+  /** What stood there goes to this container, under a name that tells when it was made. */
+  archive?: string
+  /** What container and account may hold. */
+  quota?: Quota
   /** It came from another cloud, where it was made at this instant: what stands here and is as new stays. */
   received?: number | undefined
 }
 
 /** Puts an object in the place of what stood there, which is given back. */
-export async function putObject({ tx, hold, note }: Commit, row: ObjectRow, rules: PutRules, now: number): Promise<ObjectRow | undefined> {
+export async function putObject(commit: Commit, row: ObjectRow, rules: PutRules, now: number): Promise<ObjectRow | undefined> {
+  const { tx, hold, note } = commit
   const container = await hold(row.container_id)
   const old = await objectOf(tx, row.container_id, row.name)
+  // It was committed before, and nobody heard of it: what stands there must not go with its own bytes.
+  if (old && row.bytes_id !== '' && old.bytes_id === row.bytes_id) return old
   const alive = old && (old.delete_at === null || old.delete_at > now) ? old : undefined
   if (rules.fresh && alive) throw new Fault('precondition', 'A precondition for this request was not met.')
   if (rules.match && !(alive && (rules.match.includes('*') || rules.match.includes(alive.etag)))) throw new Fault('precondition', 'The object is not the one that was asked for.')
@@ -56,8 +67,15 @@ export async function putObject({ tx, hold, note }: Commit, row: ObjectRow, rule
   if (rules.instead !== undefined && (old?.bytes_id ?? null) !== rules.instead) throw conflict('The object was changed meanwhile.')
   const keep = old !== undefined && keeps(old, rules.versions && alive !== undefined)
   if (old && !keep) assertUnlocked(old, now)
+  if (rules.quota?.container_id === row.container_id) await assertRoom(commit, row, rules.quota)
+  if (rules.newest && row.version_id !== null) row.version_id = await newer(tx, row, old)
   await note?.(row.container_id, row.name)
-  if (old) {
+  if (old && alive && rules.archive !== undefined && !keep) {
+    await archived(commit, old, rules.archive)
+    const { container_id, name, ...rest } = row
+    await tx.query.updateTable('swift_objects').set(rest).where('container_id', '=', container_id).where('name', '=', name).execute()
+    container.count(0, row.size - Number(old.size))
+  } else if (old) {
     if (rules.suspended && old.version_id !== null) container.count(0, -(await dropNull(tx, row, now)))
     if (keep) container.count(0, -(await keepVersion(tx, old, now)))
     else await discard(tx, old, now)
@@ -72,6 +90,32 @@ export async function putObject({ tx, hold, note }: Commit, row: ObjectRow, rule
   return alive
 }
 
+/** Later than every version of the name that there is. */
+async function newer(tx: Tx<SwiftTables>, { container_id, name, version_id }: Pick<ObjectRow, 'container_id' | 'name' | 'version_id'>, standing: ObjectRow | undefined): Promise<string> {
+  const last = await newestVersion({ engine: tx.engine, query: tx.query }, container_id, name)
+  const stamps = [standing, last].map((row) => (row ? BigInt(row.version_id ?? Number(row.created_at) * 1000) : 0n))
+  const most = stamps[0]! > stamps[1]! ? stamps[0]! : stamps[1]!
+  // In steps of ten, as all of them.
+  return String(BigInt(version_id!) > most ? version_id : (most / 10n + 1n) * 10n)
+}
+
+/** A copy of the row goes to the container of what was; of two made in one millisecond the second goes behind the first. */
+async function archived({ tx, hold, note }: Commit, old: ObjectRow, containerId: string): Promise<void> {
+  const archive = await hold(containerId)
+  for (let stamp = Number(old.created_at) * 1000; ; stamp += 10) {
+    const name = archiveName(old.name, String(stamp))
+    if (await objectOf(tx, containerId, name)) continue
+    await note?.(containerId, name)
+    await tx.query.insertInto('swift_objects').values({ ...old, container_id: containerId, name }).execute()
+    archive.count(1, Number(old.size))
+    return
+  }
+}
+
+/** Name of an old version in another container, as Swift makes it: length and name, and then when it was made. */
+export const archivePrefix = (name: string): string => `${Buffer.byteLength(name).toString(16).padStart(3, '0')}${name}/`
+export const archiveName = (name: string, stamp: string): string => `${archivePrefix(name)}${stamp.slice(0, -6)}.${stamp.slice(-6, -1)}`
+
 function assertOlder(old: ObjectRow | undefined, received: number | undefined): void {
   if (received !== undefined && old && Number(old.created_at) >= received) throw conflict('What stands here is newer.', { code: 'swift.newer' })
 }
@@ -82,15 +126,15 @@ function assertMatch(alive: ObjectRow | undefined, wanted: PutRules['s3Match']):
 }
 
 /** Takes an object away; false when it is not there (any more). With `versions` it becomes an old version, and a marker says that it was deleted. */
-export async function removeObject({ tx, hold, note }: Commit, containerId: string, name: string, rules: { versions?: { version_id: string | null }; only?: string; expired?: boolean; wholly?: boolean; bypass?: boolean; s3Match?: PutRules['s3Match']; received?: number | undefined; same?: Pick<ObjectRow, 'bytes_id' | 'created_at'> }, now: number): Promise<ObjectRow | undefined> {
+export async function removeObject({ tx, hold, note }: Commit, containerId: string, name: string, rules: { versions?: { version_id: string | null }; only?: Pick<ObjectRow, 'version_id' | 'created_at'>; expired?: boolean; wholly?: boolean; bypass?: boolean; s3Match?: PutRules['s3Match']; received?: number | undefined; same?: Pick<ObjectRow, 'etag' | 'created_at'> }, now: number): Promise<ObjectRow | undefined> {
   const container = await hold(containerId)
   const old = await objectOf(tx, containerId, name)
   const alive = old && (old.delete_at === null || old.delete_at > now)
   assertMatch(alive ? old : undefined, rules.s3Match)
   assertOlder(old, rules.received)
   if (rules.expired ? !old || alive : rules.versions ? false : !old) return undefined
-  if (rules.same && !(old && old.bytes_id === rules.same.bytes_id && Number(old.created_at) === Number(rules.same.created_at))) return undefined
-  if (rules.only !== undefined && old?.bytes_id !== rules.only) return undefined
+  if (rules.same && !(old && old.etag === rules.same.etag && Number(old.created_at) === Number(rules.same.created_at))) return undefined
+  if (rules.only && !(old && old.version_id === rules.only.version_id && (old.version_id !== null || Number(old.created_at) === Number(rules.only.created_at)))) return undefined
   const keep = old !== undefined && rules.wholly !== true && keeps(old, rules.versions !== undefined && rules.versions.version_id !== null && alive === true)
   if (old && !keep) assertUnlocked(old, now, rules.bypass)
   await note?.(containerId, name)
@@ -102,17 +146,23 @@ export async function removeObject({ tx, hold, note }: Commit, containerId: stri
   }
   if (rules.versions) {
     const { version_id } = rules.versions
+    if (version_id !== null) rules.versions.version_id = await newer(tx, { container_id: containerId, name, version_id }, old)
     if (version_id === null) container.count(0, -(await dropNull(tx, { container_id: containerId, name }, now)))
-    const marker: VersionRow = { container_id: containerId, name, bytes_id: '', size: 0, stored: 0, etag: 'd41d8cd98f00b204e9800998ecf8427e', content_type: 'application/x-deleted;swift_versions_deleted=1', metadata: '{}', listing: null, parts: null, secret_id: null, created_at: now, delete_at: null, version_id, rank: rankOf({ version_id, created_at: now }), deleted: 1 }
+    const marker: VersionRow = { container_id: containerId, name, bytes_id: '', size: 0, stored: 0, etag: 'd41d8cd98f00b204e9800998ecf8427e', content_type: 'application/x-deleted;swift_versions_deleted=1', metadata: '{}', listing: null, parts: null, secret_id: null, created_at: now, delete_at: null, version_id: rules.versions.version_id, rank: rankOf({ version_id: rules.versions.version_id, created_at: now }), deleted: 1 }
     await tx.query.insertInto('swift_versions').values(marker).execute()
   }
   return alive ? old : undefined
 }
 
-export async function changeObject({ tx, note }: Commit, row: Stored, patch: Partial<ObjectRow>): Promise<boolean> {
-  await note?.(row.container_id, row.name)
-  const done = await tx.query.updateTable('swift_objects').set(patch).where('container_id', '=', row.container_id).where('name', '=', row.name).where('bytes_id', '=', row.bytes_id).where('created_at', '=', row.created_at).executeTakeFirst()
-  return done.numUpdatedRows === 1n
+/** Changes what stands under a name now; undefined when nothing does. */
+export async function changeObject({ tx, hold, note }: Commit, containerId: string, name: string, change: (row: ObjectRow) => Partial<ObjectRow>, now: number): Promise<ObjectRow | undefined> {
+  await hold(containerId)
+  const row = await objectOf(tx, containerId, name)
+  if (!row || (row.delete_at !== null && Number(row.delete_at) <= now)) return undefined
+  const patch = change(row)
+  await note?.(containerId, name)
+  await tx.query.updateTable('swift_objects').set(patch).where('container_id', '=', containerId).where('name', '=', name).execute()
+  return { ...row, ...patch }
 }
 
 /** Changes what is kept beside the bytes of an object, or of an old version of it (`rank`), as it stands now; false when it is not there any more. */
@@ -120,7 +170,8 @@ export async function changeMetadata({ tx, hold }: Commit, row: Stored & { rank?
   await hold(row.container_id)
   const { rank } = row
   const now = rank === undefined ? await objectOf(tx, row.container_id, row.name) : await tx.query.selectFrom('swift_versions').selectAll().where('container_id', '=', row.container_id).where('name', '=', row.name).where('rank', '=', rank).executeTakeFirst()
-  if (!now || now.bytes_id !== row.bytes_id || Number(now.created_at) !== Number(row.created_at)) return false
+  // Where its bytes lie may have changed meanwhile; it is the same for all that.
+  if (!now || now.etag !== row.etag || Number(now.created_at) !== Number(row.created_at)) return false
   const metadata = JSON.stringify(change(JSON.parse(now.metadata) as Record<string, string>))
   if (rank === undefined) await tx.query.updateTable('swift_objects').set({ metadata }).where('container_id', '=', row.container_id).where('name', '=', row.name).execute()
   else await tx.query.updateTable('swift_versions').set({ metadata }).where('container_id', '=', row.container_id).where('name', '=', row.name).where('rank', '=', rank).execute()
@@ -136,10 +187,11 @@ export async function moveObject(commit: Commit, from: ObjectRow, to: { containe
   // Always in the same order, so that two moves do not wait for each other.
   for (const id of [from.container_id, to.container_id].sort()) await hold(id)
   const still = await objectOf(tx, from.container_id, from.name)
-  if (!still || still.bytes_id !== from.bytes_id) return false
+  if (!still || still.etag !== from.etag || Number(still.created_at) !== Number(from.created_at)) return false
   assertUnlocked(still, now)
   const there = await objectOf(tx, to.container_id, to.name)
   if (there && (there.delete_at === null || Number(there.delete_at) > now)) throw conflict('An object stands where this one was to go.')
+  if (there) assertUnlocked(there, now)
   await commit.note?.(from.container_id, from.name)
   await tx.query.deleteFrom('swift_objects').where('container_id', '=', from.container_id).where('name', '=', from.name).execute()
   ;(await hold(from.container_id)).count(-1, -Number(still.size))
@@ -197,26 +249,28 @@ export async function versionOf(db: Db, containerId: string, name: string, versi
 
 /** The newest old version or marker of a name. */
 export const newestVersion = (db: Db, containerId: string, name: string): Promise<VersionRow | undefined> =>
-  db.query.selectFrom('swift_versions').selectAll().where('container_id', '=', containerId).where('name', '=', name).orderBy('rank').limit(1).executeTakeFirst()
+  db.query.selectFrom('swift_versions').selectAll().where('container_id', '=', containerId).where('name', '=', name).orderBy('rank', byKey()).limit(1).executeTakeFirst()
 
 export async function removeVersion({ tx, hold }: Commit, row: VersionRow, now: number, bypass = false): Promise<boolean> {
   const container = await hold(row.container_id)
-  const standing = await tx.query.selectFrom('swift_versions').select('metadata').where('container_id', '=', row.container_id).where('name', '=', row.name).where('rank', '=', row.rank).executeTakeFirst()
+  const standing = await tx.query.selectFrom('swift_versions').selectAll().where('container_id', '=', row.container_id).where('name', '=', row.name).where('rank', '=', row.rank).executeTakeFirst()
   if (!standing) return false
   assertUnlocked(standing, now, bypass)
   const done = await tx.query.deleteFrom('swift_versions').where('container_id', '=', row.container_id).where('name', '=', row.name).where('rank', '=', row.rank).executeTakeFirst()
   if (done.numDeletedRows !== 1n) return false
-  await discard(tx, row, now)
-  container.count(0, -Number(row.size))
+  await discard(tx, standing, now)
+  container.count(0, -Number(standing.size))
   return true
 }
 
 /** An old version stands as the object again (in the place of what stood there, which becomes an old version, unless nothing did). */
-export async function restoreVersion(commit: Commit, row: VersionRow, now: number): Promise<boolean> {
+export async function restoreVersion(commit: Commit, { container_id, name, rank }: Pick<VersionRow, 'container_id' | 'name' | 'rank'>, now: number): Promise<boolean> {
   const { tx, hold } = commit
-  const container = await hold(row.container_id)
-  const done = await tx.query.deleteFrom('swift_versions').where('container_id', '=', row.container_id).where('name', '=', row.name).where('rank', '=', row.rank).executeTakeFirst()
-  if (done.numDeletedRows !== 1n) return false
+  const container = await hold(container_id)
+  // As it stands now: its bytes may lie elsewhere than when it was looked at.
+  const row = await tx.query.selectFrom('swift_versions').selectAll().where('container_id', '=', container_id).where('name', '=', name).where('rank', '=', rank).executeTakeFirst()
+  if (!row || row.deleted === 1) return false
+  await tx.query.deleteFrom('swift_versions').where('container_id', '=', container_id).where('name', '=', name).where('rank', '=', rank).execute()
   const { rank: _rank, deleted: _deleted, ...object } = row
   container.count(0, -Number(row.size))
   await putObject(commit, object, { versions: true }, now)
@@ -243,7 +297,7 @@ export async function versionsIn(db: Db, containerId: string, w: Window, after?:
   }
   if (after) old = old.where((eb) => eb.or([eb('name', '<>', after.name), eb('rank', w.reverse ? '<' : '>', after.rank)]))
   const direction = w.reverse ? 'desc' : 'asc'
-  const [current, past] = [await now.orderBy('name', direction).limit(w.limit + 1).execute(), await old.orderBy('name', direction).orderBy('rank', direction).limit(w.limit).execute()]
+  const [current, past] = [await now.orderBy('name', byKey(direction)).limit(w.limit + 1).execute(), await old.orderBy('name', byKey(direction)).orderBy('rank', byKey(direction)).limit(w.limit).execute()]
   const sign = w.reverse ? -1 : 1
   const beyond = (rank: string): boolean => (w.reverse ? rank < after!.rank : rank > after!.rank)
   const rows: (Listed & { rank: string })[] = [...current.map((row) => ({ ...row, latest: true, rank: rankOf(row) })).filter((row) => !after || row.name !== after.name || beyond(row.rank)), ...past]
@@ -252,7 +306,12 @@ export async function versionsIn(db: Db, containerId: string, w: Window, after?:
   const out = rows.slice(0, w.limit)
   // Where nothing stands, a marker that is the newest of its name is the latest.
   const standing = new Set(current.map((row) => row.name))
-  for (const row of out) row.latest ??= row.deleted === 1 && !standing.has(row.name) && (await newestVersion(db, containerId, row.name))?.rank === row.rank
+  for (const [i, row] of out.entries()) {
+    if (row.latest !== undefined) continue
+    // The newest of a name is beside another name; only at the edge of the page its neighbour is not seen.
+    const neighbour = out[i - sign]?.name ?? (w.reverse || after?.name !== row.name ? undefined : after.name)
+    row.latest = row.deleted === 1 && !standing.has(row.name) && neighbour !== row.name && (neighbour !== undefined || (await newestVersion(db, containerId, row.name))?.rank === row.rank)
+  }
   return out
 }
 

@@ -1,4 +1,5 @@
 /** Queries on what another cloud is still to be told. A row says only that a name changed; what it is now stands in the objects. */
+import { byKey } from '#base/sql/compilers.ts'
 import type { Sql } from '#base/sql/database.ts'
 import type { SwiftTables, SyncRow } from './tables.ts'
 
@@ -22,7 +23,7 @@ export const changedContainers = async (db: Db): Promise<string[]> => (await db.
 export function changesOf(db: Db, containerId: string, after: string | undefined, limit: number): Promise<SyncRow[]> {
   let query = db.query.selectFrom('swift_sync').selectAll().where('container_id', '=', containerId)
   if (after !== undefined) query = query.where('name', '>', after)
-  return query.orderBy('name').limit(limit).execute()
+  return query.orderBy('name', byKey()).limit(limit).execute()
 }
 
 /** Unless it changed again meanwhile. */

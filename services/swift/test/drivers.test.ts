@@ -9,6 +9,7 @@ import { memoryBytes } from '../drivers/fake/memory-bytes.ts'
 import { fileBytes } from '../drivers/files/file-bytes.ts'
 import { budget } from '../drivers/s3/budget.ts'
 import { s3Bytes } from '../drivers/s3/s3-bytes.ts'
+import type { HeldBelow } from '../core/policies.ts'
 import { realClock, VirtualClock } from '#base/clock.ts'
 import { isFault } from '#base/fault.ts'
 import { type FakeStore, fakeStore } from './s3-store.maker.ts'
@@ -91,7 +92,8 @@ test('a pack that is mostly holes is written anew, and who still knows the old p
     await driver.close()
     const next = fileBytes(dir, 'fast', hexId)
     const moved = new Map<string, string>()
-    await next.compact!(async () => new Set(ids.slice(0, 3)), async (from, to) => Boolean(moved.set(from, to)), later())
+    const held = async (prefixes: readonly string[]): Promise<HeldBelow[]> => prefixes.map((prefix) => ({ movable: ids.slice(0, 3).filter((id) => id.startsWith(prefix) && !moved.has(id)), fixed: false }))
+    await next.compact!(held, async (from, to) => Boolean(moved.set(from, to)), later())
     assert.deepEqual([...moved.keys()], ids.slice(0, 3))
     for (const [i, id] of ids.slice(0, 3).entries()) {
       assert.deepEqual(await all(next, moved.get(id)!, 0, 999), pattern(1000, i))

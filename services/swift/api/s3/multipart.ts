@@ -10,9 +10,12 @@ import { rangesOf } from '../../core/ranges.ts'
 import { versionText } from '../../house.ts'
 import type { ObjectRow, UploadPartRow, UploadRow } from '../../store/tables.ts'
 import { completeUpload, endUpload, insertUpload, partsOf, putPart, uploadById, uploadsIn } from '../../store/uploads.ts'
-import { objectOf, s3Etag } from '../../store/objects.ts'
+import { accountOf } from '../../store/accounts.ts'
+import { objectOf, type PutRules, s3Etag } from '../../store/objects.ts'
 import { type Answer, metadataOf } from '../ask.ts'
 import { keepBytes, type Part } from '../keep.ts'
+import { giveBack } from '../object.ts'
+import { quotaOf, roomFor } from '../quotas.ts'
 import { LOCK, standardLock } from '../../core/s3/lock.ts'
 import { isoMillis, quoted, xml } from './listing.ts'
 import { copySource } from './copy.ts'
@@ -53,7 +56,10 @@ export async function beginUpload(at: S3Request): Promise<Answer> {
   const customer = customerKey(at)
   const mark = customer ? { [HIDDEN]: customerId(customer.key, hexId(at.house.world.random)) } : {}
   const id = hexId(at.house.world.random)
-  await insertUpload(at.house.db, { id, container_id: into.id, name: at.key, headers: JSON.stringify({ ...objectHeaders(at), ...sum, ...mark, [INITIATOR]: at.who.project_id }), created_at: at.house.world.clock.now() })
+  const row: UploadRow = { id, container_id: into.id, name: at.key, headers: JSON.stringify({ ...objectHeaders(at), ...sum, ...mark, [INITIATOR]: at.who.project_id }), created_at: at.house.world.clock.now() }
+  await at.house.commits.run((commit) => insertUpload(commit, row)).catch((thrown: unknown) => {
+    throw (thrown as { code?: string }).code === 'swift.no_container' ? s3Fault('NoSuchBucket', undefined, { BucketName: at.bucket }) : thrown
+  })
   return xml('InitiateMultipartUploadResult', { Bucket: at.bucket, Key: at.key, UploadId: id }, 200, { ...(algorithm === undefined ? {} : { 'x-amz-checksum-algorithm': algorithm, 'x-amz-checksum-type': sum[SUM]!.split('/')[1]! }), ...(customer || !at.house.secret ? {} : { 'x-amz-server-side-encryption': 'AES256' }), ...customerHeaders(customer) })
 }
 
@@ -75,6 +81,8 @@ export async function uploadPart(at: S3Request): Promise<Answer> {
   if (length === undefined && headers['transfer-encoding'] === undefined) throw s3Fault('MissingContentLength')
   if ((length ?? 0) > MOST) throw s3Fault('EntityTooLarge', undefined, { MaxSizeAllowed: String(MOST) })
   if (!copying) at.rq.http.sendContinue?.()
+  const quota = quotaOf(house, at.who, await accountOf(house.db, bucketRow(at).account), bucketRow(at))
+  if (quota) await roomFor(house, quota, bucketRow(at), length ?? 0)
   const kept = await keepBytes(house, bucketRow(at).policy, source, { length, limit: MOST, customer: customer?.key, ...(copying ? {} : { etag: md5Header(headers) }) }).catch((thrown: unknown) => {
     throw fault() ?? ((thrown as { kind?: string }).kind === 'unprocessable' ? s3Fault('BadDigest', undefined, { ExpectedDigest: headers['content-md5'] ?? '' }) : (thrown as { code?: string }).code === 'swift.client_gone' ? s3Fault('IncompleteBody') : thrown)
   })
@@ -82,12 +90,13 @@ export async function uploadPart(at: S3Request): Promise<Answer> {
   const sum = sumMade()
   const row: UploadPartRow = { upload_id: upload.id, number: part, bytes_id: kept.bytes_id, size: kept.size, etag: kept.etag, secret_id: kept.secret_id, checksum: sum === undefined ? null : keptSum(sum, kept.secret_id, customer, 'part'), created_at: now }
   const alive = await house.commits.run((commit) => putPart(commit, row, now)).catch(async (thrown: unknown) => {
-    await house.bytes.remove([kept.bytes_id])
+    await giveBack(house, [kept.bytes_id], thrown)
     throw thrown
   })
   if (!alive) {
-    await house.bytes.remove([kept.bytes_id])
-    throw s3Fault('NoSuchUpload', undefined, { UploadId: upload.id })
+    const over = s3Fault('NoSuchUpload', undefined, { UploadId: upload.id })
+    await giveBack(house, [kept.bytes_id], over)
+    throw over
   }
   if (copying) return xml('CopyPartResult', { ETag: quoted(kept.etag), LastModified: isoMillis(now), ...sumTree(sum) }, 200, { ...encryptionHeaders({ secret_id: kept.secret_id, parts: null }), ...customerHeaders(customer) })
   return { status: 200, headers: { etag: quoted(kept.etag), ...checksumHeaders(sum), ...encryptionHeaders({ secret_id: kept.secret_id, parts: null }), ...customerHeaders(customer) } }
@@ -160,7 +169,11 @@ export async function completeMultipart(at: S3Request): Promise<Answer> {
   const match = conditions['x-backend-if-match']
   const none = conditions['x-backend-if-none-match']
   const suspended = metadataOf(into)['x-versions-enabled'] === 'False'
-  if (!(await house.commits.run((commit) => completeUpload(commit, upload.id, row, { versions: versioned, ...(suspended ? { suspended } : {}), ...(none === undefined ? {} : { s3None: none }), ...(fresh ? { fresh } : {}), ...(match === undefined ? {} : { s3Match: { etag: match, absent: s3Fault('NoSuchKey', undefined, { Key: at.key }) } }) }, now)))) throw s3Fault('NoSuchUpload', undefined, { UploadId: upload.id })
+  const quota = quotaOf(house, at.who, await accountOf(house.db, into.account), into)
+  const rules: PutRules = { versions: versioned, newest: true, ...(quota ? { quota } : {}), ...(suspended ? { suspended } : {}), ...(none === undefined ? {} : { s3None: none }), ...(fresh ? { fresh } : {}), ...(match === undefined ? {} : { s3Match: { etag: match, absent: s3Fault('NoSuchKey', undefined, { Key: at.key }) } }) }
+  const ended = await house.commits.run((commit) => completeUpload(commit, upload.id, row, parts, rules, now))
+  if (ended === 'over') return completed(at, await completedAs(at, s3Fault('NoSuchUpload', undefined, { UploadId: upload.id })))
+  if (ended === 'changed') throw s3Fault('InvalidPart', undefined, { UploadId: upload.id })
   return completed(at, row)
 }
 

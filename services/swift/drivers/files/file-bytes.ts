@@ -51,7 +51,7 @@ export function fileBytes(dir: string, durability: 'safe' | 'fast', hexId: () =>
       yield* packs.list(before)
     },
     sweep: (before) => large.sweep(before),
-    compact: (live, moved, before) => packs.compact(live, moved, before),
+    compact: (held, moved, before) => packs.compact(held, moved, before),
     close: () => packs.close(),
   }
 }

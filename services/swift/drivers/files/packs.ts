@@ -17,6 +17,8 @@ const FULL = 64 << 20
 /** A pack is closed after this many milliseconds, so that another process, which sees only when it was last written, never takes an open one for closed. */
 const OPEN_FOR = 1_800_000
 const MOST_AT_ONCE = 4 << 20
+/** Packs that are asked about together. */
+const AT_A_TIME = 64
 
 interface Place { pack: string; offset: number; size: number; crc: number }
 
@@ -158,6 +160,19 @@ export function packFiles(dir: string, safe: boolean, hexId: () => string): Pack
     }
     return out
   }
+  /** Writes them anew; false when one cannot be read. */
+  const relocate = async (places: readonly Place[], moved: (from: string, to: string) => Promise<boolean>): Promise<boolean> => {
+    let whole = true
+    for (const place of places) {
+      const content = await fetch(place).catch(() => undefined)
+      if (!content) whole = false
+      else {
+        const to = await append(content)
+        if (!(await moved(idOf(place), to))) dead.set(placeOf(to).pack, (dead.get(placeOf(to).pack) ?? 0) + place.size + HEAD)
+      }
+    }
+    return whole
+  }
   return {
     append,
     async read(id, start, end) {
@@ -194,37 +209,41 @@ export function packFiles(dir: string, safe: boolean, hexId: () => string): Pack
     async *list(before) {
       for (const { pack } of await closedBefore(before)) for await (const place of records(pack)) yield idOf(place)
     },
-    async compact(live, moved, before) {
-      for (const { pack, size } of await closedBefore(before)) {
-        // Half empty as far as this process knows, or left by one that is gone and not looked at yet.
-        if (dead.has(pack) && dead.get(pack)! * 2 < size) continue
-        const places: Place[] = []
-        for await (const place of records(pack)) places.push(place)
-        const held = await live(places.map(idOf))
-        const kept = places.filter((place) => held.has(idOf(place)))
-        const bytes = kept.reduce((sum, place) => sum + place.size + HEAD, 0)
-        dead.set(pack, size - bytes)
-        if (bytes * 2 > size) continue
-        let whole = true
-        for (const place of kept) {
-          const content = await fetch(place).catch(() => undefined)
-          if (!content) whole = false
-          else {
-            const to = await append(content)
-            if (!(await moved(idOf(place), to))) dead.set(placeOf(to).pack, (dead.get(placeOf(to).pack) ?? 0) + place.size + HEAD)
-          }
+    // What the rows say decides, not what a walk through the file finds: behind a head that is damaged nothing would be found.
+    async compact(held, moved, before) {
+      // Half empty as far as this process knows, or left by one that is gone and not looked at yet.
+      const found = (await closedBefore(before)).filter(({ pack, size }) => !dead.has(pack) || dead.get(pack)! * 2 >= size)
+      for (let i = 0; i < found.length; i += AT_A_TIME) {
+        const some = found.slice(i, i + AT_A_TIME)
+        const said = await held(some.map(({ pack }) => `p-${pack}-`))
+        for (const [k, { pack, size }] of some.entries()) {
+          const { movable, fixed } = said[k]!
+          const kept = movable.map(placeOf)
+          const bytes = kept.reduce((sum, place) => sum + place.size + HEAD, 0)
+          dead.set(pack, size - bytes)
+          if (fixed || bytes * 2 > size || !(await relocate(kept, moved))) continue
+          // Who has just read the row may still open the old place.
+          await rename(pathOf(pack), join(folder, `${pack}.old`))
+          dead.delete(pack)
         }
-        if (!whole) continue
-        // Who has just read the row may still open the old place.
-        await rename(pathOf(pack), join(folder, `${pack}.old`))
-        dead.delete(pack)
       }
+      const old: string[] = []
       for (const file of await readdir(folder).catch(() => [] as string[])) {
         if (!file.endsWith('.old')) continue
-        const found = await stat(join(folder, file)).catch(() => undefined)
-        if (found && found.ctimeMs < before) {
-          readers.delete(file.slice(0, 32))
-          await rm(join(folder, file), { force: true })
+        const stats = await stat(join(folder, file)).catch(() => undefined)
+        if (stats && stats.ctimeMs < before) old.push(file.slice(0, 32))
+      }
+      for (let i = 0; i < old.length; i += AT_A_TIME) {
+        const some = old.slice(i, i + AT_A_TIME)
+        const said = await held(some.map((pack) => `p-${pack}-`))
+        for (const [k, pack] of some.entries()) {
+          const { movable, fixed } = said[k]!
+          // A row that was written meanwhile by who had read the old place: it is given the new one now, and the file waits for another round.
+          if (fixed || movable.length > 0) await relocate(movable.map(placeOf), moved)
+          else {
+            readers.delete(pack)
+            await rm(join(folder, `${pack}.old`), { force: true })
+          }
         }
       }
     },
