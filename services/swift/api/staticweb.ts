@@ -4,7 +4,7 @@ import { truthy } from '../core/metadata.ts'
 import { escape } from '../core/markup.ts'
 import { quote } from '../core/names.ts'
 import type { Swift } from '../house.ts'
-import { objectsIn } from '../store/objects.ts'
+import { objectsIn } from '../store/listings.ts'
 import { type Answer, type Ask, attempt, containerSeen, drop, type Layer, metadataOf, page, type Serve, sub } from './ask.ts'
 import { authorize } from './rights.ts'
 

@@ -6,7 +6,8 @@ import { type HeldBelow, poolOf } from '../core/policies.ts'
 import { clearReports, judgeBytes } from './damage.ts'
 import { badBytes, bytesInParts, dueBytes, forgetBytes, type Held, heldBelow, heldBytes, partsAfter, poolsHeld, relocateBytes, rowsAfter, stillHas } from '../store/bytes.ts'
 import { lifecycleRound } from './lifecycle.ts'
-import { expiredObjects, removeObject, removeVersion, someObjects, someVersions } from '../store/objects.ts'
+import { expiredObjects, someObjects, someVersions } from '../store/listings.ts'
+import { removeObject, removeVersion } from '../store/objects.ts'
 
 /** An upload may take this long between its bytes and its row. */
 const SETTLED = 86_400_000

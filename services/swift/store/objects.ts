@@ -2,7 +2,6 @@
 import { byKey } from '#base/sql/compilers.ts'
 import { conflict, Fault } from '#base/fault.ts'
 import type { Sql, Tx } from '#base/sql/database.ts'
-import type { Window } from '../core/listing.ts'
 import { assertUnlocked } from '../core/s3/lock.ts'
 import type { Commit } from './commits.ts'
 import { assertRoom, type Quota } from './quotas.ts'
@@ -16,15 +15,6 @@ const LINGER = 60_000
 export const objectOf = (db: Db, containerId: string, name: string): Promise<ObjectRow | undefined> =>
   db.query.selectFrom('swift_objects').selectAll().where('container_id', '=', containerId).where('name', '=', name).executeTakeFirst()
 
-export type Listed = Pick<ObjectRow, 'name' | 'size' | 'etag' | 'content_type' | 'listing' | 'created_at'> & { version_id?: string | null; deleted?: number; latest?: boolean }
-
-/** Objects that have not expired, without their metadata. */
-export async function objectsIn(db: Db, containerId: string, now: number, w: Window): Promise<Listed[]> {
-  let query = db.query.selectFrom('swift_objects').select(['name', 'size', 'etag', 'content_type', 'listing', 'created_at', 'version_id']).where('container_id', '=', containerId).where((eb) => eb.or([eb('delete_at', 'is', null), eb('delete_at', '>', now)]))
-  if (w.low) query = query.where('name', w.low.also ? '>=' : '>', w.low.name)
-  if (w.high) query = query.where('name', w.high.also ? '<=' : '<', w.high.name)
-  return query.orderBy('name', byKey(w.reverse ? 'desc' : 'asc')).limit(w.limit).execute()
-}
 
 export interface PutRules {
   /** Replace nothing: 412 when an object stands there. */
@@ -276,47 +266,3 @@ export async function restoreVersion(commit: Commit, { container_id, name, rank 
   await putObject(commit, object, { versions: true }, now)
   return true
 }
-
-/**
- * Every version of the names in the window, by name and then the newest first (`reverse`: all the other way round); `latest` is set. `after`: what
- * lies behind this version of a name, beside whole names behind it.
- */
-export async function versionsIn(db: Db, containerId: string, w: Window, after?: { name: string; rank: string }): Promise<Listed[]> {
-  const columns = ['name', 'size', 'etag', 'content_type', 'listing', 'created_at', 'version_id'] as const
-  let now = db.query.selectFrom('swift_objects').select(columns).where('container_id', '=', containerId)
-  let old = db.query.selectFrom('swift_versions').select([...columns, 'rank', 'deleted']).where('container_id', '=', containerId)
-  const low = after && !w.reverse ? { name: after.name, also: true } : w.low
-  const high = after && w.reverse ? { name: after.name, also: true } : w.high
-  if (low) {
-    now = now.where('name', low.also ? '>=' : '>', low.name)
-    old = old.where('name', low.also ? '>=' : '>', low.name)
-  }
-  if (high) {
-    now = now.where('name', high.also ? '<=' : '<', high.name)
-    old = old.where('name', high.also ? '<=' : '<', high.name)
-  }
-  if (after) old = old.where((eb) => eb.or([eb('name', '<>', after.name), eb('rank', w.reverse ? '<' : '>', after.rank)]))
-  const direction = w.reverse ? 'desc' : 'asc'
-  const [current, past] = [await now.orderBy('name', byKey(direction)).limit(w.limit + 1).execute(), await old.orderBy('name', byKey(direction)).orderBy('rank', byKey(direction)).limit(w.limit).execute()]
-  const sign = w.reverse ? -1 : 1
-  const beyond = (rank: string): boolean => (w.reverse ? rank < after!.rank : rank > after!.rank)
-  const rows: (Listed & { rank: string })[] = [...current.map((row) => ({ ...row, latest: true, rank: rankOf(row) })).filter((row) => !after || row.name !== after.name || beyond(row.rank)), ...past]
-  const keys = new Map(rows.map((row) => [row.name, Buffer.from(row.name)]))
-  rows.sort((a, b) => (a.name === b.name ? (a.rank < b.rank ? -sign : sign) : sign * Buffer.compare(keys.get(a.name)!, keys.get(b.name)!)))
-  const out = rows.slice(0, w.limit)
-  // Where nothing stands, a marker that is the newest of its name is the latest.
-  const standing = new Set(current.map((row) => row.name))
-  for (const [i, row] of out.entries()) {
-    if (row.latest !== undefined) continue
-    // The newest of a name is beside another name; only at the edge of the page its neighbour is not seen.
-    const neighbour = out[i - sign]?.name ?? (w.reverse || after?.name !== row.name ? undefined : after.name)
-    row.latest = row.deleted === 1 && !standing.has(row.name) && neighbour !== row.name && (neighbour !== undefined || (await newestVersion(db, containerId, row.name))?.rank === row.rank)
-  }
-  return out
-}
-
-export const expiredObjects = (db: Db, now: number): Promise<ObjectRow[]> => db.query.selectFrom('swift_objects').selectAll().where('delete_at', '<=', now).limit(500).execute()
-export const expiredIn = (db: Db, containerId: string, now: number): Promise<ObjectRow[]> => db.query.selectFrom('swift_objects').selectAll().where('container_id', '=', containerId).where('delete_at', '<=', now).limit(500).execute()
-/** Some objects of a container, for taking them all away. */
-export const someObjects = (db: Db, containerId: string): Promise<ObjectRow[]> => db.query.selectFrom('swift_objects').selectAll().where('container_id', '=', containerId).limit(200).execute()
-export const someVersions = (db: Db, containerId: string): Promise<VersionRow[]> => db.query.selectFrom('swift_versions').selectAll().where('container_id', '=', containerId).limit(200).execute()
