@@ -6,7 +6,7 @@ import { openDatabase } from '#base/sql/open.ts'
 import { migrate } from '#base/sql/table.ts'
 import { plate } from '#swift/service.ts'
 import { listPage } from '#swift/core/listing.ts'
-import { objectsIn } from '#swift/store/objects.ts'
+import { objectsIn } from '#swift/store/listings.ts'
 import type { SwiftTables } from '#swift/store/tables.ts'
 
 const rows = Number(process.argv[2] ?? 1_000_000)
