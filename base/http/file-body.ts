@@ -1,24 +1,27 @@
 /**
- * Part of a file as a body. Whoever reads it as a stream gets one; a socket is filled from two buffers that are used again and again, which
+ * Part of a file as a body. Whoever reads it as a stream gets one; a socket is filled from one buffer that is used again and again, which
  * costs a third of what fresh memory for every piece does.
  */
-import type { FileHandle } from 'node:fs/promises'
 import { Readable, type Writable } from 'node:stream'
+import { giveSlab, takeSlab } from '#base/hash/arena.ts'
+import type { OpenFile } from '#base/open-file.ts'
 
 /** Pieces begin at `start` and are of this size, or of a multiple of it; only the last is shorter. */
-export const PIECE = 256 * 1024
+export const PIECE = 64 * 1024
+/** What is sent before others have their turn. */
+const TURN = 1 << 20
 
 /** What of a piece (which stands in the file at `at`) is to be sent; throws when it must not be. */
 export type Judge = (piece: Buffer, at: number) => Buffer
 
 export class FileBody extends Readable {
-  readonly #file: FileHandle
+  readonly #file: Pick<OpenFile, 'read' | 'close'>
   #at: number
   readonly #end: number
   readonly #judge: Judge | undefined
 
   /** From byte `start` up to, and without, `end`. Closes the file in the end. `judge` sees every piece before it leaves. */
-  constructor(file: FileHandle, start: number, end: number, judge?: Judge) {
+  constructor(file: Pick<OpenFile, 'read' | 'close'>, start: number, end: number, judge?: Judge) {
     super({ highWaterMark: 1 << 20, autoDestroy: true })
     this.#file = file
     this.#at = start
@@ -32,49 +35,69 @@ export class FileBody extends Readable {
       this.push(null)
       return
     }
-    this.#file.read(Buffer.allocUnsafeSlow(size), 0, size, this.#at).then(
-      ({ bytesRead, buffer }) => {
-        const piece = bytesRead < size ? buffer.subarray(0, bytesRead) : buffer
-        const judged = this.#judge && bytesRead > 0 ? this.#judge(piece, this.#at) : piece
-        // An end before the end would pass for the whole with who counts no bytes.
-        if (bytesRead === 0) throw new Error('The file is shorter than it was')
-        this.#at += bytesRead
-        this.push(judged)
-      },
-    ).catch((thrown: Error) => void this.destroy(thrown))
+    this.#readOn(Buffer.allocUnsafeSlow(size), size).then((piece) => this.push(piece), (thrown: Error) => void this.destroy(thrown))
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#file.close().then(
+    // Not before a read that is under way has ended.
+    Promise.resolve(this.#reading).catch(() => {}).then(() => this.#file.close()).then(
       () => done(error),
       (thrown: Error) => done(error ?? thrown),
     )
   }
 
+  #reading: Promise<number> | undefined
+
+  async #readOn(buffer: Buffer, size: number): Promise<Buffer> {
+    const reading = this.#file.read(buffer, size, this.#at)
+    let count: number
+    if (typeof reading === 'number') count = reading
+    else {
+      this.#reading = reading
+      count = await reading
+      this.#reading = undefined
+    }
+    // An end before the end would pass for the whole with who counts no bytes.
+    if (count === 0) throw new Error('The file is shorter than it was')
+    const read = count < buffer.length ? buffer.subarray(0, count) : buffer
+    const piece = this.#judge ? this.#judge(read, this.#at) : read
+    this.#at += count
+    return piece
+  }
+
   /** Writes all of it and ends `target`. Rejects when the file or the target breaks. */
   async pumpTo(target: Writable): Promise<void> {
-    const gone = new Promise<never>((_, reject) => {
-      target.once('error', reject)
-      target.once('close', () => reject(new Error('The client closed the connection')))
-    })
-    gone.catch(() => {})
+    const slab = takeSlab()
+    const buffer = slab?.bytes ?? Buffer.allocUnsafeSlow(PIECE * 4)
+    let broken: Error | undefined
+    let writing: ((thrown: Error) => void) | undefined
+    const broke = (thrown?: Error): void => {
+      broken ??= thrown ?? new Error('The client closed the connection')
+      writing?.(broken)
+    }
+    const write = (piece: Buffer): Promise<void> =>
+      new Promise((resolve, reject) => {
+        if (broken) return reject(broken)
+        writing = reject
+        target.write(piece, (failed) => {
+          writing = undefined
+          if (failed) reject(failed)
+          else resolve()
+        })
+      })
+    target.on('error', broke)
+    target.on('close', broke)
     try {
-      const buffers = [Buffer.allocUnsafeSlow(PIECE), Buffer.allocUnsafeSlow(PIECE)] as const
-      let written: Promise<void> = Promise.resolve()
-      for (let turn = 0; this.#at < this.#end; turn ^= 1) {
-        const buffer = buffers[turn]!
-        const { bytesRead } = await this.#file.read(buffer, 0, Math.min(PIECE, this.#end - this.#at), this.#at)
-        if (bytesRead === 0) throw new Error('The file is shorter than it was')
-        const read = buffer.subarray(0, bytesRead)
-        const piece = this.#judge ? this.#judge(read, this.#at) : read
-        this.#at += bytesRead
-        // The other buffer is free again only when all before has left.
-        await Promise.race([written, gone])
-        written = new Promise((resolve, reject) => target.write(piece, (failed) => (failed ? reject(failed) : resolve())))
-        // It may fail while the file is being read, when nobody waits for it yet.
-        written.catch(() => {})
+      for (let sent = 0; this.#at < this.#end; ) {
+        const piece = await this.#readOn(buffer, Math.min(buffer.length, this.#end - this.#at))
+        // The buffer is free again only when all before has left.
+        await write(piece)
+        sent += piece.length
+        if (sent >= TURN) {
+          sent = 0
+          await new Promise(setImmediate)
+        }
       }
-      await Promise.race([written, gone])
       target.end()
       this.destroy()
     } catch (thrown) {
@@ -82,6 +105,11 @@ export class FileBody extends Readable {
       this.on('error', () => {})
       this.destroy(thrown as Error)
       throw thrown
+    } finally {
+      if (slab) {
+        if (writing && !target.closed) target.once('close', () => giveSlab(slab))
+        else giveSlab(slab)
+      }
     }
   }
 }

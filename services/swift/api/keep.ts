@@ -1,7 +1,6 @@
 /** Bytes between the wire and the driver: hashed, counted, limited, encrypted; read again whole, in parts, decrypted. */
 import { createCipheriv, createHmac } from 'node:crypto'
 import { Readable, Transform } from 'node:stream'
-import { createHash } from 'node:crypto'
 import { Fault, unavailable } from '#base/fault.ts'
 import { customerId, hiddenEtag, isCustomers, opens } from '../core/s3/customer-key.ts'
 import type { Swift } from '../house.ts'
@@ -9,6 +8,7 @@ import { noticeDamage } from '../flows/damage.ts'
 import { stillHas } from '../store/bytes.ts'
 import type { Stored } from '../store/tables.ts'
 import { concatenated } from './deliver.ts'
+import { hashing } from './hashing.ts'
 
 export interface Kept { bytes_id: string; size: number; etag: string; secret_id: string | null }
 
@@ -17,27 +17,25 @@ export async function keepBytes(house: Swift, policy: string, source: AsyncItera
   const pool = house.policies.find((one) => one.name === policy)?.pool
   if (pool === undefined) throw unavailable('The storage policy of this container is not configured.', { detail: `swift.policies does not name ${policy}` })
   const limit = Math.min(options.limit ?? Number.POSITIVE_INFINITY, house.config.max_file_size)
-  const md5 = createHash('md5')
   let size = 0
   let etag = ''
   const { secret } = house
   const { customer } = options
   const salt = secret || customer ? house.world.random.bytes(16).toString('hex') : ''
   const cipher = customer ? cipherAt(customer, salt, 0) : secret ? cipherAt(secret.keys.get(secret.current)!, salt, 0) : undefined
+  const count = (chunk: Uint8Array): Uint8Array => {
+    size += chunk.length
+    if (size > limit) throw new Fault('too_large', 'The body of your request was too large for this server.')
+    return chunk
+  }
   async function* judged(): AsyncGenerator<Uint8Array> {
     try {
-      for await (const chunk of source) {
-        size += chunk.length
-        if (size > limit) throw new Fault('too_large', 'The body of your request was too large for this server.')
-        md5.update(chunk)
-        yield cipher ? cipher.update(chunk) : chunk
-      }
+      for await (const piece of hashing(source, options.length, count, (md5) => (etag = md5))) yield cipher ? cipher.update(piece) : piece
     } catch (thrown) {
       if (thrown instanceof Fault) throw thrown
       throw new Fault('invalid', 'The client went away before the end of its upload.', { code: 'swift.client_gone', cause: thrown })
     }
     if (options.length !== undefined && size !== options.length) throw new Fault('invalid', 'The upload is not as long as it said.', { code: 'swift.client_gone' })
-    etag = md5.digest('hex')
     if (options.etag !== undefined && options.etag !== etag) throw new Fault('unprocessable', 'Unable to process the contained instructions')
     if (customer) etag = hiddenEtag(customer, etag)
   }

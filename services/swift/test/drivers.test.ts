@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, open, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { crc32 } from 'node:zlib'
 import { all, bytesConformance, pattern, pieces, type Subject } from '../drivers/conformance.ts'
 import { memoryBytes } from '../drivers/fake/memory-bytes.ts'
 import { fileBytes } from '../drivers/files/file-bytes.ts'
@@ -64,6 +65,35 @@ test('a store that is away, lies or breaks off acknowledges nothing', async () =
   }
 })
 
+test('files of before, with the CRC-32 of 256 KiB each behind them, are read and judged as ever', async () => {
+  const subject = await files('fast')
+  const { driver, dir } = subject
+  try {
+    const bytes = pattern(600_001)
+    const table = Buffer.concat([0, 1, 2].map((i) => {
+      const sum = Buffer.alloc(4)
+      sum.writeUInt32LE(crc32(bytes.subarray(i << 18, (i + 1) << 18)))
+      return sum
+    }))
+    const name = `${'ab'.repeat(16)}-${(600_001).toString(36)}`
+    await mkdir(join(dir, 'ab'))
+    await writeFile(join(dir, 'ab', name), Buffer.concat([bytes, table]))
+    const id = `f-${name}`
+    assert.deepEqual(await all(driver, id, 0, 600_000), bytes)
+    assert.deepEqual(await all(driver, id, 262_100, 524_300), bytes.subarray(262_100, 524_301))
+    for await (const one of driver.list(subject.later())) assert.equal(one, id)
+    assert.equal(await driver.verify(id), 'good')
+    await subject.rot!(id)
+    assert.equal(await driver.verify(id), 'bad')
+    await assert.rejects(all(driver, id, 270_000, 270_001), (thrown) => isFault(thrown, 'unavailable') && thrown.code === 'swift.bad_bytes')
+    assert.equal((await all(driver, id, 0, 9)).length, 10)
+    await driver.quarantine(id)
+    assert.equal(await driver.verify(id), 'missing')
+  } finally {
+    await subject.close()
+  }
+})
+
 async function files(durability: 'safe' | 'fast'): Promise<Subject & { dir: string }> {
   const dir = await mkdtemp(join(tmpdir(), 'ondol-bytes-'))
   return {
@@ -73,7 +103,7 @@ async function files(durability: 'safe' | 'fast'): Promise<Subject & { dir: stri
     close: () => rm(dir, { recursive: true, force: true }),
     async rot(id) {
       const [kind, hex, first] = id.split('-') as [string, string, string]
-      const path = kind === 'p' ? join(dir, 'packs', hex) : join(dir, hex.slice(0, 2), `${hex}-${first}`)
+      const path = kind === 'p' ? join(dir, 'packs', hex) : join(dir, hex.slice(0, 2), id.slice(2))
       const file = await open(path, 'r+')
       const at = kind === 'p' ? Number.parseInt(first, 36) + 3 : 300_000
       const byte = Buffer.alloc(1)

@@ -3,11 +3,13 @@ import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { notFound } from '#base/fault.ts'
 import { FileBody } from '#base/http/file-body.ts'
+import { openFile, pace } from '#base/open-file.ts'
 import { checkedId } from '../ids.ts'
 import type { StoreDriver } from '../interface.ts'
 
 export function fileStore(dir: string): StoreDriver {
   let serial = 0
+  const disk = pace()
   const pathOf = (id: string): string => join(dir, checkedId(id))
   return {
     name: 'file',
@@ -35,10 +37,11 @@ export function fileStore(dir: string): StoreDriver {
     },
     async read(id, range) {
       const path = pathOf(id)
-      const file = await open(path, 'r').catch((thrown: { code?: string }) => {
+      const absent = (thrown: { code?: string }): never => {
         throw thrown.code === 'ENOENT' ? notFound(`No image data found for image ${id}`) : thrown
-      })
-      const { size } = await file.stat()
+      }
+      const { size } = await stat(path).catch(absent)
+      const file = await openFile(path, 'r', disk).catch(absent)
       return { size, stream: new FileBody(file, range?.start ?? 0, range?.end === undefined ? size : range.end + 1) }
     },
     size: async (id) =>

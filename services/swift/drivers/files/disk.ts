@@ -1,5 +1,5 @@
 /** Files and folders as the driver needs them: plain descriptors, whole reads and writes, and syncs of folders that several wait for together. */
-import { close, fdatasync, open, read, writev } from 'node:fs'
+import { close, fdatasync, open, read, writev, writevSync } from 'node:fs'
 import { Fault, unavailable } from '#base/fault.ts'
 
 export const openFd = (path: string, flags: string, mode?: number): Promise<number> => new Promise((resolve, reject) => open(path, flags, mode ?? 0o600, (error, fd) => (error ? reject(error) : resolve(fd))))
@@ -10,21 +10,34 @@ export function readAt(fd: number, buffer: Buffer, position: number): Promise<nu
   return new Promise((resolve, reject) => read(fd, buffer, 0, buffer.length, position, (error, count) => (error ? reject(error) : resolve(count))))
 }
 
+/** The system takes at most 1,024 pieces at once. */
+const PIECES = 1000
+
+/** What is left of `chunks` when so many bytes of the first `PIECES` were written. */
+function without(chunks: readonly Uint8Array[], written: number): readonly Uint8Array[] {
+  let skip = written
+  let i = 0
+  while (i < chunks.length && skip >= chunks[i]!.length) skip -= chunks[i++]!.length
+  return skip > 0 ? [chunks[i]!.subarray(skip), ...chunks.slice(i + 1)] : chunks.slice(i)
+}
+
 /** All of it, however the system cuts it up. */
-export async function writeAll(fd: number, chunks: readonly Uint8Array[], position: number): Promise<number> {
-  let left = chunks
-  let at = position
-  while (left.length > 0) {
-    // The system takes at most 1,024 pieces at once.
-    const some = left.slice(0, 1000)
+export async function writeAll(fd: number, chunks: readonly Uint8Array[], position: number): Promise<void> {
+  for (let left = chunks, at = position; left.length > 0; ) {
+    const some = left.slice(0, PIECES)
     const written = await new Promise<number>((resolve, reject) => writev(fd, some as NodeJS.ArrayBufferView[], at, (error, count) => (error ? reject(error) : resolve(count))))
     at += written
-    let skip = written
-    let i = 0
-    while (i < some.length && skip >= some[i]!.length) skip -= some[i++]!.length
-    left = skip > 0 ? [left[i]!.subarray(skip), ...left.slice(i + 1)] : left.slice(i)
+    left = without(left, written)
   }
-  return at - position
+}
+
+/** The same in the loop. */
+export function writeAllNow(fd: number, chunks: readonly Uint8Array[], position: number): void {
+  for (let left = chunks, at = position; left.length > 0; ) {
+    const written = writevSync(fd, left.slice(0, PIECES) as NodeJS.ArrayBufferView[], at)
+    at += written
+    left = without(left, written)
+  }
 }
 
 /** `ENOSPC` and what is like it becomes 507, what cannot be read 503. */

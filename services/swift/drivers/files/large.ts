@@ -1,25 +1,37 @@
 /**
- * Large ones: a file each. Behind the bytes stand the CRC-32 of every block, so that any range can be judged before it is sent. Written under
- * `tmp/`, synced, renamed into one of 256 folders, the folder synced. Id: `f-<32 hex digits>-<size>`.
+ * Large ones: a file each. Behind the bytes stand the sums of every block, so that any range can be judged before it is sent. Written under
+ * `tmp/`, synced, renamed into one of 256 folders, the folder synced. Id: `f-<32 hex digits>-<size>-x`; those without `-x` are of before, with other sums.
  */
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
 import { invalid, unavailable } from '#base/fault.ts'
+import { addressOf } from '#base/hash/arena.ts'
+import { sumInto, sumIs } from '#base/hash/xxh3.ts'
 import { FileBody, PIECE } from '#base/http/file-body.ts'
+import { type OpenFile, openFile, pace } from '#base/open-file.ts'
 import type { Verdict } from '../interface.ts'
-import { closeFd, diskFault, folderSync, openFd, syncFd, writeAll } from './disk.ts'
+import { diskFault, folderSync, syncFd } from './disk.ts'
 
 const BLOCK = PIECE
-const BATCH = BLOCK
+/** Bytes of a block's sum. */
+const SUM = 8
 
-export interface Place { hex: string; size: number }
+interface Sums { block: number; width: number; good(table: Buffer, offset: number, block: Buffer): boolean }
+
+/** What stands behind the bytes: XXH3 of 64 KiB each, or as it once was, CRC-32 of 256. */
+const SUMS: Readonly<Record<'xxh3' | 'crc32', Sums>> = {
+  xxh3: { block: BLOCK, width: SUM, good: sumIs },
+  crc32: { block: 256 << 10, width: 4, good: (table, offset, block) => crc32(block) === table.readUInt32LE(offset) },
+}
+
+export interface Place { hex: string; size: number; sums: keyof typeof SUMS }
 
 export function placeOf(id: string): Place {
-  const match = /^f-([0-9a-f]{32})-([0-9a-z]{1,11})$/.exec(id)
+  const match = /^f-([0-9a-f]{32})-([0-9a-z]{1,11})(-x)?$/.exec(id)
   if (!match) throw invalid('This is no id of a file')
-  return { hex: match[1]!, size: Number.parseInt(match[2]!, 36) }
+  return { hex: match[1]!, size: Number.parseInt(match[2]!, 36), sums: match[3] === undefined ? 'crc32' : 'xxh3' }
 }
 
 export interface Large {
@@ -35,7 +47,9 @@ export interface Large {
 export function largeFiles(dir: string, safe: boolean, hexId: () => string): Large {
   const syncFolder = folderSync()
   const made = new Set<string>()
-  const pathOf = ({ hex, size }: Place): string => join(dir, hex.slice(0, 2), `${hex}-${size.toString(36)}`)
+  const disk = pace()
+  const nameOf = ({ hex, size, sums }: Place): string => `${hex}-${size.toString(36)}${sums === 'xxh3' ? '-x' : ''}`
+  const pathOf = (place: Place): string => join(dir, place.hex.slice(0, 2), nameOf(place))
   const folder = async (path: string): Promise<void> => {
     if (made.has(path)) return
     await mkdir(path, { recursive: true, mode: 0o700 })
@@ -48,19 +62,19 @@ export function largeFiles(dir: string, safe: boolean, hexId: () => string): Lar
       await folder(join(dir, 'tmp'))
       await folder(join(dir, hex.slice(0, 2)))
       const temporary = join(dir, 'tmp', hex)
-      const fd = await openFd(temporary, 'wx').catch((thrown: unknown) => Promise.reject(diskFault(thrown) as Error))
+      const file = await openFile(temporary, 'wx', disk).catch((thrown: unknown) => Promise.reject(diskFault(thrown) as Error))
       let unclosed = true
       try {
-        const { size } = await pour(fd, source)
-        if (safe) await syncFd(fd)
-        await closeFd(fd)
+        const size = await pour(file, source)
+        if (safe) await syncFd(file.fd)
         unclosed = false
-        const place = { hex, size }
+        await file.close()
+        const place: Place = { hex, size, sums: 'xxh3' }
         await rename(temporary, pathOf(place))
         if (safe) await syncFolder(join(dir, hex.slice(0, 2)))
-        return `f-${hex}-${size.toString(36)}`
+        return `f-${nameOf(place)}`
       } catch (thrown) {
-        if (unclosed) await closeFd(fd)
+        if (unclosed) await file.close()
         await rm(temporary, { force: true })
         throw diskFault(thrown)
       }
@@ -68,7 +82,7 @@ export function largeFiles(dir: string, safe: boolean, hexId: () => string): Lar
     async read(id, start, end) {
       const place = placeOf(id)
       try {
-        return await blocks(await open(pathOf(place), 'r'), place.size, start, end)
+        return await blocks(await openFile(pathOf(place), 'r', disk), place, start, end)
       } catch (thrown) {
         throw diskFault(thrown)
       }
@@ -78,10 +92,10 @@ export function largeFiles(dir: string, safe: boolean, hexId: () => string): Lar
     },
     async verify(id) {
       const place = placeOf(id)
-      const file = await open(pathOf(place), 'r').catch(() => undefined)
+      const file = await openFile(pathOf(place), 'r', disk).catch(() => undefined)
       if (!file) return 'missing'
       try {
-        if (place.size > 0) for await (const _ of await blocks(file, place.size, 0, place.size - 1));
+        if (place.size > 0) for await (const _ of await blocks(file, place, 0, place.size - 1));
         else await file.close()
         return 'good'
       } catch {
@@ -98,7 +112,7 @@ export function largeFiles(dir: string, safe: boolean, hexId: () => string): Lar
         if (!/^[0-9a-f]{2}$/.test(name)) continue
         for (const file of await readdir(join(dir, name))) {
           const found = await stat(join(dir, name, file)).catch(() => undefined)
-          if (found && found.mtimeMs < before && /^[0-9a-f]{32}-[0-9a-z]+$/.test(file)) yield `f-${file}`
+          if (found && found.mtimeMs < before && /^[0-9a-f]{32}-[0-9a-z]+(-x)?$/.test(file)) yield `f-${file}`
         }
       }
     },
@@ -112,74 +126,61 @@ export function largeFiles(dir: string, safe: boolean, hexId: () => string): Lar
   }
 }
 
-/** Uploads under way in this process. */
-let pouring = 0
-/** So many take large buffers, which cost the least; more of them take small ones, so that a hundred uploads need no more memory than ten. */
-const FEW = 12
-
-/** Bytes and then the checksums of their blocks. Pieces are good until the next is asked for, so they are gathered in two buffers of our own, one filled while the other is written. */
-async function pour(fd: number, source: AsyncIterable<Uint8Array>): Promise<{ size: number }> {
-  const sums: number[] = []
-  const batch = ++pouring > FEW ? BATCH >> 2 : BATCH
-  try {
-    const buffers = [Buffer.allocUnsafeSlow(batch), Buffer.allocUnsafeSlow(batch)] as const
-    let filling = 0
-    let filled = 0
-    let size = 0
-    let at = 0
-    let writing: Promise<unknown> = Promise.resolve()
-    const write = async (): Promise<void> => {
-      const full = buffers[filling]!.subarray(0, filled)
-      // A batch is a part of a block, and ends where one does.
-      if (at % BLOCK === 0) sums.push(crc32(full))
-      else sums.push(crc32(full, sums.pop()))
-      await writing
-      const position = at
-      at += full.length
-      writing = writeAll(fd, [full], position)
-      // Its failure is heard by whoever waits for it next.
-      writing.catch(() => {})
-      filling ^= 1
+/** Bytes and then the sums of their blocks. A slab of the arena is written as it is; of other pieces, which are good until the next is asked for, whole ones are gathered. */
+async function pour(file: OpenFile, source: AsyncIterable<Uint8Array>): Promise<number> {
+  let table = Buffer.allocUnsafeSlow(64 * SUM)
+  let at = 0
+  let gathered: Buffer | undefined
+  let filled = 0
+  const write = async (piece: Uint8Array): Promise<void> => {
+    for (let from = 0; from < piece.length; from += BLOCK) {
+      const offset = ((at + from) / BLOCK) * SUM
+      if (offset === table.length) table = Buffer.concat([table, Buffer.allocUnsafe(table.length)])
+      sumInto(table, offset, piece.subarray(from, from + BLOCK))
+    }
+    const writing = file.write(piece, at)
+    at += piece.length
+    if (writing) await writing
+  }
+  for await (const piece of source) {
+    if (filled === 0 && piece.length % BLOCK === 0 && addressOf(piece) !== undefined) {
+      await write(piece)
+      continue
+    }
+    gathered ??= Buffer.allocUnsafeSlow(BLOCK)
+    for (let from = 0; from < piece.length; ) {
+      const part = piece.subarray(from, from + BLOCK - filled)
+      gathered.set(part, filled)
+      filled += part.length
+      from += part.length
+      if (filled < BLOCK) continue
+      await write(gathered)
       filled = 0
     }
-    for await (const chunk of source) {
-      size += chunk.length
-      for (let from = 0; from < chunk.length; ) {
-        const part = chunk.subarray(from, from + batch - filled)
-        buffers[filling]!.set(part, filled)
-        filled += part.length
-        from += part.length
-        if (filled === batch) await write()
-      }
-    }
-    if (filled > 0) await write()
-    await writing
-    const table = Buffer.allocUnsafe(sums.length * 4)
-    for (const [i, sum] of sums.entries()) table.writeUInt32LE(sum, i * 4)
-    await writeAll(fd, [table], at)
-    return { size }
-  } finally {
-    pouring--
   }
+  if (filled > 0) await write(gathered!.subarray(0, filled))
+  await file.write(table.subarray(0, Math.ceil(at / BLOCK) * SUM), at)
+  return at
 }
 
 const bad = (): Error => unavailable('The bytes of this object are damaged.', { code: 'swift.bad_bytes' })
 
 /** Reads whole blocks and sends of them what was asked for, once they are seen to be good. Closes the file. */
-async function blocks(file: FileHandle, size: number, start: number, end: number): Promise<Readable> {
-  const first = Math.floor(start / BLOCK)
-  const last = Math.floor(end / BLOCK)
-  const table = Buffer.allocUnsafe((last - first + 1) * 4)
+async function blocks(file: OpenFile, { size, sums }: Place, start: number, end: number): Promise<Readable> {
+  const { block, width, good } = SUMS[sums]
+  const first = Math.floor(start / block)
+  const last = Math.floor(end / block)
+  const table = Buffer.allocUnsafe((last - first + 1) * width)
   try {
-    if ((await file.read(table, 0, table.length, size + first * 4)).bytesRead !== table.length) throw bad()
+    if ((await file.read(table, table.length, size + first * width)) !== table.length) throw bad()
   } catch (thrown) {
     await file.close()
     throw thrown
   }
-  return new FileBody(file, first * BLOCK, Math.min((last + 1) * BLOCK, size), (piece, at) => {
-    for (let from = 0; from < piece.length; from += BLOCK) {
-      const block = piece.subarray(from, from + BLOCK)
-      if (block.length !== Math.min(BLOCK, size - at - from) || crc32(block) !== table.readUInt32LE(((at + from) / BLOCK - first) * 4)) throw bad()
+  return new FileBody(file, first * block, Math.min((last + 1) * block, size), (piece, at) => {
+    for (let from = 0; from < piece.length; from += block) {
+      const one = piece.subarray(from, from + block)
+      if (one.length !== Math.min(block, size - at - from) || !good(table, ((at + from) / block - first) * width, one)) throw bad()
     }
     return piece.subarray(Math.max(0, start - at), Math.min(piece.length, end - at + 1))
   })

@@ -2,6 +2,7 @@
  * Small ones: appended to a file that many share, one sync for all that came meanwhile. A record is a head (`OP`, size, CRC-32) and the bytes.
  * Id: `p-<pack>-<offset>-<size>-<crc>`, so that a read is one read. A pack is written by one process alone and closed for ever at its end.
  */
+import { readSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
@@ -9,8 +10,9 @@ import type { Readable } from 'node:stream'
 import { LRUCache } from 'lru-cache'
 import { invalid, unavailable } from '#base/fault.ts'
 import { BytesBody } from '#base/http/bytes-body.ts'
+import { pace } from '#base/open-file.ts'
 import type { BytesDriver, Verdict } from '../interface.ts'
-import { closeFd, diskFault, folderSync, openFd, readAt, syncFd, writeAll } from './disk.ts'
+import { closeFd, diskFault, folderSync, openFd, readAt, syncFd, writeAll, writeAllNow } from './disk.ts'
 
 const HEAD = 10
 const FULL = 64 << 20
@@ -47,6 +49,8 @@ export interface Packs {
 export function packFiles(dir: string, safe: boolean, hexId: () => string): Packs {
   const folder = join(dir, 'packs')
   const syncFolder = folderSync()
+  const disk = pace()
+  const readQuickly = (fd: number, buffer: Buffer, position: number): number | Promise<number> => disk.run(() => readSync(fd, buffer, 0, buffer.length, position), () => readAt(fd, buffer, position))
   const pathOf = (pack: string): string => join(folder, pack)
   // A descriptor that falls out is closed only when nobody reads by it.
   const users = new Map<number, number>()
@@ -80,7 +84,8 @@ export function packFiles(dir: string, safe: boolean, hexId: () => string): Pack
           ids.push(idOf({ pack: pack.pack, offset: at + HEAD, size: bytes.length, crc }))
           at += HEAD + bytes.length
         }
-        await writeAll(pack.fd, chunks, pack.size)
+        const from = pack.size
+        await disk.run(() => writeAllNow(pack.fd, chunks, from), () => writeAll(pack.fd, chunks, from))
         if (safe) await syncFd(pack.fd)
         pack.size = at
         for (const [i, one] of batch.entries()) one.resolve(ids[i]!)
@@ -124,7 +129,7 @@ export function packFiles(dir: string, safe: boolean, hexId: () => string): Pack
     users.set(fd, (users.get(fd) ?? 0) + 1)
     try {
       const buffer = Buffer.allocUnsafe(place.size)
-      if (place.size > 0 && (await readAt(fd, buffer, place.offset)) !== place.size) throw unavailable('The bytes of this object are damaged.', { code: 'swift.bad_bytes' })
+      if (place.size > 0 && (await readQuickly(fd, buffer, place.offset)) !== place.size) throw unavailable('The bytes of this object are damaged.', { code: 'swift.bad_bytes' })
       if (crc32(buffer) !== place.crc) throw unavailable('The bytes of this object are damaged.', { code: 'swift.bad_bytes' })
       return buffer
     } finally {
