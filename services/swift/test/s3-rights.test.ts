@@ -208,6 +208,11 @@ test('a signed request at the root is the S3 door; anything else is not', async 
   await ok('PUT', '/rooted/k', { body: 'r' })
   assert.equal((await ok('GET', '/s3/rooted/k')).text, 'r')
   assert.notEqual((await visit('GET', '/rooted/k')).status, 200)
+  // As `s3cmd signurl` signs.
+  const expires = Math.floor(clock.now() / 1000) + 60
+  const link = (signature: string): string => `/rooted/k?AWSAccessKeyId=${accessOf('a')}&Expires=${expires}&Signature=${encodeURIComponent(signature)}`
+  assert.equal((await visit('GET', link(createHmac('sha1', secretOf('a')).update(`GET\n\n\n${expires}\n/rooted/k`).digest('base64')))).text, 'r')
+  assert.match((await visit('GET', link('x'))).text, /<Code>SignatureDoesNotMatch</)
 })
 
 test('no document expands or fetches anything', async () => {

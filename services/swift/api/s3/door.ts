@@ -63,6 +63,8 @@ export const isS3Host = (host: string | undefined, domains: readonly string[]): 
 /** Signed as only requests of S3 are. */
 export function isS3Signed({ headers: { authorization }, query }: HttpRequest): boolean {
   if (authorization !== undefined) return authorization.startsWith('AWS ') || (authorization.startsWith('AWS4-HMAC-SHA256') && authorization.includes('/s3/aws4_request'))
+  // A link of version 2, e.g. of `s3cmd signurl`.
+  if (query.includes('AWSAccessKeyId=')) return /(^|[?&])Signature=/.test(query) && /(^|[?&])Expires=/.test(query) && !query.includes('SignatureVersion=')
   return query.includes('X-Amz-Credential=') && /X-Amz-Credential=[^&]*(\/|%2F)s3(\/|%2F)aws4_request/i.test(query)
 }
 
