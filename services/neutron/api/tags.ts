@@ -40,7 +40,8 @@ export function tagRoutes(house: Neutron, desk: Desk, options: { path?: string; 
     house.db.transaction(async (tx) => {
       const row = await rowToChange(tx, { desk, house, rq, id: rq.params.id!, rules: [rule(verb)] })
       const before = JSON.parse(row.tags as string) as string[]
-      const after = next(before)
+      // In order, as Neutron's table keeps them.
+      const after = next(before).sort()
       if (JSON.stringify(after) !== row.tags) await changeRow(tx as never, noun.table, row.id as string, { tags: JSON.stringify(after), ...changed(house, row) })
       return after
     })

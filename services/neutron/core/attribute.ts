@@ -94,6 +94,15 @@ export const takeCidr: Take = (value) => {
   return good(normal)
 }
 
+/** A subnet may be named by any address of it: `10.99.99.0/16` is `10.99.0.0/16`. */
+export const takeSubnet: Take = (value) => {
+  const parsed = typeof value === 'string' && value.includes('/') ? parseCidr(value) : undefined
+  if (!parsed) return takeCidr(value)
+  const [address, length] = (value as string).split('/') as [string, string]
+  // As it is spelt everywhere, for IPv4: who writes 10.1/16 may mean something else.
+  return address.includes(':') || (normalIp(address) === address && String(parsed.prefixlen) === length) ? good(formatCidr(parsed)) : takeCidr(value)
+}
+
 export const takeMac: Take = (value) => {
   const mac = typeof value === 'string' ? normalMac(value) : undefined
   return mac === undefined || mac === '00:00:00:00:00:00' ? bad(`'${shown(value)}' is not a valid MAC address`) : good(mac)
@@ -165,7 +174,7 @@ export const ip = (rules: AttributeRules & { null?: boolean } = {}): Attribute =
   attribute({ schema: nullType('string', rules.null === true), stored: 'plain', parse: (given) => normalIp(given) ?? given }, rules.null ? orNull(takeIp) : takeIp, rules)
 
 export const cidr = (rules: AttributeRules & { null?: boolean } = {}): Attribute =>
-  attribute({ schema: nullType('string', rules.null === true), stored: 'plain', parse: same }, rules.null ? orNull(takeCidr) : takeCidr, rules)
+  attribute({ schema: nullType('string', rules.null === true), stored: 'plain', parse: same }, rules.null ? orNull(takeSubnet) : takeSubnet, rules)
 
 export const mac = (rules: AttributeRules = {}): Attribute =>
   attribute({ schema: { type: 'string' }, stored: 'plain', parse: (given) => normalMac(given) ?? given }, takeMac, rules)

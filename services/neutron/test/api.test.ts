@@ -70,6 +70,13 @@ describe('the API of networks', () => {
     assert.equal((refused.json as { NeutronError: { type: string } }).NeutronError.type, 'IpAddressGenerationFailure')
   })
 
+  it('takes a subnet by any address of it, and keeps tags in order', async () => {
+    const network = await make('/networks', { network: { name: 'tagged' } })
+    assert.equal((await make('/subnets', { subnet: { network_id: network.id, ip_version: 4, cidr: '10.99.99.0/16' } })).cidr, '10.99.0.0/16')
+    assert.deepEqual(await status('POST', '/subnets', { subnet: { network_id: network.id, ip_version: 4, cidr: '10.98/16' } }), [400, 'HTTPBadRequest'])
+    assert.deepEqual((await kit.must('PUT', `/networks/${network.id}/tags`, { tags: ['red', 'blue'] })).tags, ['blue', 'red'])
+  })
+
   it('pages in both directions', async () => {
     const page = async (query: string): Promise<{ names: string[]; links: Record<string, string> }> => {
       const answer = (await kit.call('GET', `/networks?sort_key=name&name=p1&name=p2&name=p3&limit=2&fields=id&fields=name${query}`, { as: 'member@project-d' })).json as { networks: { name: string }[]; networks_links?: { rel: string; href: string }[] }
