@@ -110,7 +110,7 @@ async function createServers(nova: Nova, rq: Rq<CreateBody>): Promise<Reply> {
   const plan = bootPlan(wishes, wishes.some((one) => one.boot_index === 0) && !asked.some((one) => one.boot_index === 0) ? null : imageRef, { ephemeral_gb: flavor.ephemeral_gb, swap: flavor.swap })
   if (max > 1 && plan.devices.some((device) => device.source_type === 'volume')) throw invalid('Cannot attach one or more volumes to multiple instances', { field: 'max_count' })
   const image = await judgedImage(nova, rq, { caller, plan, imageRef, flavor, named })
-  await judgeSources(nova, caller, plan, rq)
+  await judgeSources(nova, caller, plan, rq, imageRef !== null)
   const group = await groupOf(nova, project_id, hints, max)
   const files = await judgedFiles(nova, project_id, wish.personality)
 
@@ -316,7 +316,7 @@ async function shownVolume(nova: Nova, caller: Caller, volumeId: string) {
 }
 
 /** What devices are made from must be there and free, as the user sees it. */
-async function judgeSources(nova: Nova, caller: Caller, plan: BootPlan, rq: Rq<unknown>): Promise<void> {
+async function judgeSources(nova: Nova, caller: Caller, plan: BootPlan, rq: Rq<unknown>, imageNamed: boolean): Promise<void> {
   for (const device of plan.devices) {
     const { uuid } = device
     if (device.source_type === 'volume') {
@@ -325,7 +325,8 @@ async function judgeSources(nova: Nova, caller: Caller, plan: BootPlan, rq: Rq<u
       if (volume.status !== 'available' && !(volume.multiattach && volume.status === 'in-use')) {
         throw invalid(`Block Device Mapping is Invalid: volume ${uuid} is in status ${volume.status}, expected available.`, { field: 'block_device_mapping_v2' })
       }
-      if (device.boot_index === 0 && volume.bootable !== 'true') throw invalid(`Block Device ${uuid} is not bootable.`, { field: 'block_device_mapping_v2' })
+      // With an image named beside it, the facts of what boots are that image's; whether the disk boots is its owner's affair.
+      if (!imageNamed && device.boot_index === 0 && volume.bootable !== 'true') throw invalid(`Block Device ${uuid} is not bootable.`, { field: 'block_device_mapping_v2' })
     } else if (device.source_type === 'snapshot') {
       await nova.client.call(caller, 'cinder', showSnapshot, { params: { snapshot_id: uuid! } }).catch((thrown: unknown) => {
         if (isFault(thrown, 'not_found')) throw invalid(`Block Device Mapping is Invalid: failed to get snapshot ${uuid}.`, { field: 'block_device_mapping_v2' })

@@ -25,6 +25,9 @@ export function simpleTenantUsageRoutes(nova: Nova): Route[] {
 interface Span {
   begin: number
   end: number
+  /** As they are told again: what was asked for keeps its microseconds. */
+  start: string
+  stop: string
 }
 
 function spanOf(nova: Nova, query: URLSearchParams): Span {
@@ -32,7 +35,13 @@ function spanOf(nova: Nova, query: URLSearchParams): Span {
   const begin = instant(query, 'start') ?? now
   const end = instant(query, 'end') ?? now
   if (begin > end) throw invalid('Invalid start time. The start time cannot occur after the end time.', { field: 'start' })
-  return { begin, end }
+  return { begin, end, start: told(query, 'start', begin), stop: told(query, 'end', end) }
+}
+
+function told(query: URLSearchParams, name: string, ms: number): string {
+  const fraction = /\.(\d{1,6})$/.exec(last(query, name) ?? '')?.[1]
+  const text = isoMicros(ms)
+  return fraction === undefined ? text : `${text.slice(0, -6)}${fraction.padEnd(6, '0')}`
 }
 
 /** `2026-11-21T00:21:05`, with a fraction or without, or with a space in the middle; always UTC. */
@@ -49,7 +58,7 @@ async function servers(nova: Nova, rq: Rq<unknown>, span: Span, project_id?: str
   const paged = rq.version >= v('2.40')
   const limit = paged ? limitOf(rq.query, nova.config.max_limit) : undefined
   const marker = paged ? last(rq.query, 'marker') : undefined
-  const rows = await usedServers(nova.db, { ...span, ...(project_id === undefined ? {} : { project_id }), ...(limit === undefined ? {} : { limit: limit + 1 }), ...(marker === undefined ? {} : { marker }) })
+  const rows = await usedServers(nova.db, { begin: span.begin, end: span.end, ...(project_id === undefined ? {} : { project_id }), ...(limit === undefined ? {} : { limit: limit + 1 }), ...(marker === undefined ? {} : { marker }) })
   if (!rows) throw invalid(`marker [${marker!.slice(0, 100)}] not found`, { field: 'marker' })
   return { rows: rows.slice(0, limit), more: limit !== undefined && limit > 0 && rows.length > limit }
 }
@@ -70,7 +79,7 @@ async function show(nova: Nova, rq: Rq<unknown>): Promise<Reply> {
   return { json: { tenant_usage: rows.length === 0 ? {} : usage(nova, rows, span, true), ...(more ? { tenant_usage_links: nextLink(rq, rows.at(-1)!.id) } : {}) } }
 }
 
-function usage(nova: Nova, rows: readonly UsedServer[], { begin, end }: Span, detailed: boolean): Record<string, unknown> {
+function usage(nova: Nova, rows: readonly UsedServer[], { begin, end, start, stop }: Span, detailed: boolean): Record<string, unknown> {
   const now = nova.world.clock.now()
   const total = { hours: 0, vcpus: 0, memory_mb: 0, local_gb: 0 }
   const server_usages = rows.map((row) => {
@@ -99,8 +108,8 @@ function usage(nova: Nova, rows: readonly UsedServer[], { begin, end }: Span, de
   })
   return {
     tenant_id: rows[0]!.project_id,
-    start: isoMicros(begin),
-    stop: isoMicros(end),
+    start,
+    stop,
     total_hours: total.hours,
     total_vcpus_usage: total.vcpus,
     total_memory_mb_usage: total.memory_mb,

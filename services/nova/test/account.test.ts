@@ -161,6 +161,7 @@ test('quotas: project over class over configuration, users below their project, 
 test('the usage of a project counts its servers, also those that are gone', async () => {
   const span = 'start=2020-01-01T00:00:00&end=2100-01-01T00:00:00.000000'
   const { tenant_usage } = (await ask('GET', `/v2.1/os-simple-tenant-usage/project-a?${span}`)).json
+  assert.equal((await ask('GET', '/v2.1/os-simple-tenant-usage/project-a?start=2020-01-01T00:00:00.123456')).json.tenant_usage.start, '2020-01-01T00:00:00.123456')
   assert.ok(tenant_usage.server_usages.length >= 2 && tenant_usage.server_usages.every((one: { state: string }) => one.state === 'terminated'))
   const page = (await ask('GET', `/v2.1/os-simple-tenant-usage/project-a?${span}&limit=1`, '2.40')).json
   assert.equal(page.tenant_usage.server_usages.length, 1)
