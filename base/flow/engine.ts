@@ -115,24 +115,23 @@ export class FlowEngine {
     }
   }
 
-  /** Resolves when no other flow of the resource is alive. Dead owners' flows are taken over meanwhile, so this ends. */
-  async idle(kind: string, resourceId: string, except: string | undefined, signal?: AbortSignal): Promise<void> {
+  /** Resolves when no other flow of the resource, of these names if given, is alive. Dead owners' flows are taken over meanwhile, so this ends. */
+  async idle(kind: string, resourceId: string, except: string | undefined, signal?: AbortSignal, names?: readonly string[]): Promise<void> {
     const { clock } = this.#options.world
     for (;;) {
-      const live = (await liveFlowsOf(this.#db, kind, resourceId)).filter((row) => row.id !== except)
+      const live = (await liveFlowsOf(this.#db, kind, resourceId)).filter((row) => row.id !== except && (!names || names.includes(row.name)))
       if (live.length === 0) return
       const first = live[0]!
-      await new Promise<void>((resolve, reject) => {
-        const stop = clock.after(1000, resolve)
-        const wake = (): void => {
-          stop()
-          resolve()
-        }
-        signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
-        const waiting = this.#ended.get(first.id) ?? new Set()
-        waiting.add(wake)
-        this.#ended.set(first.id, waiting)
-      })
+      const done = Promise.withResolvers<void>()
+      const stop = clock.after(1000, done.resolve)
+      const waiting = this.#ended.get(first.id) ?? new Set()
+      waiting.add(done.resolve)
+      this.#ended.set(first.id, waiting)
+      const wake = (): void => done.resolve()
+      signal?.addEventListener('abort', wake)
+      await done.promise
+      signal?.removeEventListener('abort', wake)
+      stop()
       this.#ended.delete(first.id)
       signal?.throwIfAborted()
     }

@@ -8,7 +8,7 @@ import { ACTIONS, type ActionName, assertMay, type TaskState, wrongState } from 
 import { GUARDED, moveServer, type ServerWork, type StatePatch } from '../flows/state.ts'
 import type { Nova } from '../house.ts'
 import { insertAction } from '../store/actions.ts'
-import { serverById } from '../store/servers.ts'
+import { serverById, takenServer } from '../store/servers.ts'
 import type { ActionEvent, NovaTables, ServerRow } from '../store/tables.ts'
 
 export const isAdmin = (rq: Rq<never> | Rq<unknown>): boolean => rq.allows('context_is_admin')
@@ -64,6 +64,11 @@ export async function beginWork<P extends ServerWork>(nova: Nova, rq: Rq<unknown
         assertMay(work.legal, now, isAdmin(rq))
         throw wrongState(ACTIONS[work.legal].word, server.id, 'task_state', now.task_state)
       }
+    } else {
+      // What takes no lock must not begin beside who took it meanwhile.
+      const now = await takenServer(tx, server.id)
+      if (!now || now.deleted === 1) throw noServer(server.id)
+      assertMay(work.legal, { ...server, ...now }, isAdmin(rq))
     }
     const about = await recordAction(nova, tx, rq, server.id, work.action, work.event)
     await work.also?.(tx, about)

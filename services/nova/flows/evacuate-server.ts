@@ -15,7 +15,7 @@ import { guestWish } from './guest.ts'
 import { adoptAttachments, connectElsewhere, letStraysGo } from './moving-volumes.ts'
 import { awaitWires, rebindPorts } from './ports.ts'
 import { type Place, placeServer } from './scheduling.ts'
-import { letGo, liveServer, moveServer, type ServerWork, settle } from './state.ts'
+import { letGo, liveServer, moveServer, passengersSeated, type ServerWork, settle } from './state.ts'
 import { isOnVolume } from './volumes.ts'
 
 export interface EvacuateServer extends ServerWork {
@@ -46,7 +46,8 @@ export const evacuateServerFlow = (nova: Nova): Flow<EvacuateServer> =>
     async (f, p) => {
       const place = await f.step(
         'claim',
-        async () => {
+        async (signal) => {
+          await passengersSeated(nova, p.server_id, signal)
           const server = await liveServer(nova, p.server_id)
           const flavor = JSON.parse(server.flavor) as FlavorSnapshot
           const ask = { server, flavor, on_volume: isOnVolume(await blockDevicesOf(nova.db, server.id)), ignore: [p.source_host_id], zone: p.zone, requested_host: p.requested_host, force_host: p.force_host }

@@ -17,7 +17,7 @@ import { guestWish } from './guest.ts'
 import { adoptAttachments, connectElsewhere, letStraysGo } from './moving-volumes.ts'
 import { nicOf } from './ports.ts'
 import { type Place, placeServer } from './scheduling.ts'
-import { letGo, liveServer, type ServerWork, settle } from './state.ts'
+import { letGo, liveServer, passengersSeated, type ServerWork, settle } from './state.ts'
 import { isOnVolume } from './volumes.ts'
 
 export interface LiveMigrateServer extends ServerWork {
@@ -53,7 +53,8 @@ export const liveMigrateServerFlow = (nova: Nova): Flow<LiveMigrateServer> => {
     async (f, p) => {
       const place = await f.step(
         'claim',
-        async () => {
+        async (signal) => {
+          await passengersSeated(nova, p.server_id, signal)
           const server = await liveServer(nova, p.server_id)
           const flavor = JSON.parse(server.flavor) as FlavorSnapshot
           const ask = { server, flavor, on_volume: isOnVolume(await blockDevicesOf(nova.db, server.id)), ignore: [p.source.host_id], zone: p.zone, requested_host: p.requested_host, force_host: p.force_host }

@@ -8,7 +8,7 @@ import { blockDevicesOf } from '../store/block-devices.ts'
 import type { FlavorSnapshot, NicInfo, ServerRow } from '../store/tables.ts'
 import { callCompute } from './computes.ts'
 import { guestWish } from './guest.ts'
-import { letGo, liveServer, moveServer, type ServerWork, settle } from './state.ts'
+import { letGo, liveServer, moveServer, passengersSeated, type ServerWork, settle } from './state.ts'
 
 export interface RebuildServer extends ServerWork {
   power: 'running' | 'shutdown'
@@ -26,6 +26,7 @@ export const rebuildServerFlow = (nova: Nova): Flow<RebuildServer> =>
   defineFlow<RebuildServer>('rebuild-server', { deadline: nova.config.action_deadline, failed: (p, fault, cancelled) => letGo(nova, p, LOCKS, fault, cancelled, { vm_state: 'error' }) }, async (f, p) => {
     if (p.volume_id !== undefined) {
       await f.step('off', async (signal) => {
+        await passengersSeated(nova, p.server_id, signal)
         const server = await liveServer(nova, p.server_id)
         await moveServer(nova, nova.db, server.id, { task_state: LOCKS }, { task_state: 'rebuild_block_device_mapping' })
         await callCompute(nova, server.host_id!, 'powerOff', { server_id: server.id }, { signal })
@@ -33,6 +34,7 @@ export const rebuildServerFlow = (nova: Nova): Flow<RebuildServer> =>
       await f.step('reimage', (signal) => reimage(nova, p, signal))
     }
     const done = await f.step('spawn', async (signal) => {
+      await passengersSeated(nova, p.server_id, signal)
       const server = await liveServer(nova, p.server_id)
       await moveServer(nova, nova.db, server.id, { task_state: LOCKS }, { task_state: 'rebuild_spawning' })
       const devices = await blockDevicesOf(nova.db, server.id)

@@ -16,7 +16,7 @@ import { guestWish } from './guest.ts'
 import { adoptAttachments, attachmentsOf, connectElsewhere, letStraysGo, returnTo } from './moving-volumes.ts'
 import { awaitWires, rebindPorts } from './ports.ts'
 import { type Place, placeServer } from './scheduling.ts'
-import { letGo, liveServer, moveServer, type ServerWork, settle } from './state.ts'
+import { letGo, liveServer, moveServer, passengersSeated, type ServerWork, settle } from './state.ts'
 import { isOnVolume } from './volumes.ts'
 
 export interface ResizeServer extends ServerWork {
@@ -51,7 +51,10 @@ export const resizeServerFlow = (nova: Nova): Flow<ResizeServer> =>
     async (f, p) => {
       const place = await f.step(
         'claim',
-        () => claimDestination(nova, p),
+        async (signal) => {
+          await passengersSeated(nova, p.server_id, signal)
+          return claimDestination(nova, p)
+        },
         () => returnClaim(nova, p.server_id, p.migration, p.owner),
       )
       const same = place.host_id === p.source.host_id

@@ -15,7 +15,7 @@ import { callCompute } from './computes.ts'
 import { guestWish } from './guest.ts'
 import { attachmentsOf, letGo as letAttachmentsGo, returnTo } from './moving-volumes.ts'
 import { awaitWires, rebindPorts } from './ports.ts'
-import { letGo, liveServer, type ServerWork, settle } from './state.ts'
+import { letGo, liveServer, passengersSeated, type ServerWork, settle } from './state.ts'
 
 export interface SettleResize extends ServerWork {
   migration: string
@@ -50,6 +50,7 @@ export const confirmResizeFlow = (nova: Nova): Flow<SettleResize> =>
     },
     async (f, p) => {
       await f.step('source', async (signal) => {
+        await passengersSeated(nova, p.server_id, signal)
         const { move, same } = await about(nova, p)
         await patchMigration(nova.db, p.migration, { buried: 1 })
         if (same) await callCompute(nova, move.source_host_id, 'confirmResize', { server_id: p.server_id }, { signal })
@@ -81,6 +82,7 @@ export const revertResizeFlow = (nova: Nova): Flow<SettleResize> =>
     },
     async (f, p) => {
       await f.step('destination', async (signal) => {
+        await passengersSeated(nova, p.server_id, signal)
         const { move, same } = await about(nova, p)
         await patchMigration(nova.db, p.migration, { buried: 1 })
         if (same) await callCompute(nova, move.source_host_id, 'revertResize', { server_id: p.server_id }, { signal })

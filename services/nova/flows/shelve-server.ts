@@ -13,7 +13,7 @@ import { callCompute } from './computes.ts'
 import { persist } from './delete-server.ts'
 import { leaveHost } from './leave-host.ts'
 import { dropImage } from './snapshot-server.ts'
-import { letGo, liveServer, moveServer, type ServerWork, settle } from './state.ts'
+import { letGo, liveServer, moveServer, passengersSeated, type ServerWork, settle } from './state.ts'
 
 export interface ShelveServer extends ServerWork {
   was: string
@@ -39,6 +39,7 @@ export const shelveServerFlow = (nova: Nova): Flow<ShelveServer> =>
       await f.step(
         'off',
         async (signal) => {
+          await passengersSeated(nova, p.server_id, signal)
           const server = await liveServer(nova, p.server_id)
           await callCompute(nova, server.host_id!, 'powerOff', { server_id: server.id, soft_timeout: 60_000 }, { signal })
         },
@@ -69,7 +70,10 @@ async function isShelved(nova: Nova, serverId: string): Promise<boolean> {
 
 export const offloadServerFlow = (nova: Nova): Flow<ServerWork> =>
   defineFlow<ServerWork>('offload-server', { deadline: nova.config.action_deadline, failed: (p, fault, cancelled) => letGo(nova, p, LOCKS, fault, cancelled) }, async (f, p) => {
-    await f.step('offload', (signal) => persist(nova, signal, () => offload(nova, f, p, signal)))
+    await f.step('offload', async (signal) => {
+      await passengersSeated(nova, p.server_id, signal)
+      await persist(nova, signal, () => offload(nova, f, p, signal))
+    })
   })
 
 function shelvedPatch(nova: Nova, server: ServerRow, imageId: string | undefined): Partial<ServerRow> {

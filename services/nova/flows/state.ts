@@ -70,6 +70,16 @@ export async function letGo(nova: Nova, work: ServerWork, locks: readonly string
   nova.wakes.ended(work.action_id, work.server_id, fault)
 }
 
+const PASSENGERS = ['attach-volume', 'detach-volume', 'attach-interface', 'detach-interface'] as const
+
+/**
+ * Volumes and cards on their way take no lock. Who holds the server's lock and takes the server elsewhere, or makes its guest anew, waits
+ * for them first: half-way there would be two ideas of what the guest has. New ones do not begin while it is locked.
+ */
+export async function passengersSeated(nova: Nova, serverId: string, signal: AbortSignal): Promise<void> {
+  await nova.engine.idle('server', serverId, undefined, signal, PASSENGERS)
+}
+
 const CODES: Partial<Record<FaultKind, number>> = { invalid: 400, forbidden: 403, over_quota: 403, not_found: 404, conflict: 409 }
 
 export function faultInfo(fault: FaultData, now: number): FaultInfo {

@@ -11,7 +11,7 @@ import { guestWish } from './guest.ts'
 import { leaveHost } from './leave-host.ts'
 import { awaitWires, rebindPorts } from './ports.ts'
 import { type Place, placeServer } from './scheduling.ts'
-import { letGo, liveServer, moveServer, type ServerWork, settle } from './state.ts'
+import { letGo, liveServer, moveServer, passengersSeated, type ServerWork, settle } from './state.ts'
 import { completeVolumes, connectVolumes, isOnVolume } from './volumes.ts'
 
 export interface UnshelveServer extends ServerWork {
@@ -29,7 +29,8 @@ export const unshelveServerFlow = (nova: Nova): Flow<UnshelveServer> =>
     if (p.offloaded) {
       const at = await f.step(
         'claim',
-        async () => {
+        async (signal) => {
+          await passengersSeated(nova, p.server_id, signal)
           const server = await liveServer(nova, p.server_id)
           const ask = { server, flavor: JSON.parse(server.flavor) as FlavorSnapshot, on_volume: isOnVolume(await blockDevicesOf(nova.db, server.id)), ignore: [], zone: p.zone, requested_host: p.requested_host }
           return placeServer(nova, ask, (_at, allocations) => claim(nova, server.id, server, allocations, false))
@@ -46,6 +47,7 @@ export const unshelveServerFlow = (nova: Nova): Flow<UnshelveServer> =>
       await f.step(
         'on',
         async (signal) => {
+          await passengersSeated(nova, p.server_id, signal)
           const server = await liveServer(nova, p.server_id)
           await callCompute(nova, server.host_id!, 'powerOn', { server_id: server.id }, { signal })
         },

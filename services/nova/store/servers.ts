@@ -15,8 +15,8 @@ export async function serverById(sql: NovaSql, id: string): Promise<ServerRow | 
 }
 
 /** Where it stands, with its row held until the end of the transaction. */
-export async function takenServer(tx: Tx<NovaTables>, id: string): Promise<Pick<ServerRow, 'deleted' | 'task_state'> | undefined> {
-  return tx.query.selectFrom('nova_servers').select(['deleted', 'task_state']).where('id', '=', id).forUpdate().executeTakeFirst()
+export async function takenServer(tx: Tx<NovaTables>, id: string): Promise<Pick<ServerRow, 'deleted' | 'vm_state' | 'task_state'> | undefined> {
+  return tx.query.selectFrom('nova_servers').select(['deleted', 'vm_state', 'task_state']).where('id', '=', id).forUpdate().executeTakeFirst()
 }
 
 export async function serversByIds(sql: NovaSql, ids: readonly string[]): Promise<ServerRow[]> {

@@ -180,6 +180,21 @@ test('an attachment that the host refuses lets the volume go', async () => {
   await gone(id)
 })
 
+test('a move that is asked for while a volume is on its way waits for it', async () => {
+  const volume = k.cinder.volume('aaaaaaaa-0000-4000-8000-000000000003')
+  const id = await k.boot()
+  const host = k.hosts.find((one) => one.guests.has(id))!
+  host.slow('attachVolume', 300)
+  host.fail('attachVolume')
+  await k.request('POST', `/v2.1/servers/${id}/os-volume_attachments`, { body: { volumeAttachment: { volumeId: volume.id } } })
+  await acted(id, { migrate: null }, 'VERIFY_RESIZE', { as: 'admin' })
+  host.slow('attachVolume', 0)
+  assert.equal(volume.status, 'available', 'what failed to come aboard is held for no host')
+  assert.equal(k.cinder.attachments.size, 0)
+  await acted(id, { revertResize: null }, 'ACTIVE')
+  await gone(id)
+})
+
 test('an evacuated server lives elsewhere, and its old guest ends when the host is back', async () => {
   const id = await k.boot()
   const before = await view(id)
