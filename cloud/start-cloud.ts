@@ -28,7 +28,7 @@ import { clientCertificates } from '#stack/client-certificate.ts'
 import { tokenDoor } from '#stack/token-door.ts'
 import { type CloudConfig, configSchema } from './config.ts'
 import { consoleDist } from './console-build.ts'
-import { withSignOn } from './console-sign-on.ts'
+import { withSettings } from './console-settings.ts'
 import { consoleSite, type ConsoleState } from './console.ts'
 import { fetchOf } from './fetch.ts'
 import { frontDoor, type Mount } from './front-door.ts'
@@ -176,7 +176,8 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     phase('identity')
     const keystone = controls.get('keystone')
     if (keystone) mounts.push({ path: '/v3', handler: keystone.handler, keepPath: true }, { path: '', handler: keystone.handler, keepPath: true })
-    mounts.push({ path: '/console', handler: withSignOn(consoleSite({ dist: consoleDist, state: options.console ?? (() => ({ kind: 'absent' })) }), () => identity.webSignOns()) })
+    const settings = async () => ({ sign_on: await identity.webSignOns(), s3_region: (config as { swift?: { s3_region: string } }).swift?.s3_region ?? '' })
+    mounts.push({ path: '/console', handler: withSettings(consoleSite({ dist: consoleDist, state: options.console ?? (() => ({ kind: 'absent' })) }), settings) })
     const inside = clientCertificates(frontDoor(mounts), config.http.client_certificates)
     const seen = config.http.public_url.replace(/\/$/, '')
     // Behind a proxy the links in answers name the proxy.

@@ -6,6 +6,7 @@ export const to = {
   login: (search: { next?: string; ended?: boolean } = {}) => ({ to: '/login', search }) as const,
   project: (project_id: string) => ({ to: '/projects/$project_id', params: { project_id } }) as const,
   servers: (project_id: string) => ({ to: '/projects/$project_id/servers', params: { project_id } }) as const,
+  s3: (project_id: string) => ({ to: '/projects/$project_id/s3', params: { project_id } }) as const,
   containers: (project_id: string) => ({ to: '/projects/$project_id/containers', params: { project_id }, search: {} }) as const,
   /** Names stand in the query: `..` would not last in a path. */
   objects: (project_id: string, search: { container: string; folder?: string }) => ({ to: '/projects/$project_id/containers/objects', params: { project_id }, search }) as const,

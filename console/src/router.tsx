@@ -4,6 +4,7 @@ import { createRootRouteWithContext, createRoute, createRouter, lazyRouteCompone
 import { projectsQuery } from './api/identity.ts'
 import { containersQuery, type ContainersSearch } from './api/containers.ts'
 import { objectsQuery, type ObjectsSearch } from './api/objects.ts'
+import { s3KeysQuery } from './api/s3-keys.ts'
 import { serversQuery, type ServersSearch } from './api/compute.ts'
 import { CrashPage } from './pages/crash-page.tsx'
 import { NotFoundPage } from './pages/not-found-page.tsx'
@@ -116,12 +117,19 @@ const objects = createRoute({
   component: lazyRouteComponent(() => import('./pages/objects-page.tsx'), 'ObjectsPage'),
 })
 
+const s3 = createRoute({
+  getParentRoute: () => project,
+  path: '/s3',
+  loader: ({ context, params }) => void context.queryClient.prefetchQuery(s3KeysQuery(params.project_id)),
+  component: lazyRouteComponent(() => import('./pages/s3-page.tsx'), 'S3Page'),
+})
+
 /** A name in an address; a number that somebody wrote by hand is one too. */
 function text<Key extends string>(key: Key, value: unknown): { [K in Key]?: string } {
   return (value === undefined || value === null || value === '' ? {} : { [key]: String(value) }) as { [K in Key]?: string }
 }
 
-const routeTree = root.addChildren([login, websso, inside.addChildren([home, project.addChildren([projectHome, servers, containers, objects])])])
+const routeTree = root.addChildren([login, websso, inside.addChildren([home, project.addChildren([projectHome, servers, containers, objects, s3])])])
 
 export function makeRouter(queryClient: QueryClient) {
   return createRouter({ routeTree, basepath: BASE, context: { queryClient }, defaultPreload: 'intent', defaultErrorComponent: CrashPage, scrollRestoration: true })

@@ -65,9 +65,9 @@ describe('sign-on', () => {
   test('a provider that is switched off is not offered', async () => {
     await admin.ask('PATCH', '/identity/v3/OS-FEDERATION/identity_providers/corp', { identity_provider: { enabled: false } })
     const { page } = await openPage(cloud.url)
-    const offered = page.waitForResponse('**/console/sign-on.json')
+    const offered = page.waitForResponse('**/console/settings.json')
     await page.goto('/console/login')
-    assert.deepEqual(await (await offered).json(), { providers: [] })
+    assert.deepEqual(((await (await offered).json()) as { sign_on: unknown }).sign_on, [])
     await page.context().close()
   })
 })

@@ -1,19 +1,6 @@
 /** Logins by an identity provider: the browser goes there by way of Keystone, and comes back to `/console/websso` with a token in the page. */
-import { queryOptions } from '@tanstack/react-query'
 import { BASE } from '../paths.ts'
-import { send } from './client.ts'
-
-export interface SignOnProvider {
-  idp_id: string
-  protocol_id: string
-  name: string
-}
-
-export const signOnQuery = queryOptions({
-  queryKey: ['sign-on'],
-  queryFn: async ({ signal }): Promise<SignOnProvider[]> => ((await (await send('GET', `${BASE}/sign-on.json`, { signal })).json()) as { providers: SignOnProvider[] }).providers,
-  staleTime: 60_000,
-})
+import type { SignOnProvider } from './settings.ts'
 
 /** That this tab has gone to a provider, and where its user wanted to. */
 const KEY = 'ondol.sign-on'

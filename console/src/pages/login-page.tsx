@@ -6,7 +6,8 @@ import { Navigate, useRouter, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError } from '../api/client.ts'
-import { leaveFor, signOnQuery } from '../api/sign-on.ts'
+import { settingsQuery } from '../api/settings.ts'
+import { leaveFor } from '../api/sign-on.ts'
 import { safeNext, to } from '../paths.ts'
 import { session } from '../session.ts'
 import { Brand } from '../shell/brand.tsx'
@@ -94,7 +95,7 @@ export function LoginPage() {
 /** By whom else one may be known, where the cloud asks somebody. */
 function SignOn({ next }: { next: string | undefined }) {
   const { t } = useTranslation()
-  const { data: providers = [] } = useQuery(signOnQuery)
+  const providers = useQuery(settingsQuery).data?.sign_on ?? []
   if (providers.length === 0) return null
   return (
     <section className="sign-on" aria-label={t('login.or')}>

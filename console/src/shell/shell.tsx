@@ -107,6 +107,11 @@ function ProjectNavigation({ userId, projectId }: { userId: string; projectId: s
               {t('containers.title')}
             </Link>
           </NavItem>
+          <NavItem>
+            <Link {...to.s3(projectId)} activeProps={{ className: 'pf-m-current', 'aria-current': 'page' }}>
+              {t('s3.title')}
+            </Link>
+          </NavItem>
         </NavGroup>
       </Nav>
     </PageSidebarBody>

@@ -17,7 +17,7 @@ export function Copyable({ text, field }: { text: string; /** Shown in a field o
 }
 
 /** Pages that came over plain HTTP have no clipboard of their own; there the old way is left. */
-async function copyText(text: string): Promise<void> {
+export async function copyText(text: string): Promise<void> {
   if (navigator.clipboard) return navigator.clipboard.writeText(text)
   const give = (event: ClipboardEvent): void => {
     event.clipboardData?.setData('text/plain', text)

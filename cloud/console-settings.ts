@@ -1,18 +1,25 @@
 /**
- * Logins at the dashboard by an identity provider. `/console/sign-on.json` names the providers; Keystone posts the token of whoever has logged in
- * to `/console/websso`, and the page that is answered there carries it: no address, no cookie and no script in the page ever does.
+ * What the dashboard is told of this cloud before anyone has logged in (`/console/settings.json`), and logins by an identity provider: Keystone posts the
+ * token of whoever has logged in to `/console/websso`, and the page that is answered there carries it: no address, no cookie and no script ever does.
  */
 import { type HttpHandler, type HttpRequest, type HttpResponse, readBody } from '#base/http/message.ts'
 import type { WebSignOn } from '#keystone/contract/bootstrap.ts'
+
+export interface ConsoleSettings {
+  /** By whom one may log in. */
+  sign_on: WebSignOn[]
+  /** That signatures of S3 name. */
+  s3_region: string
+}
 
 /** Bytes of the form that Keystone posts. */
 const MOST = 64 * 1024
 const MARK = '<meta charset="utf-8" />'
 
-export function withSignOn(site: HttpHandler, providers: () => Promise<WebSignOn[]>): HttpHandler {
+export function withSettings(site: HttpHandler, settings: () => Promise<ConsoleSettings>): HttpHandler {
   return async (request) => {
-    if (request.path === '/sign-on.json' && request.method === 'GET') {
-      return { status: 200, headers: { 'content-type': 'application/json', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }, body: JSON.stringify({ providers: await providers() }) }
+    if (request.path === '/settings.json' && request.method === 'GET') {
+      return { status: 200, headers: { 'content-type': 'application/json', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }, body: JSON.stringify(await settings()) }
     }
     if (request.path === '/websso' && request.method === 'POST') return arrival(site, request)
     return site(request)
