@@ -3,13 +3,15 @@
  * sessionStorage, which ends with the tab; nothing is put in a cookie or in localStorage.
  */
 import { useSyncExternalStore } from 'react'
-import { issueByPassword, issueForProject, revoke, showToken } from './api/identity.ts'
+import { type Issued, issueByPassword, issueForProject, revoke, showToken } from './api/identity.ts'
 
 export interface Session {
   user: { id: string; name: string; domain: { name: string } }
   /** Without scope: for listing projects and for going into one. */
   token: string
   scoped: Readonly<Record<string, string>>
+  /** By project: what one may do there is shown by them; the services decide. */
+  roles?: Readonly<Record<string, readonly string[]>>
 }
 
 const KEY = 'ondol.session'
@@ -18,7 +20,7 @@ const LAST_PROJECT = 'ondol.project'
 let current = read()
 let expired = false
 const listeners = new Set<() => void>()
-const underway = new Map<string, Promise<string>>()
+const underway = new Map<string, Promise<Issued>>()
 
 export const session = {
   current: (): Session | undefined => current,
@@ -46,12 +48,12 @@ export const session = {
     const mine = session.required()
     const known = mine.scoped[projectId]
     if (known) return known
-    const asked = underway.get(projectId) ?? issueForProject(mine.token, projectId).then(({ token }) => token)
+    const asked = underway.get(projectId) ?? issueForProject(mine.token, projectId)
     underway.set(projectId, asked)
     try {
-      const token = await asked
+      const { token, facts } = await asked
       // Meanwhile another may have logged in.
-      if (current?.token === mine.token) set({ ...current, scoped: { ...current.scoped, [projectId]: token } })
+      if (current?.token === mine.token) set({ ...current, scoped: { ...current.scoped, [projectId]: token }, roles: { ...current.roles, [projectId]: (facts.roles ?? []).map(({ name }) => name) } })
       return token
     } finally {
       underway.delete(projectId)
@@ -82,6 +84,12 @@ export const session = {
 }
 
 export const useSession = (): Session | undefined => useSyncExternalStore(session.subscribe, session.current)
+
+/** Whether one may only look in this project. Roles that an operator has made may do more than we know: those are let try. */
+export function useReadOnly(projectId: string): boolean {
+  const roles = useSession()?.roles?.[projectId] ?? []
+  return roles.length > 0 && roles.every((role) => role === 'reader')
+}
 
 /** The project that was visited last, in any tab. */
 export const lastProject = {

@@ -38,6 +38,8 @@ export async function send(method: string, path: string, { token, body, raw, hea
     // A token is the only authority: cookies of other programs on this host go nowhere.
     credentials: 'omit',
     redirect: 'error',
+    // Objects say when they were modified, and a browser takes that for leave to show them for a while as they were.
+    cache: 'no-store',
   }).catch((thrown: unknown) => {
     if (signal?.aborted) throw thrown
     throw new ApiError(0, thrown instanceof Error ? thrown.message : String(thrown))

@@ -39,6 +39,10 @@ export interface ContainerFacts {
   write: string
   /** What signs temporary URLs; only owners see it. */
   key: string | undefined
+  /** Bytes and objects; undefined: as much as the project may. */
+  quota: { bytes: number | undefined; count: number | undefined }
+  /** What is replaced or deleted is kept; `suspended`: it was until lately, and that is still there; `elsewhere`: in another container, as Swift did it before. */
+  versions: 'on' | 'suspended' | 'off' | 'elsewhere'
   metadata: Record<string, string>
   /** How far the clock of the cloud is before that of this browser, in milliseconds. */
   ahead: number
@@ -62,26 +66,15 @@ export async function containerFacts(projectId: string, container: string, signa
     read: headers.get('x-container-read') ?? '',
     write: headers.get('x-container-write') ?? '',
     key: key || second || undefined,
+    quota: { bytes: numberIn(headers, 'x-container-meta-quota-bytes'), count: numberIn(headers, 'x-container-meta-quota-count') },
+    versions: versionsIn(headers),
     metadata,
     ahead: Number.isNaN(now) ? 0 : now - Date.now(),
   }
 }
 
-const EVERYONE = '.r:*'
-const LISTINGS = '.rlistings'
-
-export const isPublic = (read: string): boolean => words(read).includes(EVERYONE)
-
-/** The ACL that everyone may read and list by, or nobody but those whom it names besides. */
-export function withEveryone(read: string, everyone: boolean): string {
-  const others = words(read).filter((word) => word !== EVERYONE && word !== LISTINGS)
-  return [...others, ...(everyone ? [EVERYONE, LISTINGS] : [])].join(',')
-}
-
-const words = (acl: string): string[] => acl.split(',').map((word) => word.trim()).filter((word) => word !== '')
-
 export async function makeContainer(projectId: string, container: string, { policy, everyone }: { policy?: string; everyone?: boolean } = {}): Promise<void> {
-  const headers = { ...(policy ? { 'x-storage-policy': policy } : {}), ...(everyone ? { 'x-container-read': withEveryone('', true) } : {}) }
+  const headers = { ...(policy ? { 'x-storage-policy': policy } : {}), ...(everyone ? { 'x-container-read': '.r:*,.rlistings' } : {}) }
   await ask(projectId, 'PUT', { container, headers })
 }
 
@@ -91,6 +84,46 @@ export async function removeContainer(projectId: string, container: string): Pro
 
 export async function setAccess(projectId: string, container: string, { read, write }: { read: string; write: string }): Promise<void> {
   await ask(projectId, 'POST', { container, headers: { 'x-container-read': read, 'x-container-write': write } })
+}
+
+export interface ContainerChange {
+  quota: { bytes: number | undefined; count: number | undefined }
+  /** Undefined: as it is. */
+  versions: boolean | undefined
+}
+
+export async function changeContainer(projectId: string, container: string, { quota, versions }: ContainerChange): Promise<void> {
+  const headers = { 'x-container-meta-quota-bytes': String(quota.bytes ?? ''), 'x-container-meta-quota-count': String(quota.count ?? ''), ...(versions === undefined ? {} : { 'x-versions-enabled': String(versions) }) }
+  await ask(projectId, 'POST', { container, headers })
+}
+
+/** What a project has in the store. */
+export interface Usage {
+  containers: number
+  objects: number
+  bytes: number
+  quota: number | undefined
+}
+
+export const usageQuery = (projectId: string) =>
+  queryOptions({
+    queryKey: [...storeKey(projectId), 'usage'],
+    queryFn: async ({ signal }): Promise<Usage> => {
+      const { headers } = await ask(projectId, 'HEAD', { signal })
+      const of = (name: string): number => numberIn(headers, name) ?? 0
+      return { containers: of('x-account-container-count'), objects: of('x-account-object-count'), bytes: of('x-account-bytes-used'), quota: numberIn(headers, 'x-account-quota-bytes') ?? numberIn(headers, 'x-account-meta-quota-bytes') }
+    },
+  })
+
+function versionsIn(headers: Headers): ContainerFacts['versions'] {
+  const enabled = headers.get('x-versions-enabled')
+  if (enabled !== null) return enabled.toLowerCase() === 'true' ? 'on' : 'suspended'
+  return headers.has('x-versions-location') || headers.has('x-history-location') ? 'elsewhere' : 'off'
+}
+
+function numberIn(headers: Headers, name: string): number | undefined {
+  const value = headers.get(name)
+  return value === null || value === '' || Number.isNaN(Number(value)) ? undefined : Number(value)
 }
 
 /** A new key for temporary URLs; those that another key signed are valid no more. */

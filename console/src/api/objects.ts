@@ -1,6 +1,7 @@
 /** Objects: the list of a folder, one of them, and what is done to one. Folders are what stands before a slash in names. */
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { ApiError } from './client.ts'
+import { containerFacts } from './containers.ts'
 import { ask, fromHeader, metadataIn, quoted, storeKey, toHeader } from './object-store.ts'
 
 export const PAGE_SIZE = 100
@@ -133,7 +134,8 @@ export async function moveObject(projectId: string, from: Spot & { segmented: bo
   if (failures[0]) throw new ApiError(409, `${failures[0][0]}: ${failures[0][1]}`)
 }
 
-export type Failed = [name: string, why: string]
+/** `exists`: there is one of this name already. */
+export type Failed = [name: string, why: string, exists?: boolean]
 
 /** In one request, by a list: so names that no address can hold go too. What is not there is no failure. */
 export async function removeNames(projectId: string, container: string, names: readonly string[], signal?: AbortSignal): Promise<Failed[]> {
@@ -142,11 +144,11 @@ export async function removeNames(projectId: string, container: string, names: r
   return report(await ask(projectId, 'POST', { query: { 'bulk-delete': '' }, raw, headers: { 'content-type': 'text/plain' }, ...(signal ? { signal } : {}) }))
 }
 
-/** With the segments of those that have some. Answers what is still there and why. */
-export async function removeObjects(projectId: string, container: string, objects: readonly StoredObject[], signal: AbortSignal): Promise<Failed[]> {
-  const failed = await removeNames(projectId, container, objects.filter((one) => one.slo_etag === undefined).map(({ name }) => name), signal)
-  for (const { name, slo_etag } of objects) {
-    if (slo_etag === undefined) continue
+/** With the segments of those that have some, where no older version needs them. Answers what is still there and why. */
+async function removeObjects(projectId: string, container: string, objects: readonly StoredObject[], keepSegments: boolean, signal: AbortSignal): Promise<Failed[]> {
+  const wholly = ({ slo_etag }: StoredObject): boolean => slo_etag !== undefined && !keepSegments
+  const failed = await removeNames(projectId, container, objects.filter((one) => !wholly(one)).map(({ name }) => name), signal)
+  for (const { name } of objects.filter(wholly)) {
     failed.push(...(await report(await ask(projectId, 'DELETE', { container, object: name, query: { 'multipart-manifest': 'delete' }, signal }))))
   }
   return failed
@@ -171,9 +173,10 @@ function plainName(quotedName: string): string {
 /** Folders with all that is in them. Stops where it is when the signal says so; `onProgress` is told how many have gone. */
 export async function removeLines(projectId: string, container: string, lines: readonly Line[], signal: AbortSignal, onProgress: (removed: number) => void): Promise<Failed[]> {
   const failed: Failed[] = []
+  const { versions } = await containerFacts(projectId, container, signal)
   let removed = 0
   const remove = async (objects: readonly StoredObject[]): Promise<void> => {
-    const left = await removeObjects(projectId, container, objects, signal)
+    const left = await removeObjects(projectId, container, objects, versions !== 'off', signal)
     failed.push(...left)
     onProgress((removed += objects.length - left.length))
   }

@@ -5,23 +5,28 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { type Container, containerQuery, type ContainersSearch, containersQuery, isPublic } from '../api/containers.ts'
+import { isPublic } from '../api/acl.ts'
+import { type Container, containerQuery, type ContainersSearch, containersQuery } from '../api/containers.ts'
 import { storeKey } from '../api/object-store.ts'
 import { to } from '../paths.ts'
+import { useReadOnly } from '../session.ts'
 import { Bytes } from '../ui/bytes.tsx'
 import { Empty, NothingFound } from '../ui/empty.tsx'
 import { ListToolbar } from '../ui/list-toolbar.tsx'
+import { ReadOnly } from '../ui/read-only.tsx'
 import { type Column, ResourceTable } from '../ui/resource-table.tsx'
 import { RowMenu } from '../ui/row-menu.tsx'
 import { Time } from '../ui/time.tsx'
 import { AccessDialog } from './containers/access-dialog.tsx'
 import { MakeContainer } from './containers/make-container.tsx'
 import { RemoveContainer } from './containers/remove-container.tsx'
+import { SettingsDialog } from './containers/settings-dialog.tsx'
+import { Usage } from './containers/usage.tsx'
 
 const FROM = '/inside/projects/$project_id/containers'
 
 type Row = Container & { id: string }
-type Opened = { kind: 'make' } | { kind: 'access' | 'remove'; container: Container }
+type Opened = { kind: 'make' } | { kind: 'access' | 'settings' | 'remove'; container: Container }
 
 export function ContainersPage() {
   const { t, i18n } = useTranslation()
@@ -31,6 +36,7 @@ export function ContainersPage() {
   const queryClient = useQueryClient()
   const [opened, setOpened] = useState<Opened>()
   const { data, error, dataUpdatedAt, refetch } = useQuery(containersQuery(project_id, search))
+  const readOnly = useReadOnly(project_id)
   const refresh = (): Promise<void> => queryClient.invalidateQueries({ queryKey: storeKey(project_id) })
   const close = (): void => {
     setOpened(undefined)
@@ -60,11 +66,12 @@ export function ContainersPage() {
     {
       title: t('list.actions'),
       quiet: true,
-      cell: (container) => (
+      cell: (container) => !readOnly && (
         <RowMenu
           name={container.name}
           items={[
             { label: t('containers.change_access'), onClick: () => setOpened({ kind: 'access', container }) },
+            { label: t('containers.settings'), onClick: () => setOpened({ kind: 'settings', container }) },
             { label: t('containers.remove'), danger: true, onClick: () => setOpened({ kind: 'remove', container }) },
           ]}
         />
@@ -75,11 +82,13 @@ export function ContainersPage() {
   return (
     <PageSection hasBodyWrapper={false}>
       <Title headingLevel="h1">{t('containers.title')}</Title>
+      <Usage projectId={project_id} />
+      {readOnly && <ReadOnly />}
       <ListToolbar
         key={search.find}
         label={t('containers.find')}
         name={search.find}
-        actions={<Button onClick={() => setOpened({ kind: 'make' })}>{t('containers.make')}</Button>}
+        actions={!readOnly && <Button onClick={() => setOpened({ kind: 'make' })}>{t('containers.make')}</Button>}
         onFind={(find) => show(find ? { find } : {})}
         updatedAt={dataUpdatedAt}
         onRefresh={() => void refresh()}
@@ -96,12 +105,13 @@ export function ContainersPage() {
           search.find || search.marker ? (
             <NothingFound body={t('list.nothing_begins', { name: search.find ?? '' })} />
           ) : (
-            <Empty icon={CubesIcon} title={t('containers.none')} body={t('containers.none_body')} action={<Button onClick={() => setOpened({ kind: 'make' })}>{t('containers.make_first')}</Button>} command="openstack container create photos" />
+            <Empty icon={CubesIcon} title={t('containers.none')} body={t('containers.none_body')} action={!readOnly && <Button onClick={() => setOpened({ kind: 'make' })}>{t('containers.make_first')}</Button>} command="openstack container create photos" />
           )
         }
       />
       {opened?.kind === 'make' && <MakeContainer projectId={project_id} onClose={close} />}
       {opened?.kind === 'access' && <AccessDialog projectId={project_id} container={opened.container.name} onClose={close} />}
+      {opened?.kind === 'settings' && <SettingsDialog projectId={project_id} container={opened.container.name} onClose={close} />}
       {opened?.kind === 'remove' && <RemoveContainer projectId={project_id} container={opened.container} onClose={close} />}
     </PageSection>
   )

@@ -1,25 +1,30 @@
 /** What is in a container, a folder at a time. Where one is, what one looks for and what is opened stand in the address. */
-import { Breadcrumb, BreadcrumbItem, Button, PageSection, Title, ToolbarItem } from '@patternfly/react-core'
-import { CloudUploadAltIcon, FileIcon, FolderIcon } from '@patternfly/react-icons'
+import { Button, PageSection, Title, ToolbarItem } from '@patternfly/react-core'
+import { CloudUploadAltIcon } from '@patternfly/react-icons'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { useEffect, useState } from 'react'
+import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { useCallback, useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { type Line, type ObjectsSearch, objectsQuery, shortName, type StoredObject } from '../api/objects.ts'
+import { containerQuery } from '../api/containers.ts'
+import { type Line, type ObjectsSearch, objectsQuery, shortName } from '../api/objects.ts'
 import { quoted, storeKey } from '../api/object-store.ts'
 import { to } from '../paths.ts'
+import { useReadOnly } from '../session.ts'
 import type { ChosenFile } from '../transfers/dropped-files.ts'
 import { transfers, useFinished } from '../transfers/transfers.ts'
-import { Bytes } from '../ui/bytes.tsx'
 import { Empty, NothingFound } from '../ui/empty.tsx'
 import { ListToolbar } from '../ui/list-toolbar.tsx'
-import { type Column, ResourceTable } from '../ui/resource-table.tsx'
-import { RowMenu } from '../ui/row-menu.tsx'
-import { Time } from '../ui/time.tsx'
+import { ReadOnly } from '../ui/read-only.tsx'
+import { ResourceTable } from '../ui/resource-table.tsx'
+import type { MenuItem } from '../ui/row-menu.tsx'
+import { ChosenBar } from './objects/chosen-bar.tsx'
+import { columnsOf, type Row } from './objects/columns.tsx'
 import { CopyDialog } from './objects/copy-dialog.tsx'
+import { DeletedDialog } from './objects/deleted-dialog.tsx'
 import { DropArea } from './objects/drop-area.tsx'
 import { FolderDialog } from './objects/folder-dialog.tsx'
 import { ObjectDetails } from './objects/object-details.tsx'
+import { parentOf, Path } from './objects/path.tsx'
 import { RemoveDialog } from './objects/remove-dialog.tsx'
 import { ShareDialog } from './objects/share-dialog.tsx'
 import { Chooser, UploadButtons } from './objects/upload-buttons.tsx'
@@ -27,8 +32,7 @@ import { useDownload } from './objects/use-download.ts'
 
 const FROM = '/inside/projects/$project_id/containers/objects'
 
-type Row = Line & { id: string }
-type Opened = { kind: 'folder' } | { kind: 'copy' | 'move'; object: StoredObject } | { kind: 'share'; object: string } | { kind: 'remove'; lines: Line[] }
+type Opened = { kind: 'folder' | 'deleted' } | { kind: 'share'; object: string } | { kind: 'copy' | 'move' | 'remove'; lines: Line[] }
 
 export function ObjectsPage() {
   const { t } = useTranslation()
@@ -41,7 +45,13 @@ export function ObjectsPage() {
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set())
   const { data, error, dataUpdatedAt, refetch } = useQuery(objectsQuery(project_id, search))
   const finished = useFinished()
-  const refresh = (): Promise<void> => queryClient.invalidateQueries({ queryKey: storeKey(project_id) })
+  const readOnly = useReadOnly(project_id)
+  const versions = useQuery(containerQuery(project_id, container)).data?.versions === 'on'
+  const refresh = useCallback(async (): Promise<void> => {
+    // A first answer under way, which may know nothing of what was just done, would else count as the refreshed one.
+    await queryClient.cancelQueries({ queryKey: storeKey(project_id) })
+    await queryClient.invalidateQueries({ queryKey: storeKey(project_id) })
+  }, [queryClient, project_id])
   const download = useDownload(project_id, container, (name) => setOpened({ kind: 'share', object: name }))
   const show = (change: { [Key in keyof ObjectsSearch]?: ObjectsSearch[Key] | undefined }): void => {
     const { marker: _, ...kept } = search
@@ -59,68 +69,53 @@ export function ObjectsPage() {
   }, [t, container, folder])
   useEffect(() => setChosen(new Set()), [container, folder, search.find, search.marker])
   useEffect(() => {
-    if (finished > 0) void queryClient.invalidateQueries({ queryKey: storeKey(project_id) })
-  }, [finished, project_id, queryClient])
+    if (finished > 0) void refresh()
+  }, [finished, refresh])
 
   const rows = data?.lines.map((line): Row => ({ ...line, id: line.name }))
   const lines = rows?.filter(({ id }) => chosen.has(id)) ?? []
-  const menuOf = (line: Line) => {
-    const remove = { label: t('objects.remove'), danger: true, onClick: () => setOpened({ kind: 'remove', lines: [line] }) }
-    if (line.kind === 'folder') return [remove]
+  const menuOf = (line: Line): MenuItem[] => {
+    const forAll = (['copy', 'move', 'remove'] as const).map((kind) => ({ label: t(`objects.${kind}`), danger: kind === 'remove', onClick: () => setOpened({ kind, lines: [line] }) }))
+    const changes = readOnly ? [] : forAll
+    if (line.kind === 'folder') return changes
     const { object: one, name } = line
     return [
       { label: t('objects.details'), onClick: () => show({ object: name, marker: search.marker }) },
       { label: t('objects.download'), onClick: () => void download(one) },
-      { label: t('objects.share'), onClick: () => setOpened({ kind: 'share', object: name }) },
-      { label: t('objects.copy'), onClick: () => setOpened({ kind: 'copy', object: one }) },
-      { label: t('objects.move'), onClick: () => setOpened({ kind: 'move', object: one }) },
-      remove,
+      ...(readOnly ? [] : [{ label: t('objects.share'), onClick: () => setOpened({ kind: 'share', object: name }) }]),
+      ...changes,
     ]
   }
-  const columns: Column<Row>[] = [
-    {
-      title: t('objects.name'),
-      width: 40,
-      cell: (line) => (
-        <span className="named">
-          {line.kind === 'folder' ? <FolderIcon /> : <FileIcon />}
-          <Link {...to.objects(project_id, { container })} search={line.kind === 'folder' ? { container, folder: line.name } : { ...search, object: line.name }} className="guest-text">
-            {shortName(line.name, folder)}
-            {line.kind === 'folder' && <span aria-hidden="true">/</span>}
-          </Link>
-        </span>
-      ),
-    },
-    { title: t('objects.size'), cell: (line) => (line.kind === 'object' ? <Bytes of={line.object.bytes} /> : <span className="quiet">{t('objects.folder')}</span>) },
-    { title: t('objects.type'), cell: (line) => line.kind === 'object' && <span className="guest-text">{line.object.content_type}</span> },
-    { title: t('objects.changed'), cell: (line) => line.kind === 'object' && <Time at={line.object.last_modified} /> },
-    { title: t('list.actions'), quiet: true, cell: (line) => <RowMenu name={line.name} items={menuOf(line)} /> },
-  ]
 
   return (
-    <DropArea onFiles={upload}>
+    <DropArea onFiles={upload} disabled={readOnly}>
       <PageSection hasBodyWrapper={false}>
         <Path projectId={project_id} container={container} folder={folder} />
         <Title headingLevel="h1" className="guest-text">
           {folder === '' ? container : shortName(folder, parentOf(folder))}
         </Title>
+        {readOnly && <ReadOnly />}
         <ListToolbar
           key={`${folder} ${search.find ?? ''}`}
           label={t('objects.find')}
           name={search.find}
           actions={
             <>
-              <UploadButtons onFiles={upload} />
-              <ToolbarItem>
-                <Button variant="secondary" onClick={() => setOpened({ kind: 'folder' })}>
-                  {t('objects.make_folder')}
-                </Button>
-              </ToolbarItem>
-              <ToolbarItem>
-                <Button variant="secondary" isDanger isDisabled={lines.length === 0} onClick={() => setOpened({ kind: 'remove', lines })}>
-                  {t('objects.remove_chosen', { n: lines.length })}
-                </Button>
-              </ToolbarItem>
+              {!readOnly && <UploadButtons onFiles={upload} />}
+              {!readOnly && (
+                <ToolbarItem>
+                  <Button variant="secondary" onClick={() => setOpened({ kind: 'folder' })}>
+                    {t('objects.make_folder')}
+                  </Button>
+                </ToolbarItem>
+              )}
+              {versions && !readOnly && (
+                <ToolbarItem>
+                  <Button variant="secondary" onClick={() => setOpened({ kind: 'deleted' })}>
+                    {t('objects.deleted')}
+                  </Button>
+                </ToolbarItem>
+              )}
             </>
           }
           onFind={(find) => show({ find })}
@@ -129,9 +124,10 @@ export function ObjectsPage() {
           onFirst={search.marker ? () => show({}) : undefined}
           onNext={data?.next ? () => show({ marker: data.next }) : undefined}
         />
+        <ChosenBar lines={lines} readOnly={readOnly} onDownload={() => lines.forEach((line) => line.kind === 'object' && void download(line.object))} onOpen={(kind) => setOpened({ kind, lines })} onClear={() => setChosen(new Set())} />
         <ResourceTable
           label={t('objects.list_of', { name: folder || container })}
-          columns={columns}
+          columns={columnsOf(t, project_id, search, menuOf)}
           rows={rows}
           error={error}
           retry={() => void refetch()}
@@ -144,8 +140,8 @@ export function ObjectsPage() {
               <Empty
                 icon={CloudUploadAltIcon}
                 title={t(folder === '' ? 'objects.none' : 'objects.none_in_folder')}
-                body={t('objects.none_body')}
-                action={<Chooser label={t('objects.choose_files')} folder={false} onFiles={upload} />}
+                body={t(readOnly ? 'read_only.title' : 'objects.none_body')}
+                action={!readOnly && <Chooser label={t('objects.choose_files')} folder={false} onFiles={upload} />}
                 command={`openstack object create ${shellWord(container)} FILE`}
               />
             )
@@ -153,39 +149,12 @@ export function ObjectsPage() {
         />
         {object !== undefined && <ObjectDetails projectId={project_id} container={container} object={object} onClose={() => (show({ object: undefined, marker: search.marker }), void refresh())} />}
         {opened?.kind === 'folder' && <FolderDialog projectId={project_id} container={container} folder={folder} onClose={close} />}
-        {(opened?.kind === 'copy' || opened?.kind === 'move') && <CopyDialog kind={opened.kind} projectId={project_id} container={container} object={opened.object} onClose={close} />}
+        {(opened?.kind === 'copy' || opened?.kind === 'move') && <CopyDialog kind={opened.kind} projectId={project_id} container={container} folder={folder} lines={opened.lines} onClose={close} />}
+        {opened?.kind === 'deleted' && <DeletedDialog projectId={project_id} container={container} folder={folder} onClose={close} />}
         {opened?.kind === 'share' && <ShareDialog projectId={project_id} container={container} object={opened.object} onClose={() => setOpened(undefined)} />}
         {opened?.kind === 'remove' && <RemoveDialog projectId={project_id} container={container} folder={folder} lines={opened.lines} onClose={close} />}
       </PageSection>
     </DropArea>
-  )
-}
-
-const parentOf = (folder: string): string => folder.slice(0, folder.lastIndexOf('/', folder.length - 2) + 1)
-
-function Path({ projectId, container, folder }: { projectId: string; container: string; folder: string }) {
-  const { t } = useTranslation()
-  const parts = folder.split('/').slice(0, -1)
-  const steps = parts.map((part, index) => ({ label: part === '' ? '/' : part, folder: `${parts.slice(0, index + 1).join('/')}/` }))
-  const step = (label: string, at: string) => (
-    <BreadcrumbItem key={at} isActive={at === folder}>
-      {at === folder ? (
-        <span className="guest-text">{label}</span>
-      ) : (
-        <Link {...to.objects(projectId, { container, ...(at === '' ? {} : { folder: at }) })} className="guest-text">
-          {label}
-        </Link>
-      )}
-    </BreadcrumbItem>
-  )
-  return (
-    <Breadcrumb aria-label={t('objects.path')}>
-      <BreadcrumbItem>
-        <Link {...to.containers(projectId)}>{t('containers.title')}</Link>
-      </BreadcrumbItem>
-      {step(container, '')}
-      {steps.map(({ label, folder: at }) => step(label, at))}
-    </Breadcrumb>
   )
 }
 

@@ -4,8 +4,8 @@ import { ask } from '../api/object-store.ts'
 /** Bytes that are held by the browser until all are there; more goes by an address that the browser saves from. */
 export const HELD = 256 * 2 ** 20
 
-export async function downloadObject({ projectId, container, name }: { projectId: string; container: string; name: string }, signal: AbortSignal, onProgress: (received: number) => void): Promise<void> {
-  const response = await ask(projectId, 'GET', { container, object: name, signal })
+export async function downloadObject({ projectId, container, name, version }: { projectId: string; container: string; name: string; version?: string }, signal: AbortSignal, onProgress: (received: number) => void): Promise<void> {
+  const response = await ask(projectId, 'GET', { container, object: name, signal, query: { 'version-id': version } })
   const parts: Uint8Array<ArrayBuffer>[] = []
   let received = 0
   const reader = response.body?.getReader()

@@ -23,6 +23,8 @@ export interface Transfer {
   container: string
   name: string
   size: number
+  /** Of an object, where it is not the one that it is now. */
+  version?: string
   moved: number
   state: TransferState
   error?: Error
@@ -58,7 +60,7 @@ export const transfers = {
     proceed()
   },
 
-  download(place: { projectId: string; container: string; name: string; size: number }): void {
+  download(place: { projectId: string; container: string; name: string; size: number; version?: string }): void {
     owner = session.required().user.id
     works.push({ id: nextId++, kind: 'download', ...place, moved: 0, state: 'waiting', serial: 1, stop: new AbortController() })
     proceed()

@@ -45,8 +45,8 @@ export async function uploadFile(upload: Upload, info: StoreInfo, signal: AbortS
   // A small file is sent at once: the store refuses it when there is one. A large one is better not sent in vain.
   const old = replace || file.size > SMALL ? await there(upload, signal) : undefined
   if (old && !replace) throw new ApiError(412, 'There is an object of this name.', old)
-  // Segments of what is replaced would be held by nothing.
-  const loose = old?.has('x-static-large-object') ? await segmentsOf(upload, signal) : []
+  // Segments of what is replaced would be held by nothing, but where it stays as a version.
+  const loose = old?.has('x-static-large-object') && (await containerFacts(projectId, container, signal)).versions === 'off' ? await segmentsOf(upload, signal) : []
   const headers = { ...(file.type ? { 'content-type': toHeader(file.type) } : {}), ...(replace ? {} : { 'if-none-match': '*' }) }
   const send = async (query: string, more: { content: Blob | string }, progress: (sent: number) => void): Promise<void> =>
     void (await put(`${pathOf(projectId, container, name)}${query}`, { token: await session.tokenFor(projectId), headers, signal, onProgress: progress, ...more }))

@@ -11,6 +11,7 @@ export function Problem({ error, retry, missing }: { error: Error; retry: () => 
   return (
     <EmptyState headingLevel="h2" status="danger" titleText={api?.status === 404 && missing !== undefined ? missing : t(`problem.${kindOf(api)}`)}>
       <EmptyStateBody className="guest-text">{api?.status === 0 ? t('problem.network_body') : error.message}</EmptyStateBody>
+      {api?.status === 403 && <EmptyStateBody>{t('problem.next.forbidden')}</EmptyStateBody>}
       <EmptyStateFooter>
         {api?.requestId && (
           <EmptyStateBody>

@@ -3,18 +3,23 @@ import { FormGroup, TextInput } from '@patternfly/react-core'
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { type Container, removeContainer } from '../../api/containers.ts'
+import { type Container, containerFacts, removeContainer } from '../../api/containers.ts'
 import { removeLines } from '../../api/objects.ts'
+import { removeVersions } from '../../api/versions.ts'
 import { storeKey } from '../../api/object-store.ts'
 import { Dialog } from '../../ui/dialog.tsx'
-import { NotRemoved, useRemoval } from '../objects/removal.tsx'
+import { NotDone, useLongTask } from '../objects/long-task.tsx'
 
-export function RemoveContainer({ projectId, container: { name, count }, onClose }: { projectId: string; container: Container; onClose: () => void }) {
+export function RemoveContainer({ projectId, container: { name, count, bytes }, onClose }: { projectId: string; container: Container; onClose: () => void }) {
   const { t, i18n } = useTranslation()
   const queryClient = useQueryClient()
   const [typed, setTyped] = useState('')
-  const { start, stop, removed, failed, running, error } = useRemoval(async (signal, onProgress) => {
-    const left = count > 0 ? await removeLines(projectId, name, [{ kind: 'folder', name: '' }], signal, onProgress) : []
+  // Versions are bytes without an object.
+  const full = count > 0 || bytes > 0
+  const { start, stop, done, failed, running, error } = useLongTask(async (signal, onProgress) => {
+    const { versions } = await containerFacts(projectId, name, signal)
+    const kept = versions === 'on' || versions === 'suspended'
+    const left = kept ? await removeVersions(projectId, name, signal, onProgress) : count > 0 ? await removeLines(projectId, name, [{ kind: 'folder', name: '' }], signal, onProgress) : []
     if (left.length > 0) return left
     await removeContainer(projectId, name)
     // Who goes back is not shown what was in it.
@@ -24,10 +29,10 @@ export function RemoveContainer({ projectId, container: { name, count }, onClose
   return (
     <Dialog
       title={t('containers.remove_title', { name })}
-      description={count > 0 ? t('containers.remove_full', { n: new Intl.NumberFormat(i18n.language).format(count) }) : t('containers.remove_empty')}
+      description={full ? t('containers.remove_full', { n: new Intl.NumberFormat(i18n.language).format(count) }) : t('containers.remove_empty')}
       danger
-      action={t(count > 0 ? 'containers.remove_all' : 'containers.remove')}
-      disabled={count > 0 && typed !== name}
+      action={t(full ? 'containers.remove_all' : 'containers.remove')}
+      disabled={full && typed !== name}
       working={running}
       failed={{ title: t('containers.remove_failed'), error }}
       onSubmit={start}
@@ -36,13 +41,13 @@ export function RemoveContainer({ projectId, container: { name, count }, onClose
         onClose()
       }}
     >
-      {count > 0 && (
+      {full && (
         <FormGroup label={t('containers.write_name')} fieldId="remove-name" isRequired>
           <TextInput id="remove-name" value={typed} onChange={(_, value) => setTyped(value)} autoComplete="off" autoCapitalize="off" spellCheck={false} />
         </FormGroup>
       )}
-      <div role="status">{running && count > 0 ? t('objects.removing', { n: removed }) : ''}</div>
-      <NotRemoved failed={failed} />
+      <div role="status">{running && full ? t('objects.removing', { n: done }) : ''}</div>
+      <NotDone title={t('objects.not_removed', { n: failed.length })} failed={failed} />
     </Dialog>
   )
 }

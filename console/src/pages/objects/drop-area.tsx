@@ -3,12 +3,12 @@ import { type DragEvent, type ReactNode, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type ChosenFile, droppedFiles } from '../../transfers/dropped-files.ts'
 
-export function DropArea({ onFiles, children }: { onFiles: (files: ChosenFile[]) => void; children: ReactNode }) {
+export function DropArea({ onFiles, disabled = false, children }: { onFiles: (files: ChosenFile[]) => void; disabled?: boolean; children: ReactNode }) {
   const { t } = useTranslation()
   const [over, setOver] = useState(false)
   /** Entering a part comes before leaving its parent. */
   const depth = useRef(0)
-  const files = ({ dataTransfer }: DragEvent): boolean => dataTransfer.types.includes('Files')
+  const files = ({ dataTransfer }: DragEvent): boolean => !disabled && dataTransfer.types.includes('Files')
   const leave = (): void => {
     depth.current = 0
     setOver(false)

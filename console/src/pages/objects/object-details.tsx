@@ -4,12 +4,15 @@ import { TrashIcon } from '@patternfly/react-icons'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { type ReactNode, useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import { containerQuery } from '../../api/containers.ts'
 import { changeObject, type ObjectFacts, objectQuery } from '../../api/objects.ts'
 import { type Duration, DURATIONS } from '../../api/temporary-url.ts'
+import { useReadOnly } from '../../session.ts'
 import { Bytes } from '../../ui/bytes.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { Time } from '../../ui/time.tsx'
 import { Preview } from './preview.tsx'
+import { Versions } from './versions.tsx'
 
 interface Props {
   projectId: string
@@ -32,6 +35,8 @@ export function ObjectDetails(props: Props) {
 
 function Filled({ projectId, container, object, onClose, facts }: Props & { facts: ObjectFacts }) {
   const { t } = useTranslation()
+  const readOnly = useReadOnly(projectId)
+  const versions = useQuery(containerQuery(projectId, container)).data?.versions
   const [type, setType] = useState(facts.type)
   const [metadata, setMetadata] = useState(Object.entries(facts.metadata))
   const [expiry, setExpiry] = useState<'as_it_is' | 'never' | Duration>('as_it_is')
@@ -40,7 +45,7 @@ function Filled({ projectId, container, object, onClose, facts }: Props & { fact
   const set = (index: number, entry: [string, string]): void => setMetadata(metadata.map((one, i) => (i === index ? entry : one)))
   const wrong = metadata.some(([name, value]) => (name === '' ? value !== '' : !/^[A-Za-z0-9.!#$%&'*+^`|~-]+$/.test(name)))
   return (
-    <Dialog large title={object} action={t('dialog.save')} disabled={wrong} working={save.isPending} failed={{ title: t('objects.save_failed'), error: save.error }} onSubmit={() => save.mutate()} onClose={onClose}>
+    <Dialog large title={object} action={readOnly ? undefined : t('dialog.save')} disabled={wrong} working={save.isPending} failed={{ title: t('objects.save_failed'), error: save.error }} onSubmit={() => save.mutate()} onClose={onClose}>
       <Preview projectId={projectId} container={container} object={object} type={facts.type} bytes={facts.bytes} etag={facts.etag} />
       <DescriptionList isHorizontal isCompact>
         <Fact term={t('objects.size')}>
@@ -54,6 +59,11 @@ function Filled({ projectId, container, object, onClose, facts }: Props & { fact
         </Fact>
         <Fact term={t('objects.deleted_at')}>{facts.deleteAt === undefined ? t('objects.never') : <Time at={new Date(facts.deleteAt * 1000).toISOString()} />}</Fact>
       </DescriptionList>
+      {(versions === 'on' || versions === 'suspended') && (
+        <FormGroup label={t('versions.title')} role="group" fieldId="object-versions">
+          <Versions projectId={projectId} container={container} object={object} readOnly={readOnly} />
+        </FormGroup>
+      )}
       <FormGroup label={t('objects.type')} fieldId="object-type">
         <TextInput id="object-type" value={type} onChange={(_, value) => setType(value)} spellCheck={false} autoCapitalize="off" />
       </FormGroup>

@@ -1,14 +1,16 @@
 /** An address for somebody who has no account here: one object, for a time that one chooses. */
-import { Alert, FormGroup, FormSelect, FormSelectOption, Skeleton } from '@patternfly/react-core'
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { Alert, FormGroup, FormSelect, FormSelectOption } from '@patternfly/react-core'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { type ContainerFacts, containerQuery, isPublic, setKey } from '../../api/containers.ts'
+import { isPublic } from '../../api/acl.ts'
+import { type ContainerFacts, containerQuery, setKey } from '../../api/containers.ts'
 import { pathOf } from '../../api/object-store.ts'
 import { type Duration, DURATIONS, temporaryUrl } from '../../api/temporary-url.ts'
 import { Copyable } from '../../ui/copyable.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { Time } from '../../ui/time.tsx'
+import { WithFacts } from '../containers/with-facts.tsx'
 
 interface Props {
   projectId: string
@@ -19,13 +21,11 @@ interface Props {
 
 export function ShareDialog(props: Props) {
   const { t } = useTranslation()
-  const { data, error, isFetchedAfterMount } = useQuery({ ...containerQuery(props.projectId, props.container), refetchOnMount: 'always' })
   // A key that another has made meanwhile is not to be replaced.
-  if (data && isFetchedAfterMount) return <Filled {...props} facts={data} />
   return (
-    <Dialog title={t('share.title', { name: props.object })} failed={{ title: t('share.failed'), error }} onClose={props.onClose}>
-      {!error && <Skeleton screenreaderText={t('list.loading')} />}
-    </Dialog>
+    <WithFacts {...props} title={t('share.title', { name: props.object })}>
+      {(facts) => <Filled {...props} facts={facts} />}
+    </WithFacts>
   )
 }
 

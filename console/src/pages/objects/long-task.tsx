@@ -1,4 +1,4 @@
-/** Deleting that takes a while: how many have gone, what could not, and a way to stop. */
+/** What takes a while over many objects: how many are done, what could not be done, and a way to stop. */
 import { Alert, List, ListItem } from '@patternfly/react-core'
 import { useMutation } from '@tanstack/react-query'
 import { useEffect, useRef, useState } from 'react'
@@ -8,26 +8,26 @@ import type { Failed } from '../../api/objects.ts'
 /** So many are named. */
 const NAMED = 10
 
-export function useRemoval(remove: (signal: AbortSignal, onProgress: (removed: number) => void) => Promise<Failed[]>, onDone: () => void) {
+export function useLongTask(run: (signal: AbortSignal, onProgress: (done: number) => void) => Promise<Failed[]>, onDone: () => void) {
   const stopper = useRef<AbortController>(undefined)
-  const [removed, setRemoved] = useState(0)
+  const [done, setDone] = useState(0)
   const { mutate, data, isPending, error } = useMutation({
     mutationFn: () => {
       stopper.current = new AbortController()
-      return remove(stopper.current.signal, setRemoved)
+      return run(stopper.current.signal, setDone)
     },
     onSuccess: (failed) => failed.length === 0 && onDone(),
   })
   useEffect(() => () => stopper.current?.abort(), [])
-  return { start: () => mutate(), stop: () => stopper.current?.abort(), removed, failed: data ?? [], running: isPending, error: stopper.current?.signal.aborted ? null : error }
+  return { start: () => mutate(), stop: () => stopper.current?.abort(), done, failed: data ?? [], running: isPending, error: stopper.current?.signal.aborted ? null : error }
 }
 
-export function NotRemoved({ failed }: { failed: readonly Failed[] }) {
+export function NotDone({ title, failed }: { title: string; failed: readonly Failed[] }) {
   const { t } = useTranslation()
   if (failed.length === 0) return null
   return (
-    <Alert variant="danger" isInline role="alert" title={t('objects.not_removed', { n: failed.length })}>
-      <Names names={failed.map(([name, why]) => `${name}: ${why}`)} />
+    <Alert variant="danger" isInline role="alert" title={title}>
+      <Names names={failed.map(([name, why, exists]) => `${name}: ${exists ? t('transfers.exists') : why}`)} />
     </Alert>
   )
 }
