@@ -30,6 +30,10 @@ const NOUNS: Readonly<Record<string, readonly [resource: string, type: string, p
   trusts: ['OS-TRUST:trust', 'data/security/trust', 'trust_id'],
   consumers: ['OS-OAUTH1:consumer', 'data/security/account', 'consumer_id'],
   access_tokens: ['OS-OAUTH1:access_token', 'data/security/account', 'access_token_id'],
+  identity_providers: ['OS-FEDERATION:identity_provider', 'data/security/identity_provider', 'id'],
+  protocols: ['OS-FEDERATION:protocol', 'data/security/protocol', 'protocol_id'],
+  mappings: ['OS-FEDERATION:mapping', 'data/security/mapping', 'id'],
+  service_providers: ['OS-FEDERATION:service_provider', 'data/security/service_provider', 'id'],
   application_credentials: ['application_credential', 'data/security/credential', 'application_credential_id'],
 }
 const VERBS: Readonly<Record<string, string | undefined>> = { create: 'created', create_by_id: 'created', update: 'updated', delete: 'deleted', password: 'updated' }
@@ -103,8 +107,11 @@ export function audited(world: World, host: string, routes: readonly Route[], se
       ...route,
       async handle(rq) {
         const reply = await route.handle(rq)
-        const id = (rq as Rq).params[param] ?? madeId(reply)
-        if (id !== undefined) event(rq, `identity.${resource}.${done}`, `${done}.${resource}`, 'success', { typeURI, id }, (rq as Rq).context.user_id, { resource_info: id })
+        const { params, context } = rq as Rq
+        const id = params[param] ?? madeId(reply)
+        // A protocol's id is its provider's own.
+        const of = params.idp_id === undefined ? {} : { identity_provider: params.idp_id }
+        if (id !== undefined) event(rq, `identity.${resource}.${done}`, `${done}.${resource}`, 'success', { typeURI, id }, context.user_id, { resource_info: id, ...of })
         return reply
       },
     }

@@ -103,8 +103,8 @@ function associationRoutes(house: Keystone, view: (rq: Rq, row: PolicyRow) => Ro
     at('GET', `${base}/endpoints`, 'policy_association.endpoints', 200, async (rq) => {
       enforce(rq, 'list_endpoints_for_policy')
       await get(rq.params.policy_id!)
-      const found: EndpointRow[] = []
-      for (const endpoint of await findRows(db, 'keystone_endpoints', {}, 'id')) if ((await policyFor(db, endpoint)) === rq.params.policy_id) found.push(endpoint)
+      const [endpoints, policyOf] = [await findRows(db, 'keystone_endpoints', {}, 'id'), await policies(db, await findRows(db, 'keystone_policy_associations'))]
+      const found = endpoints.filter((endpoint) => policyOf(endpoint) === rq.params.policy_id)
       return listReply(rq, 'endpoints', found.map((row) => endpointView(house, rq, row)))
     }),
     at('GET', `${base}/policy`, 'policy_association.policy', 200, async (rq) => {
@@ -114,22 +114,27 @@ function associationRoutes(house: Keystone, view: (rq: Rq, row: PolicyRow) => Ro
     at('GET', '/v3/endpoints/{endpoint_id}/OS-ENDPOINT-POLICY/policy', 'policy_association.for_endpoint', 200, async (rq) => {
       enforce(rq, 'get_policy_for_endpoint')
       const endpoint = there(await findRow(db, 'keystone_endpoints', { id: rq.params.endpoint_id! }), 'endpoint', rq.params.endpoint_id!)
-      const policyId = await policyFor(db, endpoint)
+      const { id: endpoint_id, service_id } = endpoint
+      const near = [...(await findRows(db, 'keystone_policy_associations', { endpoint_id })), ...(await findRows(db, 'keystone_policy_associations', { service_id }))]
+      const policyId = (await policies(db, near))(endpoint)
       if (policyId === undefined) throw notFound(`No policy is associated with endpoint ${endpoint.id}.`)
       return { json: { policy: view(rq, await get(policyId)) } }
     }),
   ]
 }
 
-/** The endpoint's own, else that of its service in its region or one above, else that of its service. */
-async function policyFor(db: Db, endpoint: EndpointRow): Promise<string | undefined> {
-  const at = async (place: Partial<PolicyAssociationRow>): Promise<string | undefined> => (await findRow(db, 'keystone_policy_associations', { endpoint_id: '', service_id: '', region_id: '', ...place }))?.policy_id
-  const own = await at({ endpoint_id: endpoint.id })
-  if (own) return own
-  for (let region_id = endpoint.region_id; region_id; ) {
-    const found = await at({ service_id: endpoint.service_id, region_id })
-    if (found) return found
-    region_id = (await findRow(db, 'keystone_regions', { id: region_id }))?.parent_region_id ?? null
+/** Which policy an endpoint has of these: its own, else that of its service in its region or one above, else that of its service. */
+async function policies(db: Db, associations: readonly PolicyAssociationRow[]): Promise<(endpoint: EndpointRow) => string | undefined> {
+  const keyOf = (endpoint_id: string, service_id: string, region_id: string): string => JSON.stringify([endpoint_id, service_id, region_id])
+  const byPlace = new Map(associations.map((one) => [keyOf(one.endpoint_id, one.service_id, one.region_id), one.policy_id]))
+  const parents = new Map(byPlace.size > 0 ? (await findRows(db, 'keystone_regions')).map((region) => [region.id, region.parent_region_id]) : [])
+  return (endpoint) => {
+    const own = byPlace.get(keyOf(endpoint.id, '', ''))
+    if (own !== undefined) return own
+    for (let region = endpoint.region_id; region; region = parents.get(region) ?? null) {
+      const found = byPlace.get(keyOf('', endpoint.service_id, region))
+      if (found !== undefined) return found
+    }
+    return byPlace.get(keyOf('', endpoint.service_id, ''))
   }
-  return at({ service_id: endpoint.service_id })
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { conflict, unavailable } from '#base/fault.ts'
 import type { World } from '#base/world.ts'
 import { jwsSign, jwsVerify, signingKey, verifyingKey } from '../core/jws.ts'
+import { rereading } from './rereading.ts'
 
 export interface JwsKeys {
   sign(claims: Readonly<Record<string, unknown>>): Promise<string>
@@ -20,16 +21,11 @@ export interface JwsKeys {
 }
 
 const PRIVATE = 'private.pem'
-/** Milliseconds between looks at the folders when a token fits no key, and when all goes well. */
-const LOOK_AGAIN = 1_000
-const REFRESH = 30_000
 
 export function jwsKeys(world: World, privateDir: string, publicDir: string): JwsKeys {
   let signing: KeyObject | undefined
   let verifying: { name: string; key: KeyObject }[] = []
   let plain: KeyObject[] = []
-  let read_at = Number.NEGATIVE_INFINITY
-  let reading: Promise<void> | undefined
   const log = world.log.module('keystone.keys')
 
   const folders = async (): Promise<void> => {
@@ -62,7 +58,7 @@ export function jwsKeys(world: World, privateDir: string, publicDir: string): Jw
     return publicPath
   }
 
-  const load = async (): Promise<void> => {
+  const keys = rereading(world, async () => {
     await folders()
     let pem = await textOf(join(privateDir, PRIVATE))
     if (pem === undefined && (await publicNames()).length === 0) {
@@ -79,38 +75,22 @@ export function jwsKeys(world: World, privateDir: string, publicDir: string): Jw
     }
     verifying = found
     plain = found.map(({ key }) => key)
-    read_at = world.clock.now()
-  }
-  const fresh = (age: number): Promise<void> | undefined => {
-    if (world.clock.now() - read_at < age) return undefined
-    reading ??= load().finally(() => {
-      reading = undefined
-    })
-    return reading
-  }
+  })
 
   return {
     async sign(claims) {
-      await fresh(REFRESH)
+      await keys.recent()
       if (!signing) throw unavailable(`There is no key to sign tokens with: ${join(privateDir, PRIVATE)} is missing or cannot be read. Make one with: ondol keystone create_jws_keypair`)
       return jwsSign(signing, claims)
     },
-    async verify(token) {
-      await fresh(REFRESH)
-      const claims = jwsVerify(plain, token)
-      if (claims) return claims
-      const looked = fresh(LOOK_AGAIN)
-      if (!looked) return undefined
-      await looked
-      return jwsVerify(plain, token)
-    },
+    verify: (token) => keys.find(() => jwsVerify(plain, token)),
     async create(replace) {
       const path = await write(replace)
-      await load()
+      await keys.again()
       return path
     },
     async names() {
-      await load()
+      await keys.again()
       return verifying.map(({ name }) => name)
     },
   }

@@ -6,6 +6,7 @@ import { chmod, link, mkdir, readdir, readFile, rename, unlink, writeFile } from
 import { join } from 'node:path'
 import type { World } from '#base/world.ts'
 import { type FernetContent, fernetDecrypt, fernetEncrypt, type FernetKey, fernetKey, fernetKeyText } from '../core/fernet.ts'
+import { rereading } from './rereading.ts'
 
 export interface KeyRepository {
   encrypt(data: Uint8Array, seconds: number): Promise<string>
@@ -21,15 +22,9 @@ export interface KeyRepository {
   isPrimary(token: string): Promise<boolean>
 }
 
-/** Milliseconds between looks at the folder when a token fits no key, and when all goes well. */
-const LOOK_AGAIN = 1_000
-const REFRESH = 30_000
-
 export function keyRepository(world: World, dir: string, keep: number): KeyRepository {
   let keys: { number: number; key: FernetKey }[] = []
   let plain: FernetKey[] = []
-  let read_at = Number.NEGATIVE_INFINITY
-  let reading: Promise<void> | undefined
 
   /** Puts a new key under a number that is free; of several processes that do it at once, one wins and all read what it wrote. */
   const write = async (number: number): Promise<void> => {
@@ -45,7 +40,7 @@ export function keyRepository(world: World, dir: string, keep: number): KeyRepos
   }
   const list = async (): Promise<number[]> => (await readdir(dir)).filter((name) => /^\d+$/.test(name)).map(Number).sort((a, b) => a - b)
 
-  const load = async (): Promise<void> => {
+  const reader = rereading(world, async () => {
     await mkdir(dir, { recursive: true, mode: 0o700 })
     await chmod(dir, 0o700)
     let numbers = await list()
@@ -64,41 +59,25 @@ export function keyRepository(world: World, dir: string, keep: number): KeyRepos
     }
     keys = found
     plain = found.map(({ key }) => key)
-    read_at = world.clock.now()
-  }
-  const fresh = (age: number): Promise<void> | undefined => {
-    if (world.clock.now() - read_at < age) return undefined
-    reading ??= load().finally(() => {
-      reading = undefined
-    })
-    return reading
-  }
+  })
 
   return {
     async encrypt(data, seconds) {
-      await fresh(REFRESH)
+      await reader.recent()
       return fernetEncrypt(plain[0]!, data, seconds, world.random.bytes(16))
     },
-    async decrypt(token) {
-      await fresh(REFRESH)
-      const content = fernetDecrypt(plain, token)
-      if (content) return content
-      const looked = fresh(LOOK_AGAIN)
-      if (!looked) return undefined
-      await looked
-      return fernetDecrypt(plain, token)
-    },
+    decrypt: (token) => reader.find(() => fernetDecrypt(plain, token)),
     async rotate() {
-      await load()
+      await reader.again()
       const highest = keys[0]!.number
       await rename(join(dir, '0'), join(dir, String(highest + 1)))
       await write(0)
       const numbers = (await list()).filter((number) => number > 0)
       for (const old of numbers.slice(0, Math.max(0, numbers.length - (keep - 1)))) await unlink(join(dir, String(old)))
-      await load()
+      await reader.again()
     },
     async adopt(texts) {
-      await load()
+      await reader.again()
       const known = new Set(keys.map(({ key }) => key.text))
       const fresh_ones = texts.filter((text) => !known.has(text)).reverse()
       if (fresh_ones.length === 0) return
@@ -110,14 +89,14 @@ export function keyRepository(world: World, dir: string, keep: number): KeyRepos
         await writeFile(path, text, { mode: 0o600 })
         await rename(path, join(dir, String(highest + i)))
       }
-      await load()
+      await reader.again()
     },
     async numbers() {
-      await load()
+      await reader.again()
       return keys.map(({ number }) => number)
     },
     async isPrimary(token) {
-      await fresh(REFRESH)
+      await reader.recent()
       return fernetDecrypt([plain[0]!], token) !== undefined
     },
   }

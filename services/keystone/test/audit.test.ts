@@ -52,6 +52,25 @@ test('logins and changes are told as CADF events, without secrets', async () => 
     const requested = await until('identity.OS-OAUTH1:request_token.created')
     assert.equal((requested.payload.target as { id: string }).id, new URLSearchParams(asked.text).get('oauth_token'))
     assert.equal(JSON.stringify(heard).includes(new URLSearchParams(asked.text).get('oauth_token_secret')!), false)
+    const federation = '/v3/OS-FEDERATION'
+    const mapping = { rules: [{ local: [{ user: { name: '{0}' } }], remote: [{ type: 'sub' }] }] }
+    const service_provider = { auth_url: 'https://other.example/v3', sp_url: 'https://other.example/acs' }
+    for (const [noun, path, body] of [
+      ['mapping', 'mappings/m1', { mapping }],
+      ['identity_provider', 'identity_providers/p1', { identity_provider: { remote_ids: ['https://p1.example'] } }],
+      ['protocol', 'identity_providers/p1/protocols/saml2', { protocol: { mapping_id: 'm1' } }],
+      ['service_provider', 'service_providers/s1', { service_provider }],
+    ] as const) {
+      const put = await k.ask('PUT', `${federation}/${path}`, { token, body })
+      assert.equal(put.status, 201, put.text)
+      const told = await until(`identity.OS-FEDERATION:${noun}.created`)
+      assert.deepEqual(told.payload.target, { typeURI: `data/security/${noun}`, id: path.split('/').at(-1) })
+      assert.equal(told.payload.identity_provider, noun === 'protocol' ? 'p1' : undefined)
+    }
+    assert.equal((await k.ask('PATCH', `${federation}/mappings/m1`, { token, body: { mapping } })).status, 200)
+    await until('identity.OS-FEDERATION:mapping.updated')
+    assert.equal((await k.ask('DELETE', `${federation}/identity_providers/p1/protocols/saml2`, { token })).status, 204)
+    await until('identity.OS-FEDERATION:protocol.deleted')
     await k.ask('DELETE', `/v3/users/${made.json.user.id}`, { token })
     await until('identity.user.deleted')
     await k.login('admin', 'wrong-secret')
