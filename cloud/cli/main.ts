@@ -115,7 +115,7 @@ Commands:
 
 program
   .command('swift <verb>')
-  .description('where the bytes of objects lie (places), and moving them to another storage policy (move)')
+  .description('where the bytes of objects lie (places), which are damaged (damaged), and moving them to another storage policy (move)')
   .addOption(data())
   .option('--config <file>', 'an ondol.yaml')
   .option('--to <policy>', 'the policy that the containers are to have (move)')
@@ -123,7 +123,7 @@ program
   .option('--account <account>', 'all containers of this account')
   .option('--all', 'all containers')
   .option('--json', 'for programs')
-  .addHelpText('after', '\nA move goes on while the cloud runs. Ctrl-C stops it; the same command goes on where it was.\n\nExamples:\n  ./ondol swift places\n  ./ondol swift move --to gold --container AUTH_4f1c0a52c2a14a7d8a41e9d5b8c1f3aa/photos\n  ./ondol swift move --to gold --all\n')
+  .addHelpText('after', '\nA move goes on while the cloud runs. Ctrl-C stops it; the same command goes on where it was.\n\nExamples:\n  ./ondol swift places\n  ./ondol swift damaged\n  ./ondol swift move --to gold --container AUTH_4f1c0a52c2a14a7d8a41e9d5b8c1f3aa/photos\n  ./ondol swift move --to gold --all\n')
   .action(async (verb, options) => (await import('./swift.ts')).swift(verb, options))
 
 program

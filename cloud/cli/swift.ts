@@ -26,7 +26,7 @@ export interface SwiftOptions {
 }
 
 export async function swift(verb: string, options: SwiftOptions): Promise<void> {
-  if (verb !== 'places' && verb !== 'move') throw invalid(`Unknown command '${verb}': places, or move --to POLICY with --container ACCOUNT/NAME, --account ACCOUNT or --all.`)
+  if (verb !== 'places' && verb !== 'move' && verb !== 'damaged') throw invalid(`Unknown command '${verb}': places, damaged, or move --to POLICY with --container ACCOUNT/NAME, --account ACCOUNT or --all.`)
   const place = placeOf(options.data)
   const config = (await loadConfig(configSchema(houses), { ...(options.config ? { file: resolve(options.config) } : {}), host: hostname(), env: process.env })) as unknown as CloudConfig & { swift: SwiftConfig }
   const here = world({})
@@ -36,6 +36,7 @@ export async function swift(verb: string, options: SwiftOptions): Promise<void> 
     const manage = swiftManage({ world: here, config: config.swift, db, dataDir: join(config.shared_dir || place.dir, 'swift') })
     try {
       if (verb === 'places') await places(manage, options)
+      else if (verb === 'damaged') await damaged(manage, options)
       else await move(manage, place, options)
     } finally {
       await manage.close()
@@ -49,6 +50,15 @@ async function places(manage: SwiftManage, options: SwiftOptions): Promise<void>
   const found = await manage.places()
   if (options.json) process.stdout.write(`${JSON.stringify(found, null, 1)}\n`)
   else process.stdout.write(table(['POLICY', 'DRIVER', 'CONTAINERS', 'OBJECTS', 'BYTES', 'LYING THERE'], found.map((one) => [`${one.policy}${one.default ? ' (default)' : ''}${one.deprecated ? ' (deprecated)' : ''}`, one.driver, one.containers, one.objects, one.bytes, one.lying])))
+}
+
+/** Exits with 1 when there is any, for who asks regularly. */
+async function damaged(manage: SwiftManage, options: SwiftOptions): Promise<void> {
+  const found = await manage.damaged()
+  if (found.length > 0) process.exitCode = 1
+  if (options.json) process.stdout.write(`${JSON.stringify(found, null, 1)}\n`)
+  else if (found.length === 0) process.stdout.write('Nothing was found damaged.\n')
+  else process.stdout.write(table(['FOUND', 'BYTES', 'WHAT', 'WHOSE'], found.map((one) => [new Date(one.found_at).toISOString(), one.bytes_id, one.reason, one.objects.join(', ') || 'nobody\'s any more'])))
 }
 
 async function move(manage: SwiftManage, place: Place, options: SwiftOptions): Promise<void> {

@@ -5,6 +5,7 @@ import type { World } from '#base/world.ts'
 import type { SwiftConfig } from '../config.ts'
 import { policyNamed } from '../core/policies.ts'
 import { type Moved, type MoveOptions, moveBytes } from '../flows/move-bytes.ts'
+import { badBytes, holdersOf } from '../store/bytes.ts'
 import { containersByPolicy, countElsewhere, countIn, type Which } from '../store/moves.ts'
 import type { SwiftTables } from '../store/tables.ts'
 import { bytesOf } from './bytes.ts'
@@ -18,8 +19,12 @@ export interface SwiftManage {
   move(to: string, which: Which, options?: MoveOptions): Promise<Moved>
   /** For every policy what its containers hold, and how many objects and versions lie in its place (`lying`). Policies without a driver share one. */
   places(): Promise<PlaceReport[]>
+  /** Bytes that were found damaged or gone, the oldest first, at most a thousand; `objects`: whose they are, none when they are nobody's any more. */
+  damaged(): Promise<Damaged[]>
   close(): Promise<void>
 }
+
+export interface Damaged { bytes_id: string; reason: string; found_at: number; objects: string[] }
 
 export function swiftManage(parts: ManageParts): SwiftManage {
   const { world, config } = parts
@@ -40,6 +45,11 @@ export function swiftManage(parts: ManageParts): SwiftManage {
         out.push({ policy: policy.name, default: policy.default, deprecated: policy.deprecated, driver: driverOf(policy), containers: own?.containers ?? 0, objects: own?.objects ?? 0, bytes: own?.bytes ?? 0, lying: policy.pool === '' ? await countElsewhere(db) : await countIn(db, policy.pool) })
       }
       for (const one of held) if (!policies.some((policy) => policy.name === one.policy)) out.push({ ...one, default: false, deprecated: false, driver: 'not configured', lying: 0 })
+      return out
+    },
+    async damaged() {
+      const out: Damaged[] = []
+      for (const row of await badBytes(db)) out.push({ ...row, found_at: Number(row.found_at), objects: await holdersOf(db, row.bytes_id) })
       return out
     },
     close: () => bytes.close(),

@@ -1,5 +1,6 @@
 /** What the rows say of bytes: which are held, which may go, which are bad. */
 import type { Database, Sql } from '#base/sql/database.ts'
+import { type RawBuilder, sql } from 'kysely'
 import { byKey } from '#base/sql/compilers.ts'
 import { isDuplicate } from '#base/sql/engine-error.ts'
 import { poolOf } from '../core/policies.ts'
@@ -118,11 +119,16 @@ export async function forgetBad(db: Db, bytesId: string): Promise<void> {
   await db.query.deleteFrom('swift_quarantine').where('bytes_id', '=', bytesId).execute()
 }
 
-/** Whose bytes these are, as an operator reads it; empty when nothing holds them any more. Composite objects are not found by their pieces. */
+/** Whose bytes these are, as an operator reads it; empty when nothing holds them any more. Looks through all composite objects when nothing else has them. */
 export async function holdersOf(db: Db, bytesId: string): Promise<string[]> {
+  const alone = await holdersBy(db, (table) => sql<boolean>`${sql.ref(`${table}.bytes_id`)} = ${bytesId}`)
+  return alone.length > 0 ? alone : holdersBy(db, (table) => sql<boolean>`${sql.ref(`${table}.parts`)} like ${`%"${bytesId}"%`}`)
+}
+
+async function holdersBy(db: Db, where: (table: string) => RawBuilder<boolean>): Promise<string[]> {
   const out: string[] = []
   for (const table of ['swift_objects', 'swift_versions'] as const) {
-    for (const row of await db.query.selectFrom(table).innerJoin('swift_containers', 'swift_containers.id', `${table}.container_id`).select(['swift_containers.account', 'swift_containers.name as container', `${table}.name as object`, `${table}.version_id`]).where(`${table}.bytes_id`, '=', bytesId).execute()) {
+    for (const row of await db.query.selectFrom(table).innerJoin('swift_containers', 'swift_containers.id', `${table}.container_id`).select(['swift_containers.account', 'swift_containers.name as container', `${table}.name as object`, `${table}.version_id`]).where(where(table)).execute()) {
       out.push(`${row.account}/${row.container}/${row.object}${table === 'swift_versions' ? ` (version ${row.version_id ?? 'null'})` : ''}`)
     }
   }

@@ -1,5 +1,5 @@
 /**
- * Large ones: a file each. Behind the bytes stand the sums of every block, so that any range can be judged before it is sent. Written under
+ * Large ones: a file each. Behind the bytes stand the sums of every block, tied to the id, so that any range can be judged before it is sent. Written under
  * `tmp/`, synced, renamed into one of 256 folders, the folder synced. Id: `f-<32 hex digits>-<size>-x`; those without `-x` are of before, with other sums.
  */
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
@@ -12,6 +12,7 @@ import { sumInto, sumIs } from '#base/hash/xxh3.ts'
 import { FileBody, PIECE } from '#base/http/file-body.ts'
 import { type OpenFile, openFile, pace } from '#base/open-file.ts'
 import type { Verdict } from '../interface.ts'
+import { tied } from '../tied.ts'
 import { diskFault, folderSync, syncFd } from './disk.ts'
 
 const BLOCK = PIECE
@@ -65,7 +66,7 @@ export function largeFiles(dir: string, safe: boolean, hexId: () => string): Lar
       const file = await openFile(temporary, 'wx', disk).catch((thrown: unknown) => Promise.reject(diskFault(thrown) as Error))
       let unclosed = true
       try {
-        const size = await pour(file, source)
+        const size = await pour(file, source, hex)
         if (safe) await syncFd(file.fd)
         unclosed = false
         await file.close()
@@ -127,7 +128,7 @@ export function largeFiles(dir: string, safe: boolean, hexId: () => string): Lar
 }
 
 /** Bytes and then the sums of their blocks. A slab of the arena is written as it is; of other pieces, which are good until the next is asked for, whole ones are gathered. */
-async function pour(file: OpenFile, source: AsyncIterable<Uint8Array>): Promise<number> {
+async function pour(file: OpenFile, source: AsyncIterable<Uint8Array>, hex: string): Promise<number> {
   let table = Buffer.allocUnsafeSlow(64 * SUM)
   let at = 0
   let gathered: Buffer | undefined
@@ -159,14 +160,14 @@ async function pour(file: OpenFile, source: AsyncIterable<Uint8Array>): Promise<
     }
   }
   if (filled > 0) await write(gathered!.subarray(0, filled))
-  await file.write(table.subarray(0, Math.ceil(at / BLOCK) * SUM), at)
+  await file.write(tied(table.subarray(0, Math.ceil(at / BLOCK) * SUM), hex), at)
   return at
 }
 
 const bad = (): Error => unavailable('The bytes of this object are damaged.', { code: 'swift.bad_bytes' })
 
 /** Reads whole blocks and sends of them what was asked for, once they are seen to be good. Closes the file. */
-async function blocks(file: OpenFile, { size, sums }: Place, start: number, end: number): Promise<Readable> {
+async function blocks(file: OpenFile, { hex, size, sums }: Place, start: number, end: number): Promise<Readable> {
   const { block, width, good } = SUMS[sums]
   const first = Math.floor(start / block)
   const last = Math.floor(end / block)
@@ -177,6 +178,8 @@ async function blocks(file: OpenFile, { size, sums }: Place, start: number, end:
     await file.close()
     throw thrown
   }
+  // The older kind is not tied.
+  if (sums === 'xxh3') tied(table, hex, first * width)
   return new FileBody(file, first * block, Math.min((last + 1) * block, size), (piece, at) => {
     for (let from = 0; from < piece.length; from += block) {
       const one = piece.subarray(from, from + block)

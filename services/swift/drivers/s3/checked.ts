@@ -1,6 +1,7 @@
 /** Bytes with the CRC-32 of every block behind them, as one object: what comes back is judged block by block before it is passed on, whatever the store says. */
 import { Transform, type TransformCallback } from 'node:stream'
 import { crc32 } from 'node:zlib'
+import { tied } from '../tied.ts'
 
 export const BLOCK = 256 << 10
 
@@ -9,8 +10,8 @@ export const tableSize = (size: number): number => Math.ceil(size / BLOCK) * 4
 /** How many bytes there are, of the size of the object with its table. */
 export const payloadOf = (total: number): number => total - Math.ceil(total / (BLOCK + 4)) * 4
 
-/** The pieces of a source, then its table. `size` is right when all has passed. */
-export function withTable(source: AsyncIterable<Uint8Array>): { pieces: AsyncGenerator<Uint8Array>; size(): number } {
+/** The pieces of a source, then its table, tied to the id. `size` is right when all has passed. */
+export function withTable(source: AsyncIterable<Uint8Array>, hex: string): { pieces: AsyncGenerator<Uint8Array>; size(): number } {
   let size = 0
   async function* pieces(): AsyncGenerator<Uint8Array> {
     const sums: number[] = []
@@ -24,7 +25,7 @@ export function withTable(source: AsyncIterable<Uint8Array>): { pieces: AsyncGen
       }
       yield chunk
     }
-    if (sums.length > 0) yield tableOf(sums)
+    if (sums.length > 0) yield tied(tableOf(sums), hex)
   }
   return { pieces: pieces(), size: () => size }
 }

@@ -11,7 +11,8 @@ import type { BytesDriver } from '../interface.ts'
 import { BytesBody } from '#base/http/bytes-body.ts'
 import { budget } from './budget.ts'
 import { cut, judging, payloadOf, spanOf, tableSize, withTable } from './checked.ts'
-import { md5Of, type S3Options, s3Requests } from './requests.ts'
+import { tied } from '../tied.ts'
+import { md5Of, type S3Answer, type S3Options, s3Requests } from './requests.ts'
 
 /** The least that S3 takes as a part. */
 const PART = 5 << 20
@@ -20,12 +21,12 @@ const HELD = 24 << 20
 /** Up to here an object is read in one request, with its sums. */
 const AT_ONCE = 1 << 20
 
-interface Place { key: string; size: number }
+interface Place { key: string; hex: string; size: number }
 
 function placeOf(id: string): Place {
   const match = /^c-([0-9a-f]{32})-([0-9a-z]{1,11})$/.exec(id)
   if (!match) throw invalid('This is no id of an object in the store')
-  return { key: keyOf(match[1]!), size: Number.parseInt(match[2]!, 36) }
+  return { key: keyOf(match[1]!), hex: match[1]!, size: Number.parseInt(match[2]!, 36) }
 }
 
 const keyOf = (hex: string): string => `c/${hex.slice(0, 2)}/${hex}`
@@ -60,12 +61,18 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
     if (/^[0-9a-f]{32}$/.test(etag) && etag !== md5.toString('hex')) throw wrong('the store took other bytes than were sent', answer)
     return etag
   }
-  const missing = (): Fault => unavailable('The bytes of this object are not there.', { code: 'swift.no_bytes' })
-  const bad = (): Fault => unavailable('The bytes of this object are damaged.', { code: 'swift.bad_bytes' })
+  // It may have them again in a moment.
+  const missing = (): Fault => unavailable('The bytes of this object are not there.', { code: 'swift.no_bytes', data: { retry_after: 5 } })
+  const bad = (): Fault => unavailable('The bytes of this object are damaged.', { code: 'swift.bad_bytes', data: { retry_after: 5 } })
   /** Bytes `from` to `to` of the object, its sums among them. */
   const range = async (place: Place, from: number, to: number): Promise<Readable> => {
     const answer = await s3.stream(place.key, from, to)
+    if (answer.status !== 200 && answer.status !== 206) answer.body?.destroy()
     if (answer.status === 404) throw missing()
+    // Shorter than it was: there is nothing at that place.
+    if (answer.status === 416) throw bad()
+    // What a store says that sends elsewhere, is busy, or takes our key for a wrong one, says nothing about the bytes.
+    if (answer.status !== 200 && answer.status !== 206) throw wrong('get', { status: answer.status, body: Buffer.alloc(0) })
     const whole = from === 0 && to === place.size + tableSize(place.size) - 1
     if (!answer.body || (answer.status !== 206 && !(answer.status === 200 && whole)) || answer.size !== to - from + 1) {
       answer.body?.destroy()
@@ -89,15 +96,26 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
     const { from, to, sumsFrom, sumsTo } = spanOf(wanted)
     if (place.size - from <= AT_ONCE) {
       const bytes = await bytesAt(place, from, place.size + tableSize(place.size) - 1)
-      const found = cut(bytes.subarray(0, to - from + 1), bytes.subarray(sumsFrom - from), wanted)
+      const found = cut(bytes.subarray(0, to - from + 1), tied(bytes.subarray(sumsFrom - from), place.hex, sumsFrom - place.size), wanted)
       if (!found) throw bad()
       return new BytesBody(found)
     }
-    const judge = judging(await bytesAt(place, sumsFrom, sumsTo), wanted, bad)
+    const judge = judging(tied(await bytesAt(place, sumsFrom, sumsTo), place.hex, sumsFrom - place.size), wanted, bad)
     const source = await range(place, from, to)
     source.on('error', (thrown) => judge.destroy(brokeOff(thrown)))
     judge.on('close', () => source.destroy())
     return source.pipe(judge)
+  }
+  const silentSince = async (key: string, uploadId: string, before: number): Promise<boolean> => {
+    for (let marker: string | undefined = '0'; marker !== undefined; ) {
+      const answer: S3Answer = await s3.ask('GET', key, { uploadId, 'part-number-marker': marker })
+      if (answer.status === 404) return true
+      if (answer.status !== 200) return false
+      const page = parseXml(answer.body, 'ListPartsResult')
+      if (children(page, 'Part').some((part) => !(Date.parse(textOf(part, 'LastModified') ?? '') < before))) return false
+      marker = textOf(page, 'IsTruncated') === 'true' ? textOf(page, 'NextPartNumberMarker') : undefined
+    }
+    return true
   }
   return {
     async write(source) {
@@ -106,7 +124,7 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
       const key = keyOf(hex)
       let upload: string | undefined
       const etags: string[] = []
-      const { pieces, size } = withTable(source)
+      const { pieces, size } = withTable(source, hex)
       let waiting: Buffer[] = []
       let held = 0
       const part = async (bytes: readonly Buffer[]): Promise<void> => {
@@ -162,11 +180,18 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
     },
     read: async (id, start, end) => read(placeOf(id), start, end),
     async remove(ids) {
-      for (const id of ids) await s3.ask('DELETE', placeOf(id).key)
+      for (const id of ids) {
+        const gone = await s3.ask('DELETE', placeOf(id).key)
+        if (gone.status >= 300 && gone.status !== 404) throw wrong('delete', gone)
+      }
     },
     async verify(id) {
       const place = placeOf(id)
-      if (place.size === 0) return (await s3.ask('HEAD', place.key)).status === 404 ? 'missing' : 'good'
+      if (place.size === 0) {
+        const head = await s3.ask('HEAD', place.key)
+        if (head.status !== 200 && head.status !== 404) throw wrong('head', head)
+        return head.status === 404 ? 'missing' : 'good'
+      }
       try {
         for await (const _ of await read(place, 0, place.size - 1));
         return 'good'
@@ -182,7 +207,9 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
     async *list(before) {
       await bucket()
       for (let token: string | undefined; ; ) {
-        const page = parseXml((await s3.ask('GET', '', { 'list-type': '2', ...(token === undefined ? {} : { 'continuation-token': token }) })).body, 'ListBucketResult')
+        const answer = await s3.ask('GET', '', { 'list-type': '2', prefix: 'c/', ...(token === undefined ? {} : { 'continuation-token': token }) })
+        if (answer.status !== 200) throw wrong('list', answer)
+        const page = parseXml(answer.body, 'ListBucketResult')
         for (const one of children(page, 'Contents')) {
           const [, hex] = /^c\/[0-9a-f]{2}\/([0-9a-f]{32})$/.exec(textOf(one, 'Key') ?? '') ?? []
           if (hex !== undefined && Date.parse(textOf(one, 'LastModified') ?? '') < before) yield `c-${hex}-${payloadOf(Number(textOf(one, 'Size'))).toString(36)}`
@@ -193,11 +220,20 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
     },
     async sweep(before) {
       await bucket()
-      const answer = await s3.ask('GET', '', { uploads: '' })
-      if (answer.status !== 200) return
-      for (const one of children(parseXml(answer.body, 'ListMultipartUploadsResult'), 'Upload')) {
-        const [key, id] = [textOf(one, 'Key'), textOf(one, 'UploadId')]
-        if (key !== undefined && id !== undefined && Date.parse(textOf(one, 'Initiated') ?? '') < before) await s3.ask('DELETE', key, { uploadId: id })
+      for (let next: Record<string, string> | undefined = {}; next; ) {
+        const answer: S3Answer = await s3.ask('GET', '', { uploads: '', prefix: 'c/', ...next })
+        if (answer.status !== 200) return
+        const page = parseXml(answer.body, 'ListMultipartUploadsResult')
+        for (const one of children(page, 'Upload')) {
+          const [key, id] = [textOf(one, 'Key'), textOf(one, 'UploadId')]
+          // A bucket may hold what is not ours.
+          if (key === undefined || id === undefined || !/^c\/[0-9a-f]{2}\/[0-9a-f]{32}$/.test(key) || !(Date.parse(textOf(one, 'Initiated') ?? '') < before)) continue
+          // A client may send slowly, and bring part after part for days.
+          if (!(await silentSince(key, id, before))) continue
+          await s3.ask('DELETE', key, { uploadId: id })
+        }
+        const [marker, idMarker] = [textOf(page, 'NextKeyMarker'), textOf(page, 'NextUploadIdMarker')]
+        next = textOf(page, 'IsTruncated') === 'true' && marker ? { 'key-marker': marker, ...(idMarker ? { 'upload-id-marker': idMarker } : {}) } : undefined
       }
     },
     async close() {
