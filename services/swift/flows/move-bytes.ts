@@ -28,7 +28,8 @@ export interface MoveOptions {
 }
 
 const LINGER = 3_600_000
-/** What was copied may wait this long for its row: for the others of its step, or for the rest of an object of very many parts. */
+/** Of a step that takes longer, what was copied is kept from the reconciler by rows of its own: the rest of an object of very many parts may take days. */
+const SOON = 3_600_000
 const RESERVED = 30 * 86_400_000
 const AT_ONCE = 8
 const PAGE = 64
@@ -78,19 +79,20 @@ async function movePage(house: Mover, container: ContainerRow, page: readonly Ca
     const step: Carrier[] = []
     for (let size = 0; i < elsewhere.length && size < STEP; i++) size += step.push(elsewhere[i]!) && elsewhere[i]!.size
     const changes: Exchange[] = []
+    const copies = copiesOf(house)
     let next = 0
     await Promise.all(
       Array.from({ length: AT_ONCE }, async () => {
         for (let carrier = step[next++]; carrier; carrier = step[next++]) {
           try {
-            changes.push(await copied(house, carrier, pool))
+            changes.push(await copied(house, carrier, pool, copies))
           } catch (thrown) {
             if (!(thrown instanceof Fault) || thrown.kind === 'insufficient_storage') throw thrown
             moved.failed.push({ container: `${container.account}/${container.name}`, object: carrier.name, reason: typeof thrown.detail === 'string' ? thrown.detail : thrown.message })
           }
         }
       }),
-    )
+    ).finally(() => copies.over())
     const late = await exchange(house.db, container.id, changes, house.world.clock.now() + LINGER)
     // Replaced or deleted while it was copied: nobody wants the copy.
     for (const change of late) await discarded(house, newIn(change))
@@ -102,19 +104,44 @@ async function movePage(house: Mover, container: ContainerRow, page: readonly Ca
 
 const newIn = (change: Exchange): string[] => bytesIn(change).filter((id) => !bytesIn(change.carrier).includes(id))
 
+interface Copies { made(id: string): Promise<void>; over(): Promise<void> }
+
+/** What a step has copied, and who waits for its row. */
+function copiesOf({ db, world: { clock } }: Mover): Copies {
+  const fresh: string[] = []
+  let late = false
+  let reserving: Promise<unknown> = Promise.resolve()
+  const reserve = (): Promise<unknown> => (reserving = reserving.then(() => reserveBytes(db, fresh.splice(0), clock.now() + RESERVED)))
+  const cancel = clock.after(SOON, () => {
+    late = true
+    // Whoever ends the step hears of its failure.
+    reserve().catch(() => {})
+  })
+  return {
+    async made(id) {
+      fresh.push(id)
+      if (late) await reserve()
+    },
+    async over() {
+      cancel()
+      await reserving
+    },
+  }
+}
+
 async function discarded(house: Mover, ids: readonly string[]): Promise<void> {
   await house.bytes.remove(ids)
   await forgetBytes(house.db, ids)
 }
 
-async function copied(house: Mover, carrier: Carrier, pool: string): Promise<Exchange> {
-  if (carrier.parts === null) return { carrier, bytes_id: await copy(house, carrier.bytes_id, carrier.size, carrier.md5, pool), parts: null }
+async function copied(house: Mover, carrier: Carrier, pool: string, copies: Copies): Promise<Exchange> {
+  if (carrier.parts === null) return { carrier, bytes_id: await copy(house, carrier.bytes_id, carrier.size, carrier.md5, pool, copies), parts: null }
   const parts = JSON.parse(carrier.parts) as { bytes_id: string; size: number }[]
   const made: string[] = []
   try {
     for (const part of parts) {
       if (part.bytes_id === '' || poolOf(part.bytes_id) === pool) continue
-      part.bytes_id = await copy(house, part.bytes_id, part.size, undefined, pool)
+      part.bytes_id = await copy(house, part.bytes_id, part.size, undefined, pool, copies)
       made.push(part.bytes_id)
     }
   } catch (thrown) {
@@ -124,7 +151,7 @@ async function copied(house: Mover, carrier: Carrier, pool: string): Promise<Exc
   return { carrier, bytes_id: carrier.bytes_id, parts: JSON.stringify(parts) }
 }
 
-async function copy(house: Mover, from: string, size: number, md5: string | undefined, pool: string): Promise<string> {
+async function copy(house: Mover, from: string, size: number, md5: string | undefined, pool: string, copies: Copies): Promise<string> {
   const hash = createHash('md5')
   let seen = 0
   async function* judged(): AsyncGenerator<Uint8Array> {
@@ -139,6 +166,6 @@ async function copy(house: Mover, from: string, size: number, md5: string | unde
     if (md5 !== undefined && hash.digest('hex') !== md5) throw new Fault('unavailable', 'The bytes of this object are damaged.', { detail: 'its MD5 is another' })
   }
   const id = await house.bytes.write(pool, judged(), size)
-  await reserveBytes(house.db, [id], house.world.clock.now() + RESERVED)
+  await copies.made(id)
   return id
 }

@@ -35,11 +35,13 @@ test('a move that is killed in the middle of every step ends with everything mov
     })()
     let deaths = 0
     for (let ended = false; !ended; ) {
-      const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', new URL('move.maker.ts', import.meta.url).pathname, dir], { stdio: ['ignore', 'pipe', 'inherit'] })
+      const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', new URL('move.maker.ts', import.meta.url).pathname, dir], { stdio: ['pipe', 'pipe', 'inherit'] })
+      child.stdin.on('error', () => {})
       let steps = 0
       for await (const chunk of child.stdout) {
         steps += String(chunk).split('\n').length - 1
-        if (steps >= 1 && deaths < 4) child.kill('SIGKILL')
+        if (steps > deaths && deaths < 4) child.kill('SIGKILL')
+        else child.stdin.write('\n')
       }
       const code = child.exitCode ?? child.signalCode ?? (await new Promise((resolve) => child.once('exit', (status, signal) => resolve(status ?? signal))))
       if (code === 'SIGKILL') deaths++
