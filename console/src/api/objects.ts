@@ -45,6 +45,14 @@ export const objectsQuery = (projectId: string, { container, folder = '', find =
     placeholderData: keepPreviousData,
   })
 
+/** The marker of the page before the one that begins with `first`; none: that is the first page. */
+export async function markerBefore(projectId: string, { container, folder = '', find = '' }: ObjectsSearch, first: string): Promise<string | undefined> {
+  const query = { format: 'json', delimiter: '/', prefix: folder + find || undefined, limit: PAGE_SIZE + 1, marker: first, reverse: 'true' }
+  const before = (await (await ask(projectId, 'GET', { container, query })).json()) as ({ name: string } | { subdir: string })[]
+  const last = before[PAGE_SIZE]
+  return last && ('subdir' in last ? last.subdir : last.name)
+}
+
 /** What a name is called in its folder. */
 export function shortName(name: string, folder: string): string {
   const rest = name.startsWith(folder) ? name.slice(folder.length) : name

@@ -53,7 +53,7 @@ export function ContainersPage() {
       title: t('containers.name'),
       width: 25,
       cell: ({ name }) => (
-        <Link {...to.objects(project_id, { container: name })} className="guest-text">
+        <Link {...to.objects(project_id, { container: name })} className="guest-text" title={name}>
           {name}
         </Link>
       ),

@@ -50,12 +50,12 @@ export function LoginPage() {
         <CardBody>
           <Form onSubmit={submit}>
             {login.isError ? (
-              <Alert variant="danger" isInline title={t('login.failed')}>
+              <Alert component="p" variant="danger" isInline title={t('login.failed')}>
                 {reasonOf(login.error, t)}
               </Alert>
             ) : (
               ended && (
-                <Alert variant="info" isInline title={t('login.ended')}>
+                <Alert component="p" variant="info" isInline title={t('login.ended')}>
                   {waiting > 0 && t('login.waiting', { n: waiting })}
                 </Alert>
               )

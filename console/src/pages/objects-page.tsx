@@ -6,7 +6,7 @@ import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useCallback, useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { containerQuery } from '../api/containers.ts'
-import { type Line, type ObjectsSearch, objectsQuery, shortName } from '../api/objects.ts'
+import { type Line, markerBefore, type ObjectsSearch, objectsQuery, shortName } from '../api/objects.ts'
 import { quoted, storeKey } from '../api/object-store.ts'
 import { to } from '../paths.ts'
 import { useReadOnly } from '../session.ts'
@@ -122,6 +122,7 @@ export function ObjectsPage() {
           updatedAt={dataUpdatedAt}
           onRefresh={() => void refresh()}
           onFirst={search.marker ? () => show({}) : undefined}
+          onPrevious={search.marker && data?.lines[0] ? () => void markerBefore(project_id, search, data.lines[0]!.name).then((marker) => show({ marker })) : undefined}
           onNext={data?.next ? () => show({ marker: data.next }) : undefined}
         />
         <ChosenBar lines={lines} readOnly={readOnly} onDownload={() => lines.forEach((line) => line.kind === 'object' && void download(line.object))} onOpen={(kind) => setOpened({ kind, lines })} onClear={() => setChosen(new Set())} />

@@ -82,10 +82,11 @@ function Whole({ all }: { all: readonly Transfer[] }) {
   const size = sum(counting, 'size')
   const moved = sum(counting, 'moved')
   const speed = meter.current.measure(Date.now(), moved)
+  const percent = size === 0 ? 0 : Math.floor((moved / size) * 100)
   const text = (bytes: number): string => bytesText(bytes, i18n.language)
   return (
     <div className="transfer">
-      <Progress size="sm" aria-label={t('transfers.whole')} value={size === 0 ? 0 : Math.floor((moved / size) * 100)} measureLocation="outside" />
+      <Progress size="sm" aria-label={t('transfers.whole')} value={percent} label={`${percent} %`} measureLocation="outside" />
       <span className="quiet">
         {t('transfers.moved', { moved: text(moved), size: text(size) })}
         {speed !== undefined && speed > 0 && ` · ${t('transfers.pace', { speed: text(speed), left: timeText((size - moved) / speed, i18n.language) })}`}

@@ -173,6 +173,7 @@ function failed(work: Work, thrown: unknown): boolean {
   }
   work.error = thrown instanceof Error ? thrown : new Error(String(thrown))
   work.state = status === 412 && work.upload && !work.upload.replace ? 'exists' : 'failed'
+  if (work.state === 'exists') work.moved = 0
   if (work.state === 'exists' && work.choice && work.serial < MOST_BESIDE) settle(work, work.choice)
   return true
 }

@@ -9,7 +9,7 @@ export function Failure({ title, error }: { title: string; error: Error }) {
   const api = error instanceof ApiError ? error : undefined
   const next = nextOf(api)
   return (
-    <Alert variant="danger" isInline title={title} role="alert">
+    <Alert component="p" variant="danger" isInline title={title} role="alert">
       {error.message !== '' && <p className="guest-text">{error.message}</p>}
       {next && <p>{t(`problem.next.${next}`)}</p>}
       {api?.requestId && (

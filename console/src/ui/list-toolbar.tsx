@@ -16,10 +16,11 @@ interface Props {
   updatedAt: number
   onRefresh: () => void
   onFirst: (() => void) | undefined
+  onPrevious?: (() => void) | undefined
   onNext: (() => void) | undefined
 }
 
-export function ListToolbar({ label, actions, name, onFind, updatedAt, onRefresh, onFirst, onNext }: Props) {
+export function ListToolbar({ label, actions, name, onFind, updatedAt, onRefresh, onFirst, onPrevious, onNext }: Props) {
   const { t, i18n } = useTranslation()
   const [typed, setTyped] = useState(name ?? '')
   return (
@@ -28,7 +29,7 @@ export function ListToolbar({ label, actions, name, onFind, updatedAt, onRefresh
         <ToolbarItem>
           <SearchInput
             aria-label={label ?? t('list.find')}
-            placeholder={label ?? t('list.find')}
+            placeholder={t(label === undefined ? 'list.find' : 'list.begins')}
             resetButtonLabel={t('list.clear')}
             submitSearchButtonLabel={label ?? t('list.find')}
             value={typed}
@@ -54,6 +55,11 @@ export function ListToolbar({ label, actions, name, onFind, updatedAt, onRefresh
             <Button variant="link" isDisabled={!onFirst} onClick={onFirst}>
               {t('list.first')}
             </Button>
+            {onPrevious && (
+              <Button variant="link" onClick={onPrevious}>
+                {t('list.previous')}
+              </Button>
+            )}
             <Button variant="link" isDisabled={!onNext} onClick={onNext}>
               {t('list.next')}
             </Button>

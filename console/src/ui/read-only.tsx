@@ -5,7 +5,7 @@ import { useTranslation } from 'react-i18next'
 export function ReadOnly() {
   const { t } = useTranslation()
   return (
-    <Alert variant="info" isInline isPlain title={t('read_only.title')}>
+    <Alert component="p" variant="info" isInline isPlain title={t('read_only.title')}>
       {t('read_only.body')}
     </Alert>
   )

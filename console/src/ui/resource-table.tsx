@@ -47,7 +47,7 @@ export function ResourceTable<Row extends { id: string }, Key extends string>({ 
   const active = columns.findIndex((column) => column.sort !== undefined && column.sort === sorted.sort)
   return (
     <>
-      {error && <Alert variant="warning" isInline title={t('problem.stale', { message: error.message })} />}
+      {error && <Alert component="p" variant="warning" isInline title={t('problem.stale', { message: error.message })} />}
       <Table aria-label={label} aria-busy={!rows} variant="compact">
         <Thead>
           <Tr>

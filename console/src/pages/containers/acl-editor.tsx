@@ -3,6 +3,7 @@ import { Alert, Button, Checkbox, FormGroup, TextInput } from '@patternfly/react
 import { TrashIcon } from '@patternfly/react-icons'
 import { useTranslation } from 'react-i18next'
 import { type Access, type Grant, isPart } from '../../api/acl.ts'
+import { Copyable } from '../../ui/copyable.tsx'
 
 export function AclEditor({ access, address, onChange }: { access: Access; address: string; onChange: (access: Access) => void }) {
   const { t } = useTranslation()
@@ -12,12 +13,12 @@ export function AclEditor({ access, address, onChange }: { access: Access; addre
   const hidden = [...others.read, ...others.write]
   return (
     <>
-      <Checkbox id="access-everyone" label={t('containers.everyone')} description={t('containers.everyone_help')} isChecked={everyone} onChange={(_, yes) => onChange({ ...access, everyone: yes, listings: yes })} />
+      <Checkbox id="access-everyone" label={t('containers.everyone_read')} description={t('containers.everyone_help')} isChecked={everyone} onChange={(_, yes) => onChange({ ...access, everyone: yes, listings: yes })} />
       {everyone && (
         <>
           <Checkbox id="access-listings" label={t('containers.listings')} description={t('containers.listings_help')} isChecked={listings} onChange={(_, yes) => onChange({ ...access, listings: yes })} />
-          <Alert variant="warning" isInline title={t('containers.public_warning')}>
-            <span className="guest-text">{address}</span>
+          <Alert component="p" variant="warning" isInline title={t('containers.public_warning')}>
+            <Copyable text={address} field={t('containers.public_address')} />
           </Alert>
         </>
       )}

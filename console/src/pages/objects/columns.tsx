@@ -20,7 +20,7 @@ export function columnsOf(t: TFunction, projectId: string, search: ObjectsSearch
       cell: (line) => (
         <span className="named">
           {line.kind === 'folder' ? <FolderIcon /> : <FileIcon />}
-          <Link {...to.objects(projectId, { container })} search={line.kind === 'folder' ? { container, folder: line.name } : { ...search, object: line.name }} className="guest-text">
+          <Link {...to.objects(projectId, { container })} search={line.kind === 'folder' ? { container, folder: line.name } : { ...search, object: line.name }} className="guest-text" title={line.name}>
             {shortName(line.name, folder)}
             {line.kind === 'folder' && <span aria-hidden="true">/</span>}
           </Link>

@@ -26,7 +26,7 @@ export function NotDone({ title, failed }: { title: string; failed: readonly Fai
   const { t } = useTranslation()
   if (failed.length === 0) return null
   return (
-    <Alert variant="danger" isInline role="alert" title={title}>
+    <Alert component="p" variant="danger" isInline role="alert" title={title}>
       <Names names={failed.map(([name, why, exists]) => `${name}: ${exists ? t('transfers.exists') : why}`)} />
     </Alert>
   )

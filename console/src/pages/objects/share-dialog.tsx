@@ -45,12 +45,12 @@ function Filled({ projectId, container, object, onClose, facts }: Props & { fact
   return (
     <Dialog title={t('share.title', { name: object })} action={link ? undefined : t(facts.key ? 'share.make' : 'share.make_with_key')} working={make.isPending} failed={{ title: t('share.failed'), error: make.error }} onSubmit={() => make.mutate()} onClose={onClose}>
       {isPublic(facts.read) && (
-        <Alert variant="info" isInline title={t('share.public')}>
+        <Alert component="p" variant="info" isInline title={t('share.public')}>
           <Copyable text={location.origin + pathOf(projectId, container, object)} field={t('share.public_address')} />
         </Alert>
       )}
       {!facts.key && !link && (
-        <Alert variant="info" isInline title={t('share.no_key')}>
+        <Alert component="p" variant="info" isInline title={t('share.no_key')}>
           {t('share.no_key_body')}
         </Alert>
       )}

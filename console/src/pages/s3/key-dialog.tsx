@@ -18,7 +18,7 @@ export function KeyDialog({ s3Key, onClose }: { s3Key: S3Key; onClose: () => voi
   const lines = s3Lines(s3Key, place)
   return (
     <Dialog large title={t('s3.use')} onClose={onClose}>
-      <Alert variant="info" isInline title={t('s3.secret_warning')} />
+      <Alert component="p" variant="info" isInline title={t('s3.secret_warning')} />
       <FormGroup label={t('s3.endpoint')} fieldId="s3-endpoint">
         <Copyable text={endpointOf(place)} field={t('s3.endpoint')} />
       </FormGroup>

@@ -32,7 +32,7 @@ function Facts({ server }: { server: Server }) {
   return (
     <>
       {server.fault && (
-        <Alert variant="danger" isInline title={t('servers.fault')}>
+        <Alert component="p" variant="danger" isInline title={t('servers.fault')}>
           <span className="guest-text">{server.fault.message}</span>
         </Alert>
       )}
