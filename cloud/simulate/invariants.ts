@@ -80,11 +80,12 @@ async function look(user: User, broken: string[]): Promise<Seen> {
     volumes: await list<Found>(`${volume}/volumes/detail`, 'volumes'),
     snapshots: await list<Found>(`${volume}/snapshots/detail`, 'snapshots'),
     backups: await list<Found>(`${volume}/backups/detail`, 'backups'),
-    images: await list<Found>('/image/v2/images?limit=1000', 'images'),
+    images: await list<Found & { instance_uuid?: string }>('/image/v2/images?limit=1000', 'images'),
     ports: await list<{ id: string }>(`/networking/v2.0/ports?project_id=${user.project}`, 'ports'),
     floatingips: await list<{ id: string }>(`/networking/v2.0/floatingips?project_id=${user.project}`, 'floatingips'),
   }
   for (const kind of ['servers', 'volumes', 'snapshots', 'backups', 'images'] as const) for (const { id, status } of seen[kind]) if (PASSING[kind]!.test(status)) broken.push(`${kind} ${id} is still ${status}`)
+  for (const image of seen.images) if (image.status === 'queued' && image.instance_uuid !== undefined) broken.push(`image ${image.id} of server ${image.instance_uuid} is still queued`)
   for (const server of seen.servers) if (server['OS-EXT-STS:task_state'] !== null) broken.push(`server ${server.id} (${server.status}) still has the task ${server['OS-EXT-STS:task_state']}`)
   return seen
 }

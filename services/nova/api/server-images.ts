@@ -8,6 +8,7 @@ import { assertMay } from '../core/states.ts'
 import { isOnVolume, isVolume } from '../flows/volumes.ts'
 import type { Nova } from '../house.ts'
 import { blockDevicesOf } from '../store/block-devices.ts'
+import { insertBegunImage } from '../store/begun-images.ts'
 import { limitsOf } from '../store/quotas.ts'
 import type { BlockDeviceRow, FlavorSnapshot, ImageSnapshot, ServerRow } from '../store/tables.ts'
 import { envelope, metadataObject, nameText, object } from './schemas.ts'
@@ -91,7 +92,7 @@ export async function newImage(nova: Nova, rq: Rq<unknown>, server: ServerRow, w
         ...inherited(base),
         ...facts,
         ...wish.metadata,
-        name: wish.name, visibility: 'private', disk_format: format, container_format: 'bare', min_disk: Math.max(base.min_disk, flavor.root_gb), min_ram: base.min_ram,
+        id: await begun(nova, server), name: wish.name, visibility: 'private', disk_format: format, container_format: 'bare', min_disk: Math.max(base.min_disk, flavor.root_gb), min_ram: base.min_ram,
         instance_uuid: server.id, user_id: server.user_id, base_image_ref: server.image_id, image_location: 'snapshot', image_state: 'available', owner_id: server.project_id,
       },
     })
@@ -100,6 +101,13 @@ export async function newImage(nova: Nova, rq: Rq<unknown>, server: ServerRow, w
       throw thrown
     })
   return { image, format }
+}
+
+/** The id of an image that is about to be made. From here on it ends by the clock, when this request does not live to hand it to a flow. */
+async function begun(nova: Nova, server: ServerRow): Promise<string> {
+  const image_id = nova.world.random.uuid()
+  await insertBegunImage(nova.db, { image_id, server_id: server.id, created_at: nova.world.clock.now() })
+  return image_id
 }
 
 /** What an image says of its guests holds for its snapshots; what it says of itself does not. */
@@ -121,7 +129,7 @@ async function ofVolumes(nova: Nova, rq: Rq<unknown>, server: ServerRow, devices
   const base = JSON.parse(server.image) as ImageSnapshot
   const caller = callerOf(rq)
   const image = await nova.client.call(caller, 'glance', createImage, {
-    body: { ...inherited(base), ...wish.metadata, name: wish.name, visibility: 'private', disk_format: 'raw', container_format: 'bare', min_disk: base.min_disk, min_ram: base.min_ram, block_device_mapping: JSON.stringify(mapping), bdm_v2: 'True', root_device_name: server.root_device_name },
+    body: { ...inherited(base), ...wish.metadata, id: await begun(nova, server), name: wish.name, visibility: 'private', disk_format: 'raw', container_format: 'bare', min_disk: base.min_disk, min_ram: base.min_ram, block_device_mapping: JSON.stringify(mapping), bdm_v2: 'True', root_device_name: server.root_device_name },
   })
   // It has no bytes of its own.
   await nova.client.send(caller, 'glance', { method: 'PUT', path: imageFilePath(image.id), headers: { 'content-type': 'application/octet-stream' }, body: '' })

@@ -1,8 +1,11 @@
 /** What the workers do by the clock: they say that they live, end what has outlived its time, and forget what is long gone. */
+import { isFault } from '#base/fault.ts'
 import { type FlowTables, liveFlowsOf } from '#base/flow/journal.ts'
 import { isDuplicate } from '#base/sql/engine-error.ts'
 import type { Nova } from '../house.ts'
+import { showImage } from '#glance/contract/images.ts'
 import { insertAction } from '../store/actions.ts'
+import { begunImages, forgetBegunImage } from '../store/begun-images.ts'
 import { unconnectedDevices } from '../store/block-devices.ts'
 import { insertService, patchService, serviceOf } from '../store/computes.ts'
 import { dropConsoleTokens } from '../store/console-tokens.ts'
@@ -10,6 +13,7 @@ import { failedMoves, movesInState, patchMigration } from '../store/server-migra
 import { purgeServers, serverById, serversInState } from '../store/servers.ts'
 import type { NovaTables, ServerPrivate, ServerRow } from '../store/tables.ts'
 import { release, returnClaim } from './claims.ts'
+import { dropImage } from './snapshot-server.ts'
 import { letStraysOf } from './moving-volumes.ts'
 import { moveServer, type ServerWork } from './state.ts'
 import { forgetVolume } from './volumes.ts'
@@ -21,7 +25,7 @@ export function housekeeping(nova: Nova, host: string): { beat(): Promise<void>;
     },
     async round() {
       const now = nova.world.clock.now()
-      for (const work of [reclaim, offloadShelved, settleResizes, returnClaims, forgetHalfAttached]) {
+      for (const work of [reclaim, offloadShelved, settleResizes, returnClaims, forgetHalfAttached, dropOrphanedImages]) {
         await work(nova, now).catch((thrown: unknown) => nova.world.log.module('nova.housekeeping').error('Failed in a round of housekeeping', { work: work.name, error: thrown }))
       }
       await dropConsoleTokens(nova.db, { expired_at: now })
@@ -100,6 +104,22 @@ async function forgetHalfAttached(nova: Nova, now: number): Promise<void> {
     nova.world.log.module('nova.housekeeping').warn('Let a volume go that was held for a server and never attached', { server: device.server_id, volume_id: device.volume_id })
     await forgetVolume(nova, device)
     await letStraysOf(nova, device.server_id, device.volume_id!)
+  }
+}
+
+/** An image of a server that no flow ever took up: it would wait for its bytes for ever. */
+async function dropOrphanedImages(nova: Nova, now: number): Promise<void> {
+  for (const { image_id, server_id } of await begunImages(nova.db, now - HALF_ATTACHED)) {
+    if ((await liveFlowsOf(nova.db.as<FlowTables>(), 'server', server_id)).length > 0) continue
+    const image = await nova.client.call(await nova.service(), 'glance', showImage, { params: { image_id } }).catch((thrown: unknown) => {
+      if (!isFault(thrown, 'not_found')) throw thrown
+      return undefined
+    })
+    if (image?.status === 'queued') {
+      nova.world.log.module('nova.housekeeping').warn('Dropped an image that was begun of a server and never written', { server: server_id, image_id })
+      await dropImage(nova, image_id)
+    }
+    await forgetBegunImage(nova.db, image_id)
   }
 }
 

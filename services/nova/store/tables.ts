@@ -309,6 +309,13 @@ export interface ConsoleTokenRow {
   used: number
 }
 
+/** An image that a request was about to make. */
+export interface BegunImageRow {
+  image_id: string
+  server_id: string
+  created_at: number
+}
+
 export interface NovaTables extends FlowTables {
   nova_servers: ServerRow
   nova_server_tags: ServerTagRow
@@ -325,4 +332,5 @@ export interface NovaTables extends FlowTables {
   nova_server_groups: ServerGroupRow
   nova_quotas: QuotaRow
   nova_console_tokens: ConsoleTokenRow
+  nova_begun_images: BegunImageRow
 }

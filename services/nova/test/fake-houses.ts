@@ -158,7 +158,7 @@ export class FakeGlance extends FakeHouse {
     this.on('GET', '/v2/images', ({ query }) => ({ json: { images: [...this.images.values()].filter((row) => [...query].every(([key, value]) => ['limit', 'sort', 'marker', 'sort_key', 'sort_dir'].includes(key) || String(row[key]) === value)) } }))
     this.on('GET', '/v2/images/{id}', ({ params: [id] }) => (this.images.has(id!) ? { json: this.images.get(id!) } : missing(id!)))
     this.on('POST', '/v2/images', ({ body }) => {
-      const row = this.image(random.uuid(), { ...(body as object), status: 'queued', size: null })
+      const row = this.image((body as { id?: string }).id ?? random.uuid(), { ...(body as object), status: 'queued', size: null })
       return { status: 201, json: row }
     })
     this.on('PUT', '/v2/images/{id}/file', ({ params: [id] }) => {

@@ -172,3 +172,19 @@ test('a volume that was held for a server by a process that died is let go', () 
     const { volumeAttachments } = (await k.request('GET', `/v2.1/servers/${id}/os-volume_attachments`, { headers: at('2.90') })).json as { volumeAttachments: unknown[] }
     assert.deepEqual(volumeAttachments, [])
   }))
+
+test('an image that a request began and did not live to hand over is deleted; one that is written stays', () =>
+  withServer({}, async ({ k, clock, id, act }) => {
+    await act({ createImage: { name: 'kept' } })
+    const [kept] = [...k.glance.images.values()].filter((image) => image.name === 'kept')
+    const orphan = k.glance.image('44444444-4444-4444-8444-444444444444', { name: 'orphan', status: 'queued', size: null })
+    await k.nova.db.query.insertInto('nova_begun_images').values({ image_id: orphan.id, server_id: id, created_at: clock.now() }).execute()
+    const begun = async (): Promise<string[]> => (await k.nova.db.query.selectFrom('nova_begun_images').select('image_id').execute()).map((row) => row.image_id)
+    assert.deepEqual((await begun()).sort(), [kept!.id, orphan.id].sort())
+    await clock.advance(8 * MINUTE)
+    assert.ok(k.glance.images.has(orphan.id), 'a slow request may still come to it')
+    await clock.advance(4 * MINUTE)
+    assert.deepEqual(await begun(), [])
+    assert.equal(k.glance.images.has(orphan.id), false)
+    assert.equal(k.glance.images.get(kept!.id)!.status, 'active')
+  }))

@@ -80,6 +80,7 @@ export const initial: Migration = {
       { primary: ['id'], index: [['project_id']] },
     )
     await m.createTable('nova_quotas', { project_id: id(), user_id: id(), resource: string(64), hard_limit: int() }, { primary: ['project_id', 'user_id', 'resource'] })
+    await m.createTable('nova_begun_images', { image_id: id(), server_id: id(), created_at: big() }, { primary: ['image_id'], index: [['created_at']] })
     await m.createTable(
       'nova_console_tokens',
       { token_hash: string(64), server_id: id(), console_type: string(32), host_id: id(), expires_at: big(), used: flag() },
