@@ -4,10 +4,12 @@
  */
 import { close, closeSync, open, openSync, read, readSync, write, writeSync } from 'node:fs'
 
-/** What takes longer has waited for a disk, milliseconds. */
+/** What takes longer has waited for a disk or for a processor, milliseconds. */
 const SLOW_MS = 2
-/** For so many times as long as it took, nothing else waits for that disk in the loop: it stands still for a fiftieth of the time at most. */
+/** For so many times as long as it took, nothing else waits for that disk in the loop: it stands still for a few hundredths of the time at most. */
 const REST = 50
+/** So long after something slow, it is looked which of the two the next one waits for. */
+const WATCH_MS = 1000
 
 /** Of one disk. */
 export interface Pace {
@@ -15,20 +17,47 @@ export interface Pace {
   run<T>(here: () => T, there: () => Promise<T>): T | Promise<T>
 }
 
-export function pace(now: () => number = () => performance.now()): Pace {
+export interface Watch {
+  now(): number
+  /** Milliseconds that this thread has waited for a processor, ever; undefined where the system does not tell. */
+  queued(): number | undefined
+}
+
+export function pace(watch: Watch = systemWatch): Pace {
   let resting = Number.NEGATIVE_INFINITY
+  let watching = Number.NEGATIVE_INFINITY
   return {
     run(here, there) {
-      const began = now()
+      const began = watch.now()
       if (began < resting) return there()
+      const before = began < watching ? watch.queued() : undefined
       try {
         return here()
       } finally {
-        const took = now() - began
-        if (took > SLOW_MS) resting = began + took * (REST + 1)
+        const took = watch.now() - began
+        if (took > SLOW_MS) {
+          const queued = watch.queued()
+          if (before === undefined && queued !== undefined) watching = began + took + WATCH_MS
+          else if (took - ((queued ?? 0) - (before ?? 0)) > SLOW_MS) resting = began + took * (REST + 1)
+        }
       }
     },
   }
+}
+
+let schedstat: number | undefined
+const line = Buffer.alloc(100)
+const systemWatch: Watch = {
+  now: () => performance.now(),
+  queued() {
+    try {
+      schedstat ??= openSync('/proc/thread-self/schedstat', 'r')
+      // Nanoseconds on a processor, nanoseconds in the queue for one, turns.
+      return Number(line.toString('latin1', 0, readSync(schedstat, line, 0, line.length, 0)).split(' ')[1]) / 1e6
+    } catch {
+      return undefined
+    }
+  },
 }
 
 export interface OpenFile {

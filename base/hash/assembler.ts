@@ -52,6 +52,8 @@ export function assemble(functions: readonly Function[], pages: number): Uint8Ar
       const body = [...list(locals.map((type) => [1, type])), ...code, 0x0b]
       return [...unsigned(body.length), ...body]
     }))),
+    // Their names once more, for profiles.
+    ...section(0, [...text('name'), ...section(1, list(functions.map(({ name }, i) => [...unsigned(i), ...text(name)])))]),
   ])
 }
 

@@ -27,7 +27,7 @@ export const sections: readonly Section[] = [
   { name: 'schedule', what: 'a schedule decision over 10,000 hosts', run: schedule },
   { name: 'keystone', what: 'identity: CPU and SQL statements per operation, logins beside their hash, long lists', run: measureKeystone },
   { name: 'takeover', what: 'after the death of a worker, its flows go on elsewhere', run: takeover },
-  { name: 'objects', what: 'objects of many sizes, beside nginx with the same files', run: objects },
+  { name: 'objects', what: 'objects of many sizes, beside nginx with the same files', run: (say) => measureObjects(say) },
   { name: 'broker', what: 'after RabbitMQ was killed and is back, everything is running again', run: broker },
   { name: 'real', what: 'a real guest by the driver, beside bare QEMU with the same command line', run: real },
 ]
@@ -36,16 +36,6 @@ async function create(say: (line: string) => void): Promise<Record<string, unkno
   const one = process.env.H ? undefined : await withClouds([{}], say, 'SQLite, one process, one host', 1000)
   const many = await withClouds([{ hosts: Number(process.env.H ?? 1000) }], say, 'SQLite, one process, 1,000 hosts', 1000)
   return { one, many }
-}
-
-async function objects(say: (line: string) => void): Promise<Record<string, unknown>> {
-  const cloud = await startSubject('cloud-process.ts')
-  try {
-    return await measureObjects(await openSession(cloud, cloud), say)
-  } finally {
-    closeConnections()
-    await cloud.stop()
-  }
 }
 
 async function postgres(say: (line: string) => void): Promise<Record<string, unknown>> {
