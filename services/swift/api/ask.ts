@@ -174,4 +174,22 @@ function once<T>(ask: Ask, key: string, read: () => Promise<T>): Promise<T> {
 export const metadataOf = (row: { metadata: string } | undefined): Record<string, string> => (row ? (JSON.parse(row.metadata) as Record<string, string>) : {})
 export const timestamp = (ms: number): string => (Number(ms) / 1000).toFixed(5)
 export const httpDate = (ms: number): string => new Date(Math.ceil(Number(ms) / 1000) * 1000).toUTCString()
-export const isoMicros = (ms: number): string => `${new Date(Number(ms)).toISOString().slice(0, 23)}000`
+
+const DAY_MS = 86_400_000
+let day = Number.NaN
+let dayText = ''
+const digits = (value: number, width: number): string => String(value).padStart(width, '0')
+
+/** `2026-01-31T12:00:00.123000`. Lists have thousands of them, mostly of the same days: a `Date` for each would be half of what a list costs. */
+export function isoMicros(ms: number): string {
+  const at = Number(ms)
+  const then = Math.floor(at / DAY_MS)
+  if (then !== day) {
+    dayText = new Date(then * DAY_MS).toISOString().slice(0, 11)
+    day = then
+  }
+  const within = Math.floor(at - then * DAY_MS)
+  const seconds = Math.floor(within / 1000)
+  const minutes = Math.floor(seconds / 60)
+  return `${dayText}${digits(Math.floor(minutes / 60), 2)}:${digits(minutes % 60, 2)}:${digits(seconds % 60, 2)}.${digits(within % 1000, 3)}000`
+}

@@ -48,6 +48,7 @@ export async function listPage<Row extends { name: string }>(asked: Asked, read:
   while (out.length < limit) {
     const want = delimiter === '' ? limit - out.length : Math.min(limit - out.length, step)
     const rows = await read({ limit: want, low, high, reverse })
+    if (delimiter === '' && out.length === 0 && (rows.length === limit || rows.length < want)) return rows.map((row) => ({ row }))
     let jumped = false
     for (const row of rows) {
       if (reverse) high = { name: row.name, also: false }
