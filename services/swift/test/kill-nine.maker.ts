@@ -1,8 +1,15 @@
-/** A store on a folder; run by itself it uploads and deletes until it is killed, and says what was acknowledged. */
+/** A store on a folder; run by itself it listens on a port of its own, which it says, until it is killed. */
 import { createHash } from 'node:crypto'
 import { writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { withDefaults } from '#base/config.ts'
+import { realClock } from '#base/clock.ts'
+import type { HttpHandler } from '#base/http/message.ts'
+import { listen } from '#base/http/server.ts'
+import { Secret } from '#base/secret.ts'
+import { client } from '#stack/client.ts'
+import type { Swift } from '../house.ts'
+import { keystone } from './s3-kit.ts'
 import { systemRandom } from '#base/random.ts'
 import { openDatabase } from '#base/sql/open.ts'
 import { migrate } from '#base/sql/table.ts'
@@ -10,21 +17,24 @@ import { world } from '#base/world.ts'
 import type { HouseParts } from '#stack/house.ts'
 import { personaFacts } from '#stack/test/house-kit.ts'
 import { type SwiftConfig, swiftConfig } from '../config.ts'
-import { controlProcess } from '../processes/control.ts'
+import { controlProcess, type SwiftProcess } from '../processes/control.ts'
 
 const BOX = '/v1/AUTH_project-a/box'
 
 export interface Store {
+  handler: HttpHandler
+  house: Swift
   ask(method: string, below: string, body?: Buffer): Promise<{ status: number; headers: Record<string, string>; json: unknown; bytes: string }>
   close(): Promise<void>
 }
 
-export async function openStore(dir: string, settings: Record<string, unknown> = {}): Promise<Store> {
-  const here = world({ random: systemRandom })
-  const db = await openDatabase({ url: `sqlite:${join(dir, 'ondol.db')}`, durability: 'safe' })
+/** `ahead`: milliseconds by which its clock is. */
+export async function openStore(dir: string, settings: Record<string, unknown> = {}, { database = `sqlite:${join(dir, 'ondol.db')}`, ahead = 0 } = {}): Promise<Store> {
+  const here = world({ random: systemRandom, ...(ahead === 0 ? {} : { clock: { ...realClock, now: () => realClock.now() + ahead } }) })
+  const db = await openDatabase({ url: database, durability: 'safe' })
   const config = withDefaults(swiftConfig, { durability: 'safe', ...settings }) as SwiftConfig
-  const parts = { world: here, config, db, dataDir: dir, tokens: { facts: async () => personaFacts('member'), forget: () => {} }, authorizer: { check: () => true }, identityUrl: () => '', publicUrl: () => '' } as unknown as HouseParts<SwiftConfig>
-  const house = controlProcess(parts)
+  const parts = { world: here, config, db, dataDir: dir, tokens: { facts: async () => personaFacts('member'), forget: () => {} }, authorizer: { check: () => true }, identityUrl: () => '', publicUrl: () => '', client: client(() => keystone, here, 'test'), serviceCaller: async () => ({ token: new Secret('x') }) } as unknown as HouseParts<SwiftConfig>
+  const house = controlProcess(parts) as SwiftProcess
   await migrate(db, [house.plate.migrations], 0)
   const ask: Store['ask'] = async (method, below, body) => {
     const [path = '', query = ''] = `${BOX}${below}`.split('?')
@@ -38,6 +48,8 @@ export async function openStore(dir: string, settings: Record<string, unknown> =
   }
   await ask('PUT', '')
   return {
+    handler: house.handler,
+    house: house.house,
     ask,
     async close() {
       await house.close()
@@ -53,22 +65,8 @@ export function bodyOf(name: string): Buffer {
 }
 
 if (import.meta.main) {
-  const [dir, round] = process.argv.slice(2) as [string, string]
-  const store = await openStore(dir)
-  const tell = (line: string): void => void writeSync(1, `${line}\n`)
-  await Promise.all(
-    Array.from({ length: 16 }, async (_, worker) => {
-      for (let i = 0; ; i++) {
-        const name = `r${round}-w${worker}-${i}`
-        tell(`try ${name}`)
-        if ((await store.ask('PUT', `/${name}`, bodyOf(name))).status !== 201) throw new Error('refused')
-        tell(`put ${name}`)
-        if (i % 4 !== 3) continue
-        const old = `r${round}-w${worker}-${i - 2}`
-        tell(`try ${old}`)
-        if ((await store.ask('DELETE', `/${old}`)).status !== 204) throw new Error('refused')
-        tell(`gone ${old}`)
-      }
-    }),
-  )
+  const [dir, settings, database] = process.argv.slice(2) as [string, string, string?]
+  const store = await openStore(dir, JSON.parse(settings) as Record<string, unknown>, database ? { database } : {})
+  const { url } = await listen(store.handler, {})
+  writeSync(1, `${url}\n`)
 }

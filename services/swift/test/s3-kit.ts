@@ -43,7 +43,7 @@ const secretOf = (by: keyof typeof WHO): string => `secret-of-${by}`
 const accessOf = (by: keyof typeof WHO): string => `access-${by}`
 
 /** Keystone, as far as the S3 door asks it. */
-const keystone: HttpHandler = async ({ method, path, body }) => {
+export const keystone: HttpHandler = async ({ method, path, body }) => {
   const json = (status: number, value: unknown) => ({ status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) })
   const found = (Object.keys(WHO) as (keyof typeof WHO)[]).find((by) => (method === 'GET' ? path.endsWith(createHash('sha256').update(accessOf(by)).digest('hex')) : String(body).includes(`"${accessOf(by)}"`)))
   if (!found) return json(404, { error: { message: 'no such credential', code: 404 } })
