@@ -1,5 +1,6 @@
 /** The object browser in a real browser, against a whole cloud. */
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -100,6 +101,22 @@ describe('object browser', () => {
     await page.unroute(away)
     await page.getByRole('button', { name: 'Try b.txt again' }).click()
     await row(page, 'b.txt').waitFor()
+    // The line is broken for a while; a file changes after it was chosen.
+    await page.context().setOffline(true)
+    await page.locator('input[type=file]').first().setInputFiles([{ ...files[0]!, name: 'c.txt' }])
+    await alert.getByText(/The cloud was not reached/).waitFor()
+    await page.context().setOffline(false)
+    await row(page, 'c.txt').waitFor()
+    const changing = join(store.files, 'changing.bin')
+    await writeFile(changing, Buffer.alloc(2 * MIB))
+    const held = holding()
+    await page.route('**/changing.bin', async (route) => (await held.until, route.continue()))
+    const asked = page.waitForRequest('**/changing.bin')
+    await page.locator('input[type=file]').first().setInputFiles(changing)
+    await asked
+    await writeFile(changing, 'now it is another')
+    held.go()
+    await alert.getByText(/The file has changed since it was chosen/).waitFor()
     assert.deepEqual(troubles, [])
   })
 
@@ -155,6 +172,18 @@ describe('object browser', () => {
     await menu(page, 'again.bin', 'Delete')
     await dialog(page).getByRole('button', { name: 'Delete' }).click()
     await closed(page)
+    // What is too large to be held goes to a file that one chooses; here the listing says that it is.
+    await page.addInitScript('window.showSaveFilePicker = async ({ suggestedName }) => (await navigator.storage.getDirectory()).getFileHandle(suggestedName, { create: true })')
+    const listing = (url: URL): boolean => url.pathname.endsWith('/big') && url.searchParams.has('delimiter')
+    await page.route(listing, async (route) => route.fulfill({ json: ((await (await route.fetch()).json()) as object[]).map((one) => ({ ...one, bytes: 2 ** 29 })) }))
+    await page.reload()
+    await row(page, 'film.bin').getByText('512 MiB').waitFor()
+    await menu(page, 'film.bin', 'Download')
+    await said(page, 'Finished: 1 of 1 done, 0 to be looked at')
+    const written = await page.evaluate<number[]>("navigator.storage.getDirectory().then((dir) => dir.getFileHandle('film.bin')).then((handle) => handle.getFile()).then((file) => file.arrayBuffer()).then((bytes) => crypto.subtle.digest('SHA-256', bytes)).then((sum) => [...new Uint8Array(sum)])")
+    assert.deepEqual(Buffer.from(written), createHash('sha256').update(content).digest())
+    await page.unroute(listing)
+    await page.reload()
     // Under another name it has the same segments; then all go.
     await menu(page, 'film.bin', 'Rename or move')
     await page.getByLabel('New name').fill('films/1.bin')
@@ -401,6 +430,12 @@ describe('object browser', () => {
     }
   })
 })
+
+function holding(): { until: Promise<void>; go: () => void } {
+  let go = (): void => {}
+  const until = new Promise<void>((resolve) => (go = resolve))
+  return { until, go: () => go() }
+}
 
 function tar(files: readonly (readonly [name: string, content: string])[]): Buffer {
   const blocks: Buffer[] = []

@@ -32,7 +32,7 @@ import { useDownload } from './objects/use-download.ts'
 
 const FROM = '/inside/projects/$project_id/containers/objects'
 
-type Opened = { kind: 'folder' | 'deleted' } | { kind: 'share'; object: string } | { kind: 'copy' | 'move' | 'remove'; lines: Line[] }
+type Opened = { kind: 'folder' | 'deleted' } | { kind: 'share'; object: string; forDownload?: boolean } | { kind: 'copy' | 'move' | 'remove'; lines: Line[] }
 
 export function ObjectsPage() {
   const { t } = useTranslation()
@@ -52,7 +52,7 @@ export function ObjectsPage() {
     await queryClient.cancelQueries({ queryKey: storeKey(project_id) })
     await queryClient.invalidateQueries({ queryKey: storeKey(project_id) })
   }, [queryClient, project_id])
-  const download = useDownload(project_id, container, (name) => setOpened({ kind: 'share', object: name }))
+  const download = useDownload(project_id, container, (name) => setOpened({ kind: 'share', object: name, forDownload: true }))
   const show = (change: { [Key in keyof ObjectsSearch]?: ObjectsSearch[Key] | undefined }): void => {
     const { marker: _, ...kept } = search
     const next = Object.fromEntries(Object.entries({ ...kept, ...change }).filter(([, value]) => value !== undefined && value !== ''))
@@ -152,7 +152,7 @@ export function ObjectsPage() {
         {opened?.kind === 'folder' && <FolderDialog projectId={project_id} container={container} folder={folder} onClose={close} />}
         {(opened?.kind === 'copy' || opened?.kind === 'move') && <CopyDialog kind={opened.kind} projectId={project_id} container={container} folder={folder} lines={opened.lines} onClose={close} />}
         {opened?.kind === 'deleted' && <DeletedDialog projectId={project_id} container={container} folder={folder} onClose={close} />}
-        {opened?.kind === 'share' && <ShareDialog projectId={project_id} container={container} object={opened.object} onClose={() => setOpened(undefined)} />}
+        {opened?.kind === 'share' && <ShareDialog projectId={project_id} container={container} object={opened.object} forDownload={opened.forDownload ?? false} onClose={() => setOpened(undefined)} />}
         {opened?.kind === 'remove' && <RemoveDialog projectId={project_id} container={container} folder={folder} lines={opened.lines} onClose={close} />}
       </PageSection>
     </DropArea>

@@ -7,10 +7,12 @@ import { ApiError, send } from '../api/client.ts'
 import type { StoreInfo } from '../api/object-store.ts'
 import { session } from '../session.ts'
 import { downloadObject } from './download.ts'
+import type { FileHandle } from './save.ts'
 import { beside } from './kept-both.ts'
 import { dropSegments, type Upload, uploadFile } from './upload.ts'
 
-const AT_ONCE = 3
+/** Browsers hold six connections to one place; two are for looking around. */
+const AT_ONCE = 4
 /** So many names beside a taken one are tried. */
 const MOST_BESIDE = 100
 
@@ -23,8 +25,6 @@ export interface Transfer {
   container: string
   name: string
   size: number
-  /** Of an object, where it is not the one that it is now. */
-  version?: string
   moved: number
   state: TransferState
   error?: Error
@@ -34,6 +34,8 @@ export interface Transfer {
 export type Choice = 'replace' | 'both' | 'skip'
 
 interface Work extends Transfer {
+  version?: string
+  file?: FileHandle
   upload?: Upload
   stop: AbortController
   /** Decided for names that may turn out to be taken. */
@@ -60,7 +62,7 @@ export const transfers = {
     proceed()
   },
 
-  download(place: { projectId: string; container: string; name: string; size: number; version?: string }): void {
+  download(place: { projectId: string; container: string; name: string; size: number; version?: string; file?: FileHandle }): void {
     owner = session.required().user.id
     works.push({ id: nextId++, kind: 'download', ...place, moved: 0, state: 'waiting', serial: 1, stop: new AbortController() })
     proceed()
@@ -201,7 +203,7 @@ function draw(): void {
   drawing = true
   requestAnimationFrame(() => {
     drawing = false
-    shown = works.map(({ upload: _upload, stop: _stop, choice: _choice, serial: _serial, ...transfer }) => transfer)
+    shown = works.map(({ upload: _upload, stop: _stop, choice: _choice, serial: _serial, version: _version, file: _file, ...transfer }) => transfer)
     for (const listener of listeners) listener()
   })
 }

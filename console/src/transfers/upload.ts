@@ -7,6 +7,7 @@ import { containerFacts, makeContainer } from '../api/containers.ts'
 import { removeNames } from '../api/objects.ts'
 import { ask, pathOf, type StoreInfo, toHeader } from '../api/object-store.ts'
 import { session } from '../session.ts'
+import { FileGone } from './file-gone.ts'
 import { put } from './put.ts'
 
 /** Bytes; the store's own limit may be lower. */
@@ -41,6 +42,16 @@ export function segmentSize(size: number, info: StoreInfo): number {
 }
 
 export async function uploadFile(upload: Upload, info: StoreInfo, signal: AbortSignal, onProgress: (sent: number) => void): Promise<void> {
+  try {
+    await sendFile(upload, info, signal, onProgress)
+  } catch (thrown) {
+    // A browser says the same of a file that it cannot read and of a line that breaks.
+    const unread = thrown instanceof ApiError && thrown.status === 0 && !signal.aborted && (await upload.file.slice(0, 1).arrayBuffer().then(() => false, () => true))
+    throw unread ? new FileGone() : thrown
+  }
+}
+
+async function sendFile(upload: Upload, info: StoreInfo, signal: AbortSignal, onProgress: (sent: number) => void): Promise<void> {
   const { projectId, container, name, file, replace } = upload
   // A small file is sent at once: the store refuses it when there is one. A large one is better not sent in vain.
   const old = replace || file.size > SMALL ? await there(upload, signal) : undefined

@@ -2,12 +2,13 @@
 import { Alert } from '@patternfly/react-core'
 import { useTranslation } from 'react-i18next'
 import { ApiError } from '../api/client.ts'
+import { FileGone } from '../transfers/file-gone.ts'
 import { Copyable } from './copyable.tsx'
 
 export function Failure({ title, error }: { title: string; error: Error }) {
   const { t } = useTranslation()
   const api = error instanceof ApiError ? error : undefined
-  const next = nextOf(api)
+  const next = error instanceof FileGone ? 'file_gone' : nextOf(api)
   return (
     <Alert component="p" variant="danger" isInline title={title} role="alert">
       {error.message !== '' && <p className="guest-text">{error.message}</p>}

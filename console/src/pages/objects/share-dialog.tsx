@@ -16,6 +16,8 @@ interface Props {
   projectId: string
   container: string
   object: string
+  /** It is asked for because the object is to be downloaded. */
+  forDownload: boolean
   onClose: () => void
 }
 
@@ -29,7 +31,7 @@ export function ShareDialog(props: Props) {
   )
 }
 
-function Filled({ projectId, container, object, onClose, facts }: Props & { facts: ContainerFacts }) {
+function Filled({ projectId, container, object, forDownload, onClose, facts }: Props & { facts: ContainerFacts }) {
   const { t } = useTranslation()
   const queryClient = useQueryClient()
   const [duration, setDuration] = useState<Duration>('day')
@@ -44,6 +46,11 @@ function Filled({ projectId, container, object, onClose, facts }: Props & { fact
   const link = make.data
   return (
     <Dialog title={t('share.title', { name: object })} action={link ? undefined : t(facts.key ? 'share.make' : 'share.make_with_key')} working={make.isPending} failed={{ title: t('share.failed'), error: make.error }} onSubmit={() => make.mutate()} onClose={onClose}>
+      {forDownload && (
+        <Alert component="p" variant="info" isInline title={t('share.for_download')}>
+          {t('share.for_download_body')}
+        </Alert>
+      )}
       {isPublic(facts.read) && (
         <Alert component="p" variant="info" isInline title={t('share.public')}>
           <Copyable text={location.origin + pathOf(projectId, container, object)} field={t('share.public_address')} />
