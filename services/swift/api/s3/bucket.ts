@@ -42,7 +42,8 @@ export async function createBucket(found: S3Request, region: string): Promise<An
   const account = accountOfProject(house, project_id)
   const at = { ...found, account, owner: project_id }
   const wanted = parseCreateBucket(await smallBody(at))
-  if (wanted !== undefined && wanted !== region && wanted !== 'us-east-1' && wanted !== 'US') throw s3Fault('IllegalLocationConstraintException', `The ${wanted.slice(0, 64)} location constraint is incompatible for the region specific endpoint this request was sent to.`)
+  // `aws` without a region calls it aws-global.
+  if (wanted !== undefined && ![region, 'us-east-1', 'US', 'aws-global'].includes(wanted)) throw s3Fault('IllegalLocationConstraintException', `The ${wanted.slice(0, 64)} location constraint is incompatible for the region specific endpoint this request was sent to.`)
   const locks = headers['x-amz-bucket-object-lock-enabled']?.toLowerCase() === 'true'
   const ownership = headers['x-amz-object-ownership']
   const given = {

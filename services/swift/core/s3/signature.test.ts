@@ -1,5 +1,6 @@
 /** The worked examples of Amazon's own documentation, and what must be refused. */
 import assert from 'node:assert/strict'
+import { createHash, createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import { isFault } from '#base/fault.ts'
 import { type ChunkedBody, unchunked } from './chunked.ts'
@@ -50,6 +51,19 @@ for (const { name, ...request } of examples) {
     assert.throws(() => assertSigned(signedOf({ ...request, query: `${request.query}${request.query ? '&' : ''}x=1` })!, SECRET, NOW), refused('SignatureDoesNotMatch'))
   })
 }
+
+test('version 4: the path as it was sent may be what was signed', () => {
+  const sign = (spelt: string): SignedRequest => {
+    const head = { host: HOST, 'x-amz-content-sha256': EMPTY, 'x-amz-date': '20130524T000000Z' }
+    const names = 'host;x-amz-content-sha256;x-amz-date'
+    const whole = ['GET', spelt, '', ...Object.entries(head).map(([name, value]) => `${name}:${value}`), '', names, EMPTY].join('\n')
+    const text = ['AWS4-HMAC-SHA256', '20130524T000000Z', '20130524/us-east-1/s3/aws4_request', createHash('sha256').update(whole).digest('hex')].join('\n')
+    const signature = createHmac('sha256', signingKey(SECRET, { date: '20130524', region: 'us-east-1', service: 's3' })).update(text).digest('hex')
+    return { method: 'GET', path: '/s3/b/env:/x', query: '', headers: { ...head, authorization: authorization(names, signature) } }
+  }
+  for (const spelt of ['/s3/b/env:/x', '/s3/b/env%3A/x']) assertSigned(signedOf(sign(spelt))!, SECRET, NOW)
+  assert.throws(() => assertSigned(signedOf(sign('/s3/b/env:/y'))!, SECRET, NOW), refused('SignatureDoesNotMatch'))
+})
 
 test('version 4 holds for its time only', () => {
   const signed = signedOf(examples[0]!)!

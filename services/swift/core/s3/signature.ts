@@ -131,7 +131,7 @@ function version4(request: SignedRequest, authorization: string): Signed {
   const unsigned = Object.keys(request.headers).find((name) => (name === 'host' || name.startsWith('x-amz-')) && !names.includes(name))
   if (unsigned !== undefined) throw s3Fault('AccessDenied', 'There were headers present in the request which were not signed', { HeadersNotSigned: unsigned })
   const whole = canonical(request, names, sha256)
-  return { access, scope, stamp, made: instantOf(stamp)!, signature: part('Signature'), canonical: whole, text: textToSign(stamp, scope, whole), payload: payloadOf(sha256) }
+  return { access, scope, stamp, made: instantOf(stamp)!, signature: part('Signature'), canonical: whole, text: textToSign(stamp, scope, whole), also: asSent(request, stamp, scope, names, sha256), payload: payloadOf(sha256) }
 }
 
 function version4Query(request: SignedRequest, query: URLSearchParams): Signed {
@@ -155,8 +155,9 @@ function version4Query(request: SignedRequest, query: URLSearchParams): Signed {
   if (unsigned !== undefined || !names.includes('host')) throw s3Fault('AccessDenied', 'There were headers present in the request which were not signed', { HeadersNotSigned: unsigned ?? 'host' })
   const whole = canonical(request, names, sha256)
   // A link is made before its body is known; what the header adds to that is judged, and may or may not have been signed.
-  const also = sha256 === 'UNSIGNED-PAYLOAD' ? {} : { also: [textToSign(stamp, scope, canonical(request, names, 'UNSIGNED-PAYLOAD'))] }
-  return { access, scope, stamp, made, until: made + Number(seconds) * 1000, signature: part('Signature'), canonical: whole, text: textToSign(stamp, scope, whole), ...also, payload: looseOf(sha256) }
+  const also = asSent(request, stamp, scope, names, sha256)
+  if (sha256 !== 'UNSIGNED-PAYLOAD') also.push(textToSign(stamp, scope, canonical(request, names, 'UNSIGNED-PAYLOAD')), ...asSent(request, stamp, scope, names, 'UNSIGNED-PAYLOAD'))
+  return { access, scope, stamp, made, until: made + Number(seconds) * 1000, signature: part('Signature'), canonical: whole, text: textToSign(stamp, scope, whole), also, payload: looseOf(sha256) }
 }
 
 /** What the header says of the body where no signature covers it: what is no digest fits no body. */
@@ -179,9 +180,16 @@ function textToSign(stamp: string, scope: Scope, canonicalRequest: string): stri
   return ['AWS4-HMAC-SHA256', stamp, `${scope.date}/${scope.region}/${scope.service}/aws4_request`, createHash('sha256').update(canonicalRequest).digest('hex')].join('\n')
 }
 
-function canonical({ method, path, query, headers }: SignedRequest, names: readonly string[], sha256: string): string {
+const canonicalPath = (path: string): string => path.split('/').map((part) => percent(decoded(part))).join('/')
+
+/** AWS's SDK for Go (2) signs the path as it sends it where the address of the store has a path itself: `env:/x`, which would be `env%3A/x`. */
+function asSent(request: SignedRequest, stamp: string, scope: Scope, names: readonly string[], sha256: string): string[] {
+  return canonicalPath(request.path) === request.path ? [] : [textToSign(stamp, scope, canonical(request, names, sha256, request.path))]
+}
+
+function canonical({ method, path, query, headers }: SignedRequest, names: readonly string[], sha256: string, spelt = canonicalPath(path)): string {
   const lines = names.map((name) => `${name}:${asSigned(headers[name] ?? '').trim().replaceAll(/\s+/g, ' ')}`)
-  return [method, path.split('/').map((part) => percent(decoded(part))).join('/'), canonicalQuery(query), ...lines, '', names.join(';'), sha256 === '' ? EMPTY : sha256].join('\n')
+  return [method, spelt, canonicalQuery(query), ...lines, '', names.join(';'), sha256 === '' ? EMPTY : sha256].join('\n')
 }
 
 /** Headers come as their bytes; clients sign the text, in UTF-8. */
