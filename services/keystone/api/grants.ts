@@ -123,10 +123,10 @@ function shapeRoutes(house: Keystone, shape: Shape): Route[] {
   ]
 }
 
-/** A role of a domain is granted within that domain only. */
+/** A role of a domain is granted on projects of that domain only, and on any domain: Keystone judges projects alone. */
 function assertRoleFits(found: Parties, target: Shape['target']): void {
   const own = found.role!.domain_id
-  if (own === '') return
+  if (own === '' || target === 'domain') return
   const place = target === 'project' ? found.project!.domain_id || found.project!.id : found.domain?.id
   if (place !== own) throw forbidden(`Project ${found.project?.id ?? place ?? 'system'} must be in the same domain as the role ${found.role!.id} being assigned.`)
 }

@@ -134,6 +134,9 @@ test('OAuth 1.0a: the signature of RFC 5849', () => {
   assert.ok(!oauthHolds(request, 'kd94hf93k423kf44', 'other', 137_131_202_000))
   assert.ok(!oauthHolds(request, 'kd94hf93k423kf44', 'pfkkdhi9sl3r4s00', 137_131_202_000 + 3_600_000), 'too old')
   assert.equal(oauthParams('Basic abc'), undefined)
+  const plain = { ...request, params: { ...params, oauth_signature_method: 'PLAINTEXT', oauth_signature: 'kd94hf93k423kf44&pfkkdhi9sl3r4s00' } }
+  assert.ok(oauthHolds(plain, 'kd94hf93k423kf44', 'pfkkdhi9sl3r4s00', 137_131_202_000))
+  assert.ok(!oauthHolds(plain, 'kd94hf93k423kf44', 'other', 137_131_202_000))
 })
 
 test('mapping: direct values, lists, conditions, the first user', () => {

@@ -31,10 +31,13 @@ const SKEW = 600
 /** True when the request was signed with both secrets, lately. `now` milliseconds. */
 export function oauthHolds(request: OauthRequest, consumerSecret: string, tokenSecret: string, now: number): boolean {
   const { params } = request
-  const algorithm = { 'HMAC-SHA1': 'sha1', 'HMAC-SHA256': 'sha256' }[params.oauth_signature_method ?? '']
+  const method = params.oauth_signature_method ?? ''
+  const key = `${percent(consumerSecret)}&${percent(tokenSecret)}`
+  const algorithm = { 'HMAC-SHA1': 'sha1', 'HMAC-SHA256': 'sha256', 'HMAC-SHA512': 'sha512' }[method]
   const stamp = Number(params.oauth_timestamp)
-  if (!algorithm || !params.oauth_signature || !params.oauth_nonce || !(Math.abs(now / 1000 - stamp) <= SKEW)) return false
-  const made = createHmac(algorithm, `${percent(consumerSecret)}&${percent(tokenSecret)}`).update(baseString(request)).digest('base64')
+  if ((!algorithm && method !== 'PLAINTEXT') || !params.oauth_signature || !params.oauth_nonce || !(Math.abs(now / 1000 - stamp) <= SKEW)) return false
+  // PLAINTEXT is the secrets themselves, for clients behind TLS.
+  const made = algorithm ? createHmac(algorithm, key).update(baseString(request)).digest('base64') : key
   return sameText(made, params.oauth_signature)
 }
 
