@@ -25,6 +25,8 @@ export function formatVersion(version: ApiVersion): string {
 export interface VersionRules {
   /** Word in `OpenStack-API-Version: <type> <version>`. */
   type: string
+  /** Other words for it that clients use there, e.g. the type of the catalog. */
+  also?: readonly string[]
   /** An older header that carries the bare version, e.g. `X-OpenStack-Nova-API-Version`. */
   legacyHeader?: string
   min: ApiVersion
@@ -40,7 +42,7 @@ export function negotiate(rules: VersionRules, headers: Readonly<Record<string, 
   if (header !== undefined) {
     for (const part of header.split(',')) {
       const [type, version] = part.trim().split(/\s+/)
-      if (type === rules.type && version) asked = version
+      if (version && (type === rules.type || rules.also?.includes(type!))) asked = version
     }
   }
   if (asked === undefined && rules.legacyHeader) asked = headers[rules.legacyHeader.toLowerCase()]?.trim()

@@ -18,7 +18,8 @@ const NAMES: Readonly<Record<number, string>> = {
 export const dialect: Dialect = {
   service: 'cinder',
   serviceType: 'block-storage',
-  versions: { type: 'volume', min: v('3.0'), max: v('3.71') },
+  // gophercloud, and so Terraform, name the type of the catalog.
+  versions: { type: 'volume', also: ['volumev3', 'volumev2', 'block-storage'], min: v('3.0'), max: v('3.71') },
   requestIdHeaders: ['x-compute-request-id'],
   order: 'validate-first',
   maxBody: 114_688,

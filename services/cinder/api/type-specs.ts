@@ -23,7 +23,7 @@ interface Encryption {
   encryption: { provider?: string; control_location?: 'front-end' | 'back-end'; cipher?: string | null; key_size?: number | string | null }
 }
 const encryptionFields = {
-  provider: { type: 'string', minLength: 1, maxLength: 255 },
+  provider: { type: 'string', maxLength: 255 },
   control_location: { enum: ['front-end', 'back-end'] },
   cipher: { type: ['string', 'null'], maxLength: 255 },
   key_size: { anyOf: [{ type: 'integer', minimum: 0, maximum: 2_147_483_647 }, { type: 'string', pattern: '^[0-9]+$' }, { type: 'null' }] },

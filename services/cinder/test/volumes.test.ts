@@ -57,6 +57,8 @@ test('the version decides what is shown and what is refused', async () => {
   assert.equal(refused.status, 400)
   assert.match(refused.json.badRequest.message, /nonsense/)
   assert.equal((await cinder.ask('GET', '/v3/attachments', old)).status, 404)
+  // gophercloud names the type of the catalog.
+  assert.equal((await cinder.ask('GET', '/v3/attachments', { headers: { 'openstack-api-version': 'volumev3 3.27' } })).status, 200)
   assert.equal((await cinder.ask('GET', '/')).status, 300)
   assert.equal((await cinder.ask('GET', '/v3/')).status, 200)
 })
