@@ -24,6 +24,7 @@ export interface SwiftConfig {
   cors_allow_origin: string[]
   quote_etags: boolean
   s3_region: string
+  s3_region_aliases: string[]
   s3_domains: string[]
   s3_website_domains: string[]
   s3_customer_keys_require_tls: boolean
@@ -75,6 +76,7 @@ export const swiftConfig: ConfigSchema = {
     cors_allow_origin: list('Origins whose pages may read every answer.', []),
     quote_etags: yes(false, 'ETags in quotes unless account or container say otherwise.'),
     s3_region: text('us-east-1', 'Region that the S3 door calls itself.'),
+    s3_region_aliases: list('Further names of region that signatures at the S3 door may have: clients of OpenStack say the region of the catalog.', ['RegionOne']),
     s3_domains: list('Names of hosts at whose root the S3 door stands, and below which each name is a bucket, e.g. s3.example.org.', []),
     s3_website_domains: list('Names below which each name is a bucket as a web site, e.g. web.example.org.', []),
     s3_customer_keys_require_tls: yes(true, 'Keys that customers bring for the encryption of their objects (SSE-C) are taken over https alone (that is: the cloud has a public URL with https), or from this machine itself.'),

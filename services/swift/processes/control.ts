@@ -13,7 +13,7 @@ import { domainsOf } from '../api/domains.ts'
 import { layersOf } from '../api/layers.ts'
 import { sandboxed } from '../api/pages.ts'
 import { isS3Host, isS3Signed, s3Dialect, type S3Parts, s3Routes } from '../api/s3/door.ts'
-import { identities } from '../api/s3/identity.ts'
+import { identities, projects } from '../api/s3/identity.ts'
 import type { SwiftConfig } from '../config.ts'
 import { checkRealms } from '../core/sync.ts'
 import type { BytesDriver } from '../drivers/interface.ts'
@@ -65,7 +65,7 @@ export function controlProcess(parts: HouseParts<SwiftConfig>, bytes?: BytesDriv
   const swift = corridor({ ...doors, dialect: plate.dialect, routes })
   const domains = config.s3_domains.map((name) => name.toLowerCase())
   const websites = config.s3_website_domains.map((name) => name.toLowerCase())
-  const s3parts: S3Parts = { house, serve: layersOf(house), identify: identities(parts), region: config.s3_region, domains, websites }
+  const s3parts: S3Parts = { house, serve: layersOf(house), identify: identities(parts), knows: projects(parts), region: config.s3_region, domains, websites }
   const s3routes = s3Routes(s3parts)
   const s3 = corridor({ ...doors, dialect: s3Dialect, routes: s3routes })
   const s3AtRoot = corridor({ ...doors, dialect: s3Dialect, routes: s3Routes(s3parts, '') })

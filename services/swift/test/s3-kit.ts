@@ -44,7 +44,9 @@ const accessOf = (by: keyof typeof WHO): string => `access-${by}`
 
 /** Keystone, as far as the S3 door asks it. */
 export const keystone: HttpHandler = async ({ method, path, body }) => {
+  const project = /\/v3\/projects\/([\w-]+)$/.exec(path)?.[1]
   const json = (status: number, value: unknown) => ({ status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) })
+  if (project !== undefined) return ['project-a', 'project-b'].includes(project) ? json(200, { project: { id: project, name: project, domain_id: 'default' } }) : json(404, { error: { message: 'no such project', code: 404 } })
   const found = (Object.keys(WHO) as (keyof typeof WHO)[]).find((by) => (method === 'GET' ? path.endsWith(createHash('sha256').update(accessOf(by)).digest('hex')) : String(body).includes(`"${accessOf(by)}"`)))
   if (!found) return json(404, { error: { message: 'no such credential', code: 404 } })
   if (method === 'GET') return json(200, { credential: { id: 'x', type: 'ec2', blob: JSON.stringify({ access: accessOf(found), secret: secretOf(found) }), user_id: found, project_id: null } })

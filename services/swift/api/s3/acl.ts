@@ -33,7 +33,14 @@ async function wantedAcl(at: S3Request, owner: string): Promise<Acl> {
   const body = await smallBody(at)
   const acl = aclOfHeaders(at.headers, owner, at.owner) ?? (body.length > 0 ? parseAcl(body, owner) : undefined)
   if (!acl) throw s3Fault('MissingRequestBodyError')
+  await assertGrantees(at, acl)
   return acl
+}
+
+/** Refused where something is granted to a project that is not there. */
+export async function assertGrantees(at: S3Request, acl: Acl | undefined): Promise<void> {
+  const others = new Set(acl?.grants.map(({ grantee }) => grantee).filter((grantee) => !grantee.startsWith('http://') && ![acl.owner, at.owner, at.who.project_id].includes(grantee)))
+  for (const one of others) if (!(await at.knows(one))) throw s3Fault('InvalidArgument', 'Invalid id', { ArgumentName: 'CanonicalUser/ID', ArgumentValue: one })
 }
 
 /** Throws where the bucket takes no lists, or none that let everybody in. */

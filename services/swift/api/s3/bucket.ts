@@ -1,4 +1,5 @@
 /** Buckets: containers of the account of the caller's project, whose names are one name space for the whole cloud, and what S3 keeps beside them. */
+import { aclOfHeaders } from '../../core/s3/acl.ts'
 import { parseCors, parseCreateBucket, parseTagging, parseVersioning, type CorsRule, type Tags } from '../../core/s3/documents.ts'
 import { s3Fault } from '../../core/s3/errors.ts'
 import { BUCKET_LOCK, lockConfigOf } from '../../core/s3/lock.ts'
@@ -9,7 +10,7 @@ import { bucketNamed, claimBucket } from '../../store/buckets.ts'
 import { endUpload, uploadsIn } from '../../store/uploads.ts'
 import { type Answer, metadataOf } from '../ask.ts'
 import { authorize } from '../rights.ts'
-import { bucketAclHeaders } from './acl.ts'
+import { assertGrantees, bucketAclHeaders } from './acl.ts'
 import { isoMillis, xml } from './listing.ts'
 import { ACL, aclOf, OWNERSHIP } from './may.ts'
 import { accountOfProject, ask, askOf, assertGood, bucketRow, type S3Request, smallBody } from './request.ts'
@@ -52,6 +53,7 @@ export async function createBucket(found: S3Request, region: string): Promise<An
   }
   if (ownership === 'BucketOwnerEnforced' && headers['x-amz-acl'] !== undefined && headers['x-amz-acl'] !== 'private') throw s3Fault('InvalidBucketAclWithObjectOwnership')
   await authorize(house, askOf(at, 'PUT', { key: '' }), { account, container: at.bucket, object: '' }, 'own')
+  await assertGrantees(at, aclOfHeaders(headers, project_id))
   const name = await bucketNamed(house.db, at.bucket)
   const standing = await containerOf(house.db, account, at.bucket)
   if (standing && name?.container_id === standing.id) {

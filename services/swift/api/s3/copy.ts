@@ -1,4 +1,6 @@
 /** Copies: a reading of one object, a writing of another, between them the metadata of both. */
+import { Readable } from 'node:stream'
+import { type Algorithm, ALGORITHMS, checksum } from '../../core/s3/checksums.ts'
 import { s3Fault } from '../../core/s3/errors.ts'
 import { targetOf } from '../../core/s3/target.ts'
 import { s3Etag } from '../../store/objects.ts'
@@ -9,7 +11,7 @@ import { objectAclHeaders } from './acl.ts'
 import { isoMillis, quoted, xml } from './listing.ts'
 import { permitted, TAGS } from './may.ts'
 import { assertKey, CHECKSUM, customerKey, keptSum, sourceKey, sumOf } from './customer.ts'
-import { assertWritten, MOST, objectHeaders, PLAIN, stored, writeConditions } from './object.ts'
+import { assertWritten, MOST, objectHeaders, PLAIN, stored, typeOf, writeConditions } from './object.ts'
 import { ask, askOf, assertGood, atBucket, bucketRow, type S3Request, versionQuery } from './request.ts'
 
 /** `[/]bucket/key[?versionId=…]` of a copy. */
@@ -54,6 +56,19 @@ export async function copySource(to: S3Request): Promise<Source> {
   return { at, row, content, sum: sumOf(row, customer), version: typeof version === 'string' ? version : undefined }
 }
 
+/** The bytes, and their checksum once they have passed. */
+export function summed(source: Readable, algorithm: Algorithm): { source: Readable; checksum(): string } {
+  const sum = checksum(algorithm)
+  let made: string | undefined
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source as AsyncIterable<Uint8Array>) {
+      sum.update(chunk)
+      yield chunk
+    }
+  }
+  return { source: Readable.from(pieces(), { objectMode: false, highWaterMark: 1 << 18 }), checksum: () => `${algorithm}:${(made ??= sum.digest())}` }
+}
+
 export async function copyObject(at: S3Request): Promise<Answer> {
   const { headers } = at
   bucketRow(at)
@@ -74,12 +89,21 @@ export async function copyObject(at: S3Request): Promise<Answer> {
   const sys = Object.fromEntries(Object.entries(own).filter(([name]) => name.startsWith('x-object-sysmeta-')))
   const tags = replaced ? own[TAGS] : old[TAGS]
   const next = { ...(directive === 'COPY' ? { ...kept, 'content-type': from.content_type, ...sys } : own), ...objectAclHeaders(at, headers), ...(tags === undefined ? {} : { [TAGS]: tags }) }
-  const body = content.size === 0 ? undefined : await content.open(0, content.size - 1)
-  // The same bytes have the same checksum; that of a whole in parts is one of its parts.
-  const { sum } = source
-  const late = sum !== undefined && !/-\d+$/.test(sum) ? { late: (secretId: string | null) => ({ [CHECKSUM]: keptSum(sum, secretId, customer, 'whole') }) } : {}
-  const answer = assertWritten(at, await ask(at, 'PUT', { headers: { ...next, ...writeConditions(at), 'content-length': String(content.size) }, body, customer, ...late }))
+  const wanted = headers['x-amz-checksum-algorithm']?.toUpperCase()
+  const algorithm = ALGORITHMS.find((each) => each === wanted)
+  if (wanted !== undefined && algorithm === undefined) throw s3Fault('InvalidRequest', 'Checksum algorithm provided is unsupported.')
+  const bytes = content.size === 0 ? Readable.from([]) : await content.open(0, content.size - 1)
+  // The same bytes have the same checksum; that of a whole in parts is one of its parts, and is made anew.
+  const same = source.sum !== undefined && !/-\d+$/.test(source.sum) && (algorithm === undefined || source.sum.startsWith(`${algorithm}:`)) ? source.sum : undefined
+  const anew = same === undefined ? (algorithm ?? (source.sum?.split(':')[0] as Algorithm | undefined)) : undefined
+  const { source: body, checksum: made } = anew === undefined ? { source: bytes, checksum: () => same } : summed(bytes, anew)
+  const late = (secretId: string | null): Record<string, string> => {
+    const sum = made()
+    return sum === undefined ? {} : { [CHECKSUM]: keptSum(sum, secretId, customer, 'whole') }
+  }
+  const answer = assertWritten(at, await ask(at, 'PUT', { headers: { ...next, ...writeConditions(at), 'content-length': String(content.size) }, body, customer, late }))
   const row = answer.row!
   const { etag: _etag, ...said } = stored(at, answer, customer)
-  return xml('CopyObjectResult', { ETag: quoted(row.etag), LastModified: isoMillis(row.created_at) }, 200, { ...said, ...(source.version === undefined ? {} : { 'x-amz-copy-source-version-id': source.version }) })
+  const [name, sum] = (sumOf(row, customer) ?? '').split(/:(.*)/s)
+  return xml('CopyObjectResult', { ETag: quoted(row.etag), LastModified: isoMillis(row.created_at), ...(name && sum ? { [`Checksum${name}`]: sum, ChecksumType: typeOf(sum) } : {}) }, 200, { ...said, ...(source.version === undefined ? {} : { 'x-amz-copy-source-version-id': source.version }) })
 }

@@ -8,12 +8,14 @@ import type { Dialect } from '#stack/dialect.ts'
 import { type Reply, type Route, route, type Rq } from '#stack/route.ts'
 import { corsRule } from '../../core/s3/documents.ts'
 import { s3Error, s3Fault } from '../../core/s3/errors.ts'
-import { signedOf } from '../../core/s3/signature.ts'
+import { assertRegion, signedOf } from '../../core/s3/signature.ts'
 import { bucketOfHost, targetOf } from '../../core/s3/target.ts'
 import { writeXml } from '../../core/s3/xml.ts'
 import type { Swift } from '../../house.ts'
 import { corsContainersNamed } from '../../store/accounts.ts'
 import { type Answer, metadataOf, type Serve } from '../ask.ts'
+import { aclOfHeaders } from '../../core/s3/acl.ts'
+import { assertGrantees } from './acl.ts'
 import { corsOf, createBucket, listBuckets } from './bucket.ts'
 import { postForm } from './form.ts'
 import type { Identify } from './identity.ts'
@@ -42,6 +44,8 @@ export interface S3Parts {
   house: Swift
   serve: Serve
   identify: Identify
+  /** Whether there is such a project, to grant something to. */
+  knows: (project: string) => Promise<boolean>
   region: string
   /** Names at whose root this door stands, and below which each name is a bucket. */
   domains: readonly string[]
@@ -94,7 +98,7 @@ function refusal(thrown: unknown, { http, context }: Rq): Answer {
 
 type Nobody = Omit<S3Request, 'account' | 'owner' | 'row' | 'granted'>
 
-const nobody = ({ house, serve }: S3Parts, rq: Rq, mount: string): Nobody => ({ house, rq, serve, mount, who: { byName: false, roles: [] }, secret: '', signed: undefined, bucket: '', key: '', query: new URLSearchParams(rq.http.query), headers: rq.http.headers })
+const nobody = ({ house, serve, knows }: S3Parts, rq: Rq, mount: string): Nobody => ({ house, rq, serve, knows, mount, who: { byName: false, roles: [] }, secret: '', signed: undefined, bucket: '', key: '', query: new URLSearchParams(rq.http.query), headers: rq.http.headers })
 
 async function travel(parts: S3Parts, rq: Rq, mount: string): Promise<Answer> {
   const { house, identify, region } = parts
@@ -107,6 +111,7 @@ async function travel(parts: S3Parts, rq: Rq, mount: string): Promise<Answer> {
     const form = await atBucket(none, bucket, '')
     return allowed(form, await postForm(form, identify))
   }
+  if (signed) assertRegion(signed, [region, ...house.config.s3_region_aliases])
   const holder = signed && (await identify(signed))
   const at = await atBucket({ ...none, signed, ...(holder ? { who: holder.who, secret: holder.secret } : {}), headers: signed?.until === undefined || !signed.scope ? http.headers : { ...http.headers, ...hoisted(none.query) } }, bucket, key)
   if (bucket === '') {
@@ -118,6 +123,7 @@ async function travel(parts: S3Parts, rq: Rq, mount: string): Promise<Answer> {
   try {
     const { wish, handle } = operationOf(at)
     const may = wish === undefined ? at : await permitted(at, typeof wish === 'function' ? wish(at) : wish)
+    await assertGrantees(may, aclOfHeaders(may.headers, may.owner))
     return allowed(at, await handle(may, region))
   } catch (thrown) {
     return allowed(at, refusal(thrown, rq))

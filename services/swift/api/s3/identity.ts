@@ -2,7 +2,7 @@
 import { createHash, createHmac } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { isFault } from '#base/fault.ts'
-import { showCredential, validateS3 } from '#keystone/contract/operations.ts'
+import { showCredential, showProject, validateS3 } from '#keystone/contract/operations.ts'
 import type { HouseParts } from '#stack/house.ts'
 import { s3Fault } from '../../core/s3/errors.ts'
 import { assertSigned, type Signed, signingKey } from '../../core/s3/signature.ts'
@@ -17,6 +17,22 @@ export interface Holder {
 export type Identify = (signed: Signed) => Promise<Holder>
 
 const KEPT = 5_000
+
+/** Whether there is such a project. Kept for seconds, as keys are. */
+export function projects({ client, serviceCaller, world }: Pick<HouseParts<unknown>, 'client' | 'serviceCaller' | 'world'>): (project: string) => Promise<boolean> {
+  const known = new LRUCache<string, { there: boolean; until: number }>({ max: 10_000 })
+  return async (project_id) => {
+    const now = world.clock.now()
+    const found = known.get(project_id)
+    if (found && found.until > now) return found.there
+    const there = await client.call(await serviceCaller(), 'keystone', showProject, { params: { project_id } }).then(() => true, (thrown: unknown) => {
+      if (isFault(thrown, 'not_found')) return false
+      throw thrown
+    })
+    known.set(project_id, { there, until: now + KEPT })
+    return there
+  }
+}
 
 export function identities({ client, serviceCaller, world }: Pick<HouseParts<unknown>, 'client' | 'serviceCaller' | 'world'>): Identify {
   const known = new LRUCache<string, { holder: Promise<Holder>; until: number }>({ max: 10_000 })

@@ -1,9 +1,8 @@
 /** Uploads in parts: begun, filled, listed, completed into one object of several pieces, or given up. */
 import { createHash } from 'node:crypto'
-import { Readable } from 'node:stream'
 import { hexId } from '#base/ids.ts'
 import { parseComplete } from '../../core/s3/documents.ts'
-import { type Algorithm, ALGORITHMS, canCombine, checksum, combined, composite } from '../../core/s3/checksums.ts'
+import { type Algorithm, ALGORITHMS, canCombine, combined, composite } from '../../core/s3/checksums.ts'
 import { customerId, customersOf } from '../../core/s3/customer-key.ts'
 import { s3Fault } from '../../core/s3/errors.ts'
 import { rangesOf } from '../../core/ranges.ts'
@@ -18,7 +17,7 @@ import { giveBack } from '../object.ts'
 import { quotaOf, roomFor } from '../quotas.ts'
 import { LOCK, standardLock } from '../../core/s3/lock.ts'
 import { isoMillis, quoted, xml } from './listing.ts'
-import { copySource } from './copy.ts'
+import { copySource, summed } from './copy.ts'
 import { objectAclOf } from './may.ts'
 import { assertSameKey, CHECKSUM, customerHeaders, customerKey, keptSum, partSum, sumOf } from './customer.ts'
 import { checksumHeaders, encryptionHeaders, MOST, objectHeaders, partNumber, writeConditions } from './object.ts'
@@ -70,6 +69,11 @@ function sumOfUpload({ headers }: UploadRow): { algorithm: Algorithm; full: bool
   return algorithm ? { algorithm: algorithm as Algorithm, full: kind === 'FULL_OBJECT' } : undefined
 }
 
+function kindOfSum(upload: UploadRow): Record<string, string> {
+  const sum = sumOfUpload(upload)
+  return sum ? { ChecksumAlgorithm: sum.algorithm, ChecksumType: sum.full ? 'FULL_OBJECT' : 'COMPOSITE' } : {}
+}
+
 export async function uploadPart(at: S3Request): Promise<Answer> {
   const { house, headers } = at
   const upload = await openUpload(at)
@@ -112,14 +116,7 @@ async function copied(at: S3Request, algorithm: Algorithm | undefined): Promise<
   const source = await content.open(span.start, span.end)
   const length = span.end - span.start + 1
   if (algorithm === undefined) return { source, length, checksum: () => undefined, fault: () => undefined }
-  const sum = checksum(algorithm)
-  async function* summed(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of source as AsyncIterable<Uint8Array>) {
-      sum.update(chunk)
-      yield chunk
-    }
-  }
-  return { source: Readable.from(summed(), { objectMode: false, highWaterMark: 1 << 18 }), length, checksum: () => `${algorithm}:${sum.digest()}`, fault: () => undefined }
+  return { ...summed(source, algorithm), length, fault: () => undefined }
 }
 
 export async function completeMultipart(at: S3Request): Promise<Answer> {
@@ -134,8 +131,8 @@ export async function completeMultipart(at: S3Request): Promise<Answer> {
   if ('etag' in upload) return completed(at, upload)
   const customer = customerKey(at)
   const mark = markOf(upload)
-  // Who has the key gets a checksum of the whole; who only knows the parts gets the whole.
-  if (customer) assertSameKey(mark, customer)
+  // As Amazon: where there are checksums, what they make together wants the key.
+  if (customer || sumOfUpload(upload)) assertSameKey(mark, customer)
   const there = new Map((await partsOf(house.db, upload.id)).map((row) => [row.number, { ...row, checksum: partSum(row, customer) ?? null, kept: row.checksum }]))
   const parts = wished.map(({ number: n, etag, checksums }) => {
     const row = there.get(n)
@@ -211,7 +208,7 @@ export async function listParts(at: S3Request): Promise<Answer> {
   const shown = rows.slice(0, most)
   const customer = customerKey(at)
   return xml('ListPartsResult', {
-    Bucket: at.bucket, Key: at.key, UploadId: upload.id, Initiator: initiatorOf(at, upload), Owner: initiatorOf(at, upload), StorageClass: 'STANDARD', PartNumberMarker: marker, NextPartNumberMarker: shown.at(-1)?.number ?? 0, MaxParts: most, IsTruncated: rows.length > most,
+    Bucket: at.bucket, Key: at.key, UploadId: upload.id, Initiator: initiatorOf(at, upload), Owner: initiatorOf(at, upload), StorageClass: 'STANDARD', ...kindOfSum(upload), PartNumberMarker: marker, NextPartNumberMarker: shown.at(-1)?.number ?? 0, MaxParts: most, IsTruncated: rows.length > most,
     Part: shown.map((row) => ({ PartNumber: row.number, LastModified: isoMillis(row.created_at), ETag: quoted(row.etag), Size: Number(row.size), ...sumTree(partSum(row, customer)) })),
   })
 }
@@ -245,7 +242,7 @@ export async function listUploads(at: S3Request): Promise<Answer> {
   return xml('ListMultipartUploadsResult', {
     Bucket: at.bucket, KeyMarker: encode(key), UploadIdMarker: id, NextKeyMarker: truncated ? encode(last?.row?.name ?? last?.subdir ?? '') : undefined, NextUploadIdMarker: truncated ? (last?.row?.id ?? '') : undefined, MaxUploads: most, Prefix: encode(prefix), Delimiter: delimiter === '' ? undefined : encode(delimiter),
     EncodingType: query.get('encoding-type') === 'url' ? 'url' : undefined, IsTruncated: truncated,
-    Upload: shown.flatMap(({ row }) => (row ? [{ Key: encode(row.name), UploadId: row.id, Initiator: initiatorOf(at, row), Owner: initiatorOf(at, row), StorageClass: 'STANDARD', Initiated: isoMillis(row.created_at) }] : [])),
+    Upload: shown.flatMap(({ row }) => (row ? [{ Key: encode(row.name), UploadId: row.id, Initiator: initiatorOf(at, row), Owner: initiatorOf(at, row), StorageClass: 'STANDARD', ...kindOfSum(row), Initiated: isoMillis(row.created_at) }] : [])),
     CommonPrefixes: shown.flatMap(({ subdir }) => (subdir === undefined ? [] : [{ Prefix: encode(subdir) }])),
   })
 }

@@ -179,6 +179,7 @@ export function partNumber(text: string | null): number {
 
 export async function putObject(at: S3Request): Promise<Answer> {
   const { headers } = at
+  if (headers['x-amz-write-offset-bytes'] !== undefined) throw absent('Appending to an object')
   const given = objectHeaders(at)
   const upload = uploadOf(at)
   if (upload.length === undefined && headers['transfer-encoding'] === undefined) throw s3Fault('MissingContentLength')

@@ -37,6 +37,8 @@ export interface S3Request {
   query: URLSearchParams
   headers: Readonly<Record<string, string>>
   serve: Serve
+  /** Whether there is such a project. */
+  knows: (project: string) => Promise<boolean>
   /** What stands before the bucket in the path: `/s3`, or nothing. */
   mount: string
 }

@@ -71,6 +71,13 @@ export function signedOf(request: SignedRequest): Signed | undefined {
   return undefined
 }
 
+/** Refused unless the region that version 4 signs is one of these; the first is the name that the client should have said. */
+export function assertRegion({ scope, until }: Signed, regions: readonly string[]): void {
+  if (!scope || regions.includes(scope.region)) return
+  const wrong = `the region '${scope.region.slice(0, 40)}' is wrong; expecting '${regions[0]}'`
+  throw until === undefined ? s3Fault('AuthorizationHeaderMalformed', `The authorization header is malformed; ${wrong}`, { Region: regions[0]! }) : s3Fault('AuthorizationQueryParametersError', `Error parsing the X-Amz-Credential parameter; ${wrong}`, { Region: regions[0]! })
+}
+
 /** Refused unless the secret makes this signature of the text, and it is of now. `now` in milliseconds. */
 export function assertSigned(signed: Signed, secret: string, now: number): void {
   if (signed.made !== undefined && signed.until === undefined && Math.abs(now - signed.made) > SKEW) throw s3Fault('RequestTimeTooSkewed', undefined, { ServerTime: new Date(now).toISOString() })
