@@ -26,7 +26,9 @@ export interface Listening {
 }
 
 export async function listen(handler: HttpHandler, options: ListenOptions): Promise<Listening> {
+  const answering = new WeakMap<object, { raw: IncomingMessage; res: ServerResponse }>()
   const serve = (raw: IncomingMessage, res: ServerResponse, sendContinue?: () => void): void => {
+    answering.set(raw.socket, { raw, res })
     void answer(handler, raw, res, sendContinue).catch((thrown: unknown) => {
       options.onError?.(thrown)
       res.destroy()
@@ -42,6 +44,13 @@ export async function listen(handler: HttpHandler, options: ListenOptions): Prom
     else socket.destroy()
   })
   server.on('clientError', (_error, socket) => {
+    // What came behind a whole request is none; that one is answered all the same, and is the last.
+    const { raw, res } = answering.get(socket) ?? {}
+    if (raw?.complete && res && !res.writableFinished && !res.destroyed) {
+      res.shouldKeepAlive = false
+      res.once('finish', () => socket.end())
+      return
+    }
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
   })
   if (options.path) await rm(options.path, { force: true })
