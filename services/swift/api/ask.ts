@@ -6,6 +6,7 @@ import { Readable } from 'node:stream'
 import { asFault, Fault } from '#base/fault.ts'
 import { type HttpBody, readBody } from '#base/http/message.ts'
 import { statusOf, TITLES } from '#stack/dialect.ts'
+import type { Limits } from '../core/limits.ts'
 import { escape } from '../core/markup.ts'
 import { type Names, pathOf } from '../core/names.ts'
 import type { Swift } from '../house.ts'
@@ -54,6 +55,8 @@ export interface Ask {
   /** What an upload must keep to, and the container in which what stood there is kept: judged and done in the commit of its row. */
   quota?: Quota
   archive?: { container_id: string; name: string; to: string }
+  /** Other limits of metadata than Swift's. */
+  limits?: Limits
   /** What no client may say, and another cloud may that signs its requests. */
   sent?: { timestamp: string | undefined; slo: boolean }
   /** Another cloud sends this, where it was made at this instant (milliseconds). */

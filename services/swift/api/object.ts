@@ -102,7 +102,7 @@ async function upload(house: Swift, ask: Ask, into: ContainerRow, versioned: boo
     if (headers['if-none-match'] !== '*') throw invalid('Value for If-None-Match must be *', { field: 'If-None-Match' })
     if (await living(house, into.id, names.object)) throw new Fault('precondition', 'A precondition for this request was not met.')
   }
-  const metadata = mergeMetadata({}, headers, 'object', ALSO, house.config.limits)
+  const metadata = mergeMetadata({}, headers, 'object', ALSO, ask.limits ?? house.config.limits)
   const lock = headers[LOCK] === undefined ? standardLock(metadataOf(into), house.world.clock.now()) : undefined
   if (lock) metadata[LOCK] = JSON.stringify(lock)
   const suspended = metadataOf(into)['x-versions-enabled'] === 'False'

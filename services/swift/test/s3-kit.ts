@@ -11,13 +11,15 @@ import { controlProcess } from '../processes/control.ts'
 
 export interface S3Options {
   /** A key of `kit.keys`, or nobody. Default `a`. */
-  by?: 'a' | 'b' | 'reader' | 'nobody'
+  by?: 'a' | 'b' | 'reader' | 'limited' | 'disabled' | 'unknown' | 'nobody'
   body?: string | Buffer
   headers?: Record<string, string>
   /** Instead of the digest of the body. */
   sha256?: string
   /** Signs this request and sends that one. */
   instead?: { method?: string; target?: string; headers?: Record<string, string> }
+  /** The region that the signature names. */
+  region?: string
   /** The instant that the signature names. */
   at?: number
   host?: string
@@ -38,7 +40,7 @@ export interface S3Kit {
   close(): Promise<void>
 }
 
-const WHO = { a: 'member@project-a', b: 'member@project-b', reader: 'reader@project-a' } as const
+const WHO = { a: 'member@project-a', b: 'member@project-b', reader: 'reader@project-a', limited: 'bystander@project-a', disabled: 'member@project-a', unknown: 'member@project-a' } as const
 const secretOf = (by: keyof typeof WHO): string => `secret-of-${by}`
 const accessOf = (by: keyof typeof WHO): string => `access-${by}`
 
@@ -48,8 +50,9 @@ export const keystone: HttpHandler = async ({ method, path, body }) => {
   const json = (status: number, value: unknown) => ({ status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) })
   if (project !== undefined) return ['project-a', 'project-b'].includes(project) ? json(200, { project: { id: project, name: project, domain_id: 'default' } }) : json(404, { error: { message: 'no such project', code: 404 } })
   const found = (Object.keys(WHO) as (keyof typeof WHO)[]).find((by) => (method === 'GET' ? path.endsWith(createHash('sha256').update(accessOf(by)).digest('hex')) : String(body).includes(`"${accessOf(by)}"`)))
-  if (!found) return json(404, { error: { message: 'no such credential', code: 404 } })
+  if (!found || found === 'unknown') return json(404, { error: { message: 'no such credential', code: 404 } })
   if (method === 'GET') return json(200, { credential: { id: 'x', type: 'ec2', blob: JSON.stringify({ access: accessOf(found), secret: secretOf(found) }), user_id: found, project_id: null } })
+  if (found === 'disabled') return json(401, { error: { message: 'The request you have made requires authentication.', code: 401 } })
   const { user_id, user_name, project_id, project_name, roles } = personaFacts(WHO[found])
   return json(200, { token: { user: { id: user_id, name: user_name, domain: { id: 'default' } }, project: { id: project_id, name: project_name, domain: { id: 'default' } }, roles: roles.map((name) => ({ id: name, name })) } })
 }
@@ -63,17 +66,17 @@ export async function s3Kit(config: Record<string, unknown> = {}): Promise<S3Kit
   const visit = async (method: string, target: string, options?: RequestOptions): Promise<Answer> => lower(await kit.request(process.handler, method, target, options))
   const stampOf = (at: number): string => new Date(at).toISOString().replaceAll(/[-:]|\.\d{3}/g, '')
   const canonicalQuery = (query: string): string => query.split('&').filter((pair) => pair !== '').map((pair) => [...pair.split('='), ''].slice(0, 2).map((text) => percent(decodeURIComponent(text))).join('=')).sort().join('&')
-  const signature = (by: keyof typeof WHO, stamp: string, canonical: string): { scope: string; hex: string } => {
-    const scope = { date: stamp.slice(0, 8), region: 'us-east-1', service: 's3' }
-    const text = ['AWS4-HMAC-SHA256', stamp, `${scope.date}/us-east-1/s3/aws4_request`, createHash('sha256').update(canonical).digest('hex')].join('\n')
-    return { scope: `${scope.date}/us-east-1/s3/aws4_request`, hex: createHmac('sha256', signingKey(secretOf(by), scope)).update(text).digest('hex') }
+  const signature = (by: keyof typeof WHO, stamp: string, canonical: string, region = 'us-east-1'): { scope: string; hex: string } => {
+    const scope = { date: stamp.slice(0, 8), region, service: 's3' }
+    const text = ['AWS4-HMAC-SHA256', stamp, `${scope.date}/${region}/s3/aws4_request`, createHash('sha256').update(canonical).digest('hex')].join('\n')
+    return { scope: `${scope.date}/${region}/s3/aws4_request`, hex: createHmac('sha256', signingKey(secretOf(by), scope)).update(text).digest('hex') }
   }
   return {
     house: process.house,
     clock,
     visit,
     swift: (method, target, options) => visit(method, target, { as: 'member', ...options }),
-    s3(method, target, { by = 'a', body, headers = {}, sha256, instead = {}, at = clock.now(), host = '127.0.0.1:5000', remote, origin } = {}) {
+    s3(method, target, { by = 'a', body, headers = {}, sha256, instead = {}, at = clock.now(), host = '127.0.0.1:5000', remote, origin, region } = {}) {
       const send = (more: Record<string, string>): Promise<Answer> => visit(instead.method ?? method, instead.target ?? target, { ...(body === undefined ? {} : { body }), ...(remote === undefined ? {} : { remote }), ...(origin === undefined ? {} : { origin }), headers: { host, ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }), ...headers, ...more, ...instead.headers } })
       if (by === 'nobody') return send({})
       const [path = '', query = ''] = target.split('?')
@@ -81,7 +84,7 @@ export async function s3Kit(config: Record<string, unknown> = {}): Promise<S3Kit
       const stamp = stampOf(at)
       const signed: Record<string, string> = { host, 'x-amz-content-sha256': digest, 'x-amz-date': stamp, ...Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith('x-amz-'))) }
       const names = Object.keys(signed).sort()
-      const { scope, hex } = signature(by, stamp, [method, path.split('/').map((part) => percent(decodeURIComponent(part))).join('/'), canonicalQuery(query), ...names.map((name) => `${name}:${signed[name]}`), '', names.join(';'), digest].join('\n'))
+      const { scope, hex } = signature(by, stamp, [method, path.split('/').map((part) => percent(decodeURIComponent(part))).join('/'), canonicalQuery(query), ...names.map((name) => `${name}:${signed[name]}`), '', names.join(';'), digest].join('\n'), region)
       return send({ ...signed, authorization: `AWS4-HMAC-SHA256 Credential=${accessOf(by)}/${scope}, SignedHeaders=${names.join(';')}, Signature=${hex}` })
     },
     link(method, target, { by = 'a', expires = 600, signed = {} } = {}) {

@@ -37,7 +37,7 @@ export const s3Dialect: Dialect = {
 
 function errorXml(thrown: unknown, id: string, resource: string): string {
   const { code, message, extra } = s3Error(asFault(thrown))
-  return writeXml('Error', { Code: code, Message: message, Resource: resource, RequestId: id, ...extra }, null)
+  return writeXml('Error', { Code: code, Message: message, Resource: resource, RequestId: id, HostId: id, ...extra }, null)
 }
 
 export interface S3Parts {

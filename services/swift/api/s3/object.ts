@@ -46,7 +46,9 @@ export function objectHeaders(at: S3Request, headers: Readonly<Record<string, st
     } else if (PLAIN.includes(name)) out[name] = value
   }
   if (size > 2048) throw s3Fault('MetadataTooLarge', undefined, { MaxSizeAllowed: '2048' })
-  const coding = out['content-encoding']?.split(',').map((each) => each.trim()).filter((each) => each !== 'aws-chunked').join(', ')
+  // How it came is not how it is; what says so and came otherwise is kept, as with Amazon.
+  const chunked = headers['x-amz-content-sha256']?.startsWith('STREAMING-') === true
+  const coding = out['content-encoding']?.split(',').map((each) => each.trim()).filter((each) => !chunked || each !== 'aws-chunked').join(', ')
   if (coding) out['content-encoding'] = coding
   else delete out['content-encoding']
   out['content-type'] ??= 'binary/octet-stream'

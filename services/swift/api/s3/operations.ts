@@ -104,6 +104,9 @@ const OBJECT: Table = {
   'GET uploadId': writing('ListMultipartUploadParts', listParts),
 }
 
+/** `METHOD sub-resource` of every operation, on a bucket and on an object. */
+export const OPERATIONS = { bucket: Object.keys(BUCKET), object: Object.keys(OBJECT) }
+
 /** The operation that a request means; 501 for a sub-resource that is not there, 405 for a method. */
 export function operationOf(at: S3Request): Operation {
   const { method } = at.rq.http

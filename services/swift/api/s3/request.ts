@@ -8,7 +8,7 @@ import { type Algorithm, announcedSum, checksum, checksumHeader } from '../../co
 import { unchunked } from '../../core/s3/chunked.ts'
 import type { CustomerKey } from '../../core/s3/customer-key.ts'
 import { s3Fault } from '../../core/s3/errors.ts'
-import { payloadOf, type Signed, signingKey } from '../../core/s3/signature.ts'
+import { payloadOf, type Signed, signingKey, toldOf } from '../../core/s3/signature.ts'
 import { assertBucketName } from '../../core/s3/target.ts'
 import { pathOf } from '../../core/names.ts'
 import type { Swift } from '../../house.ts'
@@ -53,6 +53,8 @@ export function askOf(at: S3Request, method: string, options: Parameters<typeof 
   const { http, context } = at.rq
   return {
     method, names, path: pathOf(names), query: new URLSearchParams(options.query), headers: options.headers ?? {}, body: options.body, who: at.who, granted: at.granted, late: options.late, customer: 'customer' in options ? { key: options.customer?.key } : undefined, base: http.origin, mount: '', remote: http.remote, trans_id: context.request_id,
+    // S3 has a limit for all of it (MetadataTooLarge), and none for one.
+    limits: { ...at.house.config.limits, max_meta_value_length: 4096, max_meta_name_length: 4096, max_meta_count: 4096, max_meta_overall_size: 8192 },
     signal: http.signal, sendContinue: http.sendContinue,
     // What is asked of an object counts on the bucket that was read a moment ago.
     seen: new Map(at.row && names.object !== '' && names.container === at.bucket ? [[`c/${names.account}/${names.container}`, Promise.resolve(at.row)]] : []),
@@ -144,14 +146,21 @@ export function uploadOf(at: S3Request, standard?: Algorithm): Upload {
     const algorithm = checksumHeader(name, value)
     if (algorithm) wanted.set(algorithm, value)
   }
+  const decoded = headers['x-amz-decoded-content-length']
+  // Version 2 and links know no chunks: what comes is the body, and is not what it says it is.
+  if (payload.kind === 'digest' && payload.sha256.startsWith('streaming-') && (decoded === undefined || !/^\d{1,15}$/.test(decoded))) throw s3Fault('MissingContentLength')
+  if (payload.kind === 'digest' && payload.sha256.startsWith('streaming-') && length !== undefined && Number(decoded) !== length) {
+    throw s3Fault('IncompleteBody', 'You did not provide the number of bytes specified by the Content-Length HTTP header', { NumberBytesExpected: decoded!, NumberBytesProvided: String(length) })
+  }
   if (payload.kind === 'chunks') {
-    const decoded = headers['x-amz-decoded-content-length']
     if (decoded === undefined || !/^\d{1,15}$/.test(decoded)) throw s3Fault('MissingContentLength')
+    // Chunks are longer than what is in them.
+    if (length === Number(decoded)) throw s3Fault('IncompleteBody')
     length = Number(decoded)
     const { scope, stamp, signature = '' } = signed ?? {}
     body = unchunked(stream, {
       length, trailer: payload.trailer,
-      ...(payload.signed && scope && stamp ? { signing: { key: signingKey(at.secret, scope), scope, stamp, seed: signature } } : {}),
+      ...(payload.signed && scope && stamp ? { signing: { key: signingKey(at.secret, scope), scope, stamp, seed: signature, told: toldOf(signed!) } } : {}),
       onTrailer(trailers) {
         const names = Object.keys(trailers)
         if (names.length !== (announced?.trailing ? 1 : 0)) throw s3Fault('MalformedTrailerError')

@@ -6,7 +6,7 @@
  */
 import { createHash, createHmac, type Hash } from 'node:crypto'
 import { s3Fault } from './errors.ts'
-import { sameText, type Scope } from './signature.ts'
+import { mismatch, sameText, type Scope } from './signature.ts'
 
 export interface ChunkSigning {
   key: Buffer
@@ -14,6 +14,8 @@ export interface ChunkSigning {
   stamp: string
   /** Signature of the request's head, with which the chain begins. */
   seed: string
+  /** What is told beside a signature that does not fit: whose key, and what the head was signed over. */
+  told?: Readonly<Record<string, string>>
 }
 
 export interface ChunkedBody {
@@ -31,6 +33,8 @@ export interface ChunkedBody {
 const LINE = 8192
 /** Trailing headers have at most this many bytes together. */
 const TRAILER = 16_384
+/** Signed chunks but the last have at least this many bytes. */
+const LEAST = 8192
 const EMPTY = createHash('sha256').digest('hex')
 
 /** The bytes themselves. Throws S3's faults: a wrong signature, a wrong length, a body that breaks off. Chunks given on are views of what came. */
@@ -38,13 +42,16 @@ export async function* unchunked(source: AsyncIterable<Uint8Array>, body: Chunke
   const reader = new Reader(source)
   const chain = body.signing && new Chain(body.signing)
   let total = 0
-  for (;;) {
+  let before = LEAST
+  for (let chunk = 1; ; chunk++) {
     const head = await reader.line()
-    // `size;chunk-signature=…`, with spaces where they please; what is more than that is no signature that fits.
-    const [, hex = '', given] = /^([0-9a-fA-F]{1,13})(?:\s*;\s*(?:chunk-signature\s*=\s*)?([^;\s](?:.*[^;\s])?)\s*|\s*)$/.exec(head) ?? []
-    const signature = given?.startsWith('chunk-signature') ? undefined : given
+    // `size;chunk-signature=…`, with spaces where they please; another word there is no signature that fits, and nothing comes behind it.
+    const [, hex = '', word, given] = /^([0-9a-fA-F]{1,13})(?:\s*;\s*(chunk-signature\s*=\s*)?([^;\s](?:.*[^;\s])?)\s*|\s*)$/.exec(head) ?? []
+    const signature = given?.startsWith('chunk-signature') || (word !== undefined && given?.includes(';')) ? undefined : given
     if (hex === '' || (chain !== undefined) !== (signature !== undefined)) throw s3Fault('IncompleteBody')
     const size = parseInt(hex, 16)
+    if (chain && size > 0 && before < LEAST) throw s3Fault('InvalidChunkSizeError', undefined, { Chunk: String(chunk), BadChunkSize: String(before) })
+    before = size
     total += size
     if (total > body.length) throw wrongLength(body.length, total)
     const digest = chain && createHash('sha256')
@@ -79,7 +86,10 @@ async function end(reader: Reader, body: ChunkedBody, chain: Chain | undefined):
     if (name.toLowerCase() === 'x-amz-trailer-signature') signature = value
     else headers[name.toLowerCase()] = value
   }
-  if (body.trailer && chain) chain.trailer(headers, signature ?? '')
+  if (body.trailer && chain) {
+    if (signature === undefined || Object.keys(headers).length === 0) throw s3Fault('IncompleteBody')
+    chain.trailer(headers, signature)
+  }
   if (body.trailer) body.onTrailer?.(headers)
 }
 
@@ -103,8 +113,9 @@ class Chain {
 
   #check(kind: string, what: string, given: string): void {
     const { key, stamp, scope } = this.#signing
-    const made = createHmac('sha256', key).update(`${kind}\n${stamp}\n${scope.date}/${scope.region}/${scope.service}/aws4_request\n${this.#before}\n${what}`).digest('hex')
-    if (!sameText(made, given)) throw s3Fault('SignatureDoesNotMatch')
+    const text = `${kind}\n${stamp}\n${scope.date}/${scope.region}/${scope.service}/aws4_request\n${this.#before}\n${what}`
+    const made = createHmac('sha256', key).update(text).digest('hex')
+    if (!sameText(made, given)) throw s3Fault('SignatureDoesNotMatch', undefined, mismatch(text, given, this.#signing.told))
     this.#before = made
   }
 }

@@ -22,6 +22,7 @@ const ERRORS = {
   InvalidArgument: ['invalid', 400, 'Invalid Argument.'],
   InvalidBucketAclWithObjectOwnership: ['invalid', 400, 'Bucket cannot have ACLs set with ObjectOwnership\'s BucketOwnerEnforced setting'],
   InvalidBucketName: ['invalid', 400, 'The specified bucket is not valid.'],
+  InvalidChunkSizeError: ['forbidden', 403, 'Only the last chunk is allowed to have a size less than 8192 bytes'],
   InvalidBucketState: ['conflict', 409, 'The request is not valid for the current state of the bucket.'],
   InvalidDigest: ['invalid', 400, 'The Content-MD5 you specified was invalid.'],
   InvalidEncryptionAlgorithmError: ['invalid', 400, 'The encryption request that you specified is not valid.'],

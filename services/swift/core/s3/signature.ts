@@ -84,7 +84,14 @@ export function assertSigned(signed: Signed, secret: string, now: number): void 
   if (signed.made !== undefined && signed.made - now > SKEW) throw s3Fault('AccessDenied', 'Request is not yet valid')
   if (signed.until !== undefined && now > signed.until) throw s3Fault('AccessDenied', 'Request has expired', { Expires: new Date(signed.until).toISOString() })
   const made = (text: string): string => (signed.scope ? hmac('sha256', signingKey(secret, signed.scope), text).toString('hex') : hmac('sha1', secret, text).toString('base64'))
-  if (!sameText(made(signed.text), signed.signature) && !signed.also?.some((text) => sameText(made(text), signed.signature))) throw s3Fault('SignatureDoesNotMatch', undefined, { AWSAccessKeyId: signed.access, StringToSign: signed.text, SignatureProvided: signed.signature, StringToSignBytes: inHex(signed.text), ...shownCanonical(signed.canonical) })
+  if (!sameText(made(signed.text), signed.signature) && !signed.also?.some((text) => sameText(made(text), signed.signature))) throw s3Fault('SignatureDoesNotMatch', undefined, mismatch(signed.text, signed.signature, toldOf(signed)))
+}
+
+/** What is told beside any signature of this request that does not fit. */
+export const toldOf = ({ access, canonical: whole }: Signed): Record<string, string> => ({ AWSAccessKeyId: access, ...shownCanonical(whole) })
+
+export function mismatch(text: string, given: string, { AWSAccessKeyId, ...told }: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return { ...(AWSAccessKeyId === undefined ? {} : { AWSAccessKeyId }), StringToSign: text, SignatureProvided: given, StringToSignBytes: inHex(text), ...told }
 }
 
 /** A customer's key is repeated to nobody. */
@@ -167,10 +174,10 @@ function version4Query(request: SignedRequest, query: URLSearchParams): Signed {
   return { access, scope, stamp, made, until: made + Number(seconds) * 1000, signature: part('Signature'), canonical: whole, text: textToSign(stamp, scope, whole), also, payload: looseOf(sha256) }
 }
 
-/** What the header says of the body where no signature covers it: what is no digest fits no body. */
+/** What the header says of the body where version 4 does not sign it in the head: what is no digest fits no body, and chunks are not read, as with Amazon. */
 export function looseOf(sha256: string | undefined): Payload {
   if (sha256 === undefined || sha256 === 'UNSIGNED-PAYLOAD') return { kind: 'unsigned' }
-  return sha256.startsWith('STREAMING-') ? payloadOf(sha256) : { kind: 'digest', sha256: sha256.toLowerCase() }
+  return { kind: 'digest', sha256: sha256.toLowerCase() }
 }
 
 export function payloadOf(sha256: string): Payload {
