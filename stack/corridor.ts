@@ -63,6 +63,7 @@ export function corridor(parts: CorridorParts): HttpHandler {
     const nameless = dialect.slashMatters === true && request.path.endsWith('/') && /^\/v\d[^/]*\/.*[^/]\/$/.test(request.path)
     const found = nameless ? undefined : stations.find(method, request.path) ?? (method === 'HEAD' ? stations.find('GET', request.path) : undefined)
     const first = found?.route.variants[0] ?? found?.route.actions.values().next().value?.[0]
+    if (!found && dialect.lost) throw lost(stations.methodsOf(request.path), method, () => dialect.lost!(request))
     const access = first?.access ?? 'token'
     if (access !== 'public') await authenticate(parts, request, journey, access === 'token')
     if (dialect.versions) journey.version = version(dialect, request)
@@ -184,8 +185,8 @@ function assertMedia(request: HttpRequest, route: Route | undefined): void {
   if (allowed === false) throw new Fault('not_acceptable', 'Only application/json is provided')
 }
 
-function lost(methods: string[], method: string): Fault {
-  if (methods.length === 0) return new Fault('not_found', 'The resource could not be found.')
+function lost(methods: string[], method: string, nothing = (): Fault => new Fault('not_found', 'The resource could not be found.')): Fault {
+  if (methods.length === 0) return nothing()
   return new Fault('method_not_allowed', `The method ${method} is not allowed for this resource.`, { data: { allow: methods.join(', ') } })
 }
 
@@ -284,8 +285,7 @@ function whyRefused({ authorizer }: CorridorParts, { refused, context }: Journey
 }
 
 function stamp(dialect: Dialect, journey: Journey, headers: HttpHeaders): void {
-  headers['x-openstack-request-id'] = journey.request_id
-  if (dialect.requestIdHeaders) for (const name of dialect.requestIdHeaders) headers[name] = dialect.requestIdText?.(journey.request_id) ?? journey.request_id
+  for (const name of ['x-openstack-request-id', ...(dialect.requestIdHeaders ?? [])]) headers[name] = dialect.requestIdText?.(journey.request_id) ?? journey.request_id
   const { versions } = dialect
   if (versions) {
     const text = formatVersion(journey.version)

@@ -19,7 +19,7 @@ export interface Dialect {
   versions?: VersionRules
   /** Extra names under which the request id is sent, beside `x-openstack-request-id`. */
   requestIdHeaders?: readonly string[]
-  /** Under those extra names the id may have another spelling. */
+  /** How the id is spelled on the wire, where not as in the log. */
   requestIdText?: (requestId: string) => string
   /** Which is judged first, the shape of the body or the right to send it. */
   order: 'validate-first' | 'authorize-first'
@@ -32,6 +32,8 @@ export interface Dialect {
   /** Status where this service departs from `STATUS_OF`. */
   status?: Partial<Record<FaultKind, number>>
   errorBody(fault: Fault, status: number, requestId: string, request: HttpRequest, version: number): ErrorReply
+  /** What a path that names nothing gets, whoever asks; without it a token is asked for first. */
+  lost?: (request: HttpRequest) => Fault
   /** Wording of a refused policy; default as oslo.policy. */
   refusal?: (rule: string) => string
   /** Wording of a body that does not fit its schema. */

@@ -29,6 +29,8 @@ export interface HttpRequest {
   certificate?: Uint8Array
   /** The part of the path that a front door has taken off, for links: `/compute`. */
   mount?: string
+  /** The path that the client wrote, where the name of the host said the beginning of `path`. */
+  shownPath?: string
 }
 
 export interface HttpResponse {
