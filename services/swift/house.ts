@@ -26,5 +26,7 @@ export interface Swift extends Pick<HouseParts<SwiftConfig>, 'world' | 'config'>
 export const versionText = (stamp: string | null): string => (stamp === null ? 'null' : `${stamp.slice(0, -6)}.${stamp.slice(-6, -1)}`)
 export function versionStamp(text: string): string | null | undefined {
   if (text === 'null') return null
-  return /^\d{10}\.\d{5}$/.test(text) ? `${text.replace('.', '')}0` : undefined
+  // Others than ours are numbers too, and name nothing.
+  const [, seconds, rest = ''] = /^(\d{1,10})(?:\.(\d{1,16})(?:_[0-9a-f]{1,16})?)?$/.exec(text) ?? []
+  return seconds === undefined ? undefined : `${Number(seconds)}${rest.slice(0, 5).padEnd(5, '0')}0`
 }

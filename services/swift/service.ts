@@ -17,7 +17,7 @@ import { sync } from './store/migrations/0004-sync.ts'
 export const plate: ServicePlate = {
   name: 'swift', type: 'object-store', mount: '/object-store', catalogPath: '/v1/AUTH_{project_id}', dialect, migrations: { house: 'swift', migrations: [initial, uploads, buckets, sync] },
   // Clients look for `/info` at the root, and some take the second part of a storage URL for the account.
-  catalogAtRoot: true, rootPaths: ['/v1', '/s3', '/info', '/healthcheck', '/auth', '/crossdomain.xml', '/endpoints'], roles: ['ResellerAdmin', 'swiftoperator'],
+  catalogAtRoot: true, rootPaths: ['/v1', '/v1.0', '/s3', '/info', '/healthcheck', '/auth', '/crossdomain.xml', '/endpoints'], roles: ['ResellerAdmin', 'swiftoperator'],
 }
 
 const TEXT = { 'content-type': 'text/plain' }

@@ -28,7 +28,7 @@ export async function account(house: Swift, ask: Ask): Promise<Answer> {
   }
   const metadata = metadataOf(row)
   const { [ACCOUNT_ACL]: acl, ...rest } = metadata
-  const headers: Record<string, string> = { ...rest, 'x-timestamp': timestamp(row?.created_at ?? now), 'x-put-timestamp': timestamp(row?.created_at ?? now), 'accept-ranges': 'bytes' }
+  const headers: Record<string, string> = { ...rest, 'x-timestamp': timestamp(row?.created_at ?? now), 'accept-ranges': 'bytes' }
   if (mayAdminister(house, ask, acl, names.account)) {
     if (acl !== undefined) headers[ACCOUNT_ACL] = acl
   } else for (const name of ['x-account-meta-temp-url-key', 'x-account-meta-temp-url-key-2']) delete headers[name]

@@ -33,6 +33,10 @@ export interface Ask {
   method: string
   /** As sent, from `/v1` on. */
   path: string
+  /** The path that the client sees, where the host name stands for the beginning of `path`. */
+  shownPath?: string | undefined
+  /** Signed by a temporary URL with this prefix; `query` carries it on to links of a listing. */
+  temporary?: { prefix: string; query: string }
   names: Names
   query: URLSearchParams
   /** A copy of its own: layers add to it. */
@@ -57,6 +61,8 @@ export interface Ask {
   archive?: { container_id: string; name: string; to: string }
   /** Other limits of metadata than Swift's. */
   limits?: Limits
+  /** The client says itself that this is a large object, which only the manifest does. */
+  claimsLarge?: boolean
   /** What no client may say, and another cloud may that signs its requests. */
   sent?: { timestamp: string | undefined; slo: boolean }
   /** Another cloud sends this, where it was made at this instant (milliseconds). */
@@ -94,7 +100,9 @@ export type Layer = (house: Swift, inner: Serve, whole: Serve) => Serve
 export const HTML = { 'content-type': 'text/html; charset=UTF-8' }
 export const TEXT = { 'content-type': 'text/plain; charset=utf-8' }
 
-export const done = (status: number, headers: Record<string, string> = {}): Answer => ({ status, headers: { ...HTML, ...headers } })
+const ACCEPTED = '<html><h1>Accepted</h1><p>The request is accepted for processing.</p></html>'
+
+export const done = (status: number, headers: Record<string, string> = {}): Answer => ({ status, headers: { ...HTML, ...headers, ...(status === 204 ? { 'content-length': '0' } : {}) }, ...(status === 202 ? { body: ACCEPTED } : {}) })
 export const plain = (status: number, text: string, headers: Record<string, string> = {}): Answer => ({ status, headers: { ...TEXT, ...headers }, body: text })
 
 /** An error page as Swift's: title and text, or `text` alone. */

@@ -39,7 +39,7 @@ export async function container(house: Swift, ask: Ask): Promise<Answer> {
     return done(204)
   }
   const headers: Record<string, string> = {
-    ...metadata, 'x-container-object-count': String(row.object_count), 'x-container-bytes-used': String(row.bytes_used), 'x-timestamp': timestamp(row.created_at), 'x-put-timestamp': timestamp(row.created_at),
+    ...metadata, 'x-container-object-count': String(row.object_count), 'x-container-bytes-used': String(row.bytes_used), 'x-timestamp': timestamp(row.created_at),
     'x-storage-policy': row.policy, 'last-modified': httpDate(row.changed_at), 'accept-ranges': 'bytes',
   }
   if (!isOwner(house, ask.who, names.account) && !mayAdminister(house, ask, metadataOf(await accountSeen(house, ask, names.account))[ACCOUNT_ACL], names.account)) for (const name of SECRETS) delete headers[name]
@@ -51,19 +51,23 @@ export async function container(house: Swift, ask: Ask): Promise<Answer> {
   return listing(ask, headers, 'container', names.container, lines.map(({ row: one, subdir }) => (one ? (one.version_id === null ? entryOf(one) : { ...entryOf(one), version_symlink: true, symlink_path: `${pathOf({ ...names, object: one.name })}?version-id=${versionText(one.version_id ?? null)}` }) : { subdir: subdir! })))
 }
 
+/** Headers are bytes, listings text. */
+// oxlint-disable-next-line no-control-regex
+const text = (header: string): string => (/[^\x00-\x7f]/.test(header) ? Buffer.from(header, 'latin1').toString() : header)
+
 export function entryOf(row: Listed): Entry {
-  const entry: Entry = { name: row.name, bytes: Number(row.size), hash: row.etag, content_type: row.content_type, last_modified: isoMicros(row.created_at) }
+  const entry: Entry = { name: row.name, bytes: Number(row.size), hash: row.etag, content_type: text(row.content_type), last_modified: isoMicros(row.created_at) }
   return row.listing === null ? entry : { ...entry, ...(JSON.parse(row.listing) as Entry) }
 }
 
 async function versions(house: Swift, ask: Ask, row: ContainerRow, headers: Record<string, string>, asked: ReturnType<typeof askedOf>): Promise<Answer> {
   // Versions have no other form than JSON.
   const format = ask.query.get('format')
-  if ((format !== null && format !== 'json') || (ask.headers.accept !== undefined && !/json|\*\/\*|application\/\*/.test(ask.headers.accept) && format !== 'json')) throw new Fault('not_acceptable', 'Versions are listed as JSON alone.')
+  if ((format !== null && format !== 'json') || (ask.headers.accept !== undefined && !/json|\*\/\*|application\/\*/.test(ask.headers.accept) && format !== 'json')) throw new Fault('not_acceptable', 'The resource is not available in a format acceptable to your browser.')
   ask.query.set('format', 'json')
   const text = ask.query.get('version_marker')
   const stamp = text ? versionStamp(text) : undefined
-  if (text && stamp === undefined) throw invalid('Invalid version_marker param', { field: 'version_marker' })
+  if (text && stamp === undefined) throw invalid('invalid version_marker param', { field: 'version_marker' })
   if (text && asked.marker === '') throw invalid('version_marker param requires marker', { field: 'version_marker' })
   const at = stamp === undefined ? undefined : stamp === null ? ((await versionOf(house.db, row.id, asked.marker, null)) ?? (await objectOf(house.db, row.id, asked.marker))) : { version_id: stamp, created_at: 0 }
   const after = at && { name: asked.marker, rank: rankOf(at) }
@@ -90,9 +94,9 @@ async function change(house: Swift, ask: Ask, row: ContainerRow | undefined): Pr
   if (!row && method === 'POST') throw notFound('The resource could not be found.')
   const named = given['x-storage-policy']
   const policy = named === undefined || named === '' || method === 'POST' ? undefined : policyNamed(house.policies, named)
-  if (named !== undefined && named !== '' && method === 'PUT' && !policy) throw invalid(`Invalid X-Storage-Policy ${JSON.stringify(named)}`, { field: 'X-Storage-Policy' })
-  if (!row && policy?.deprecated) throw invalid(`Storage Policy ${JSON.stringify(policy.name)} is deprecated`, { field: 'X-Storage-Policy' })
-  if (row && policy && policy.name !== row.policy) throw conflict('The container has another storage policy.')
+  if (named !== undefined && named !== '' && method === 'PUT' && !policy) throw invalid(`Invalid X-Storage-Policy '${named}'`, { field: 'X-Storage-Policy', data: { plain: true } })
+  if (!row && policy?.deprecated) throw invalid(`Storage Policy '${policy.name}' is deprecated`, { field: 'X-Storage-Policy', data: { plain: true } })
+  if (row && policy && policy.name !== row.policy) throw conflict('There was a conflict when trying to complete your request.', { detail: 'The container has another storage policy.' })
   if (!row) await assertAccountLives(house, ask)
   const own = isOwner(house, ask.who, names.account) || ask.granted !== undefined || mayAdminister(house, ask, metadataOf(await accountSeen(house, ask, names.account))[ACCOUNT_ACL], names.account)
   // Who may write here by an ACL does not hand that on.
@@ -122,10 +126,10 @@ function checked(house: Swift, given: Readonly<Record<string, string>>): Record<
   for (const name of ['x-versions-location', 'x-history-location']) {
     if (!headers[name]) continue
     const location = unquote(headers[name])
-    if (location === undefined || location === '' || location.includes('/')) throw invalid(`${name} must be a container name`, { field: name, code: 'swift.versions_location' })
+    if (location === undefined || location === '' || location.includes('/')) throw new Fault('precondition', 'Container name cannot contain slashes', { field: name, code: 'swift.versions_location' })
     headers[name] = quote(location)
   }
-  if (headers['x-versions-location'] && headers['x-history-location']) throw invalid('Only one of X-Versions-Location or X-History-Location may be specified', { field: 'X-Versions-Location' })
+  if (headers['x-versions-location'] && headers['x-history-location']) throw invalid('Only one of x-versions-location or x-history-location may be specified', { field: 'X-Versions-Location' })
   if (headers['x-versions-enabled'] !== undefined) headers['x-versions-enabled'] = truthy(headers['x-versions-enabled']) ? 'True' : 'False'
   return headers
 }

@@ -10,13 +10,13 @@ export const copy: Layer = (house, inner) => async (ask) => {
   const { method, names, headers } = ask
   if (names.object === '') return inner(ask)
   if (method === 'COPY') {
-    if (headers.destination === undefined) throw new Fault('precondition', 'Destination header required')
+    if (!headers.destination) throw new Fault('precondition', 'Destination header required')
     const account = headers['destination-account'] === undefined ? names.account : headerAccount(headers['destination-account'], 'Destination-Account')
     const to = headerPath(headers.destination, account, 'Destination')
-    const { destination: _1, 'destination-account': _2, 'x-copy-from': _3, 'x-copy-from-account': _4, ...rest } = headers
-    return copied(ask, names, { ...ask, method: 'PUT', names: to, headers: rest })
+    const { destination: _1, 'destination-account': _2, 'x-copy-from': _3, 'x-copy-from-account': _4, 'content-length': _5, 'transfer-encoding': _6, ...rest } = headers
+    return copied(ask, names, { ...ask, method: 'PUT', names: to, headers: rest, body: undefined })
   }
-  if (method !== 'PUT' || headers['x-copy-from'] === undefined) return inner(ask)
+  if (method !== 'PUT' || !headers['x-copy-from']) return inner(ask)
   const account = headers['x-copy-from-account'] === undefined ? names.account : headerAccount(headers['x-copy-from-account'], 'X-Copy-From-Account')
   const [path = '', query = ''] = headers['x-copy-from'].split('?')
   const from = headerPath(path, account, 'X-Copy-From')
@@ -28,10 +28,10 @@ export const copy: Layer = (house, inner) => async (ask) => {
   async function copied(asked: Ask, source: Names, put: Ask): Promise<Answer> {
     const { limits } = house.config
     if (Buffer.byteLength(put.names.object) > limits.max_object_name_length) throw invalid(`Object name length of ${Buffer.byteLength(put.names.object)} longer than ${limits.max_object_name_length}`)
-    if (Number(put.headers['content-length'] ?? 0) > 0 || (put.body !== undefined && put.headers['transfer-encoding'] !== undefined)) throw invalid('Copy requests require a zero byte body')
+    if (Number(put.headers['content-length'] ?? 0) > 0) throw invalid('Copy requests require a zero byte body')
     const raw = asked.query.get('multipart-manifest') === 'get'
     const query = new URLSearchParams()
-    for (const name of ['multipart-manifest', 'symlink', 'version-id']) if (asked.query.has(name)) query.set(name, asked.query.get(name)!)
+    for (const name of ['multipart-manifest', 'symlink', 'version-id', 'part-number']) if (asked.query.has(name)) query.set(name, asked.query.get(name)!)
     if (raw) query.set('format', 'raw')
     const got = await attempt(inner, sub(put, 'GET', source, { query: query.toString(), source: 'COPY' }))
     if (!ok(got.status) || !got.content) return got
@@ -54,7 +54,7 @@ export const copy: Layer = (house, inner) => async (ask) => {
     if (asked.query.get('symlink') === 'get' && typeof found['x-symlink-target'] === 'string') {
       for (const name of ['x-symlink-target', 'x-symlink-target-account', 'x-symlink-target-etag']) if (typeof found[name] === 'string') next[name] = found[name]
     }
-    const { range: _range, 'x-fresh-metadata': _fresh, 'if-match': _match, 'if-modified-since': _since, 'if-unmodified-since': _unmodified, etag: _etag, ...given } = put.headers
+    const { range: _range, 'x-fresh-metadata': _fresh, 'if-match': _match, 'if-modified-since': _since, 'if-unmodified-since': _unmodified, etag: _etag, 'transfer-encoding': _coding, ...given } = put.headers
     if (given['content-type'] === '') delete given['content-type']
     const asSlo = raw && found['x-static-large-object'] !== undefined
     const headers: Record<string, string> = { ...next, ...given, 'content-length': String(end - start + 1) }
@@ -67,7 +67,7 @@ export const copy: Layer = (house, inner) => async (ask) => {
       answer.headers['x-copied-from-account'] = quote(source.account)
       if (found['last-modified'] !== undefined) answer.headers['x-copied-from-last-modified'] = found['last-modified']
       if (found['x-object-version-id'] !== undefined) answer.headers['x-copied-from-version-id'] = found['x-object-version-id']
-      for (const [name, value] of Object.entries(headers)) if (name.startsWith('x-object-meta-') || name === 'x-delete-at' || name === 'content-type') answer.headers[name] = value
+      for (const [name, value] of Object.entries(headers)) if (name.startsWith('x-object-meta-') || name === 'x-delete-at') answer.headers[name] = value
     }
     return answer
   }

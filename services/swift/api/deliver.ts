@@ -11,14 +11,14 @@ export async function deliver(ask: Ask, answer: Answer, boundary: () => string):
   const { headers } = answer
   headers['accept-ranges'] = 'bytes'
   const verdict = condition(asked, content)
-  if (verdict === 412) return { status: 412, headers: { ...headers, ...HTML }, body: '<html><h1>Precondition Failed</h1><p>A precondition for this request was not met.</p></html>' }
+  if (verdict === 412) return { status: 412, headers: { ...headers, ...HTML }, body: '' }
   if (verdict === 304) {
-    const { 'content-length': _length, 'content-type': _type, ...rest } = headers
+    const { 'content-length': _length, ...rest } = headers
     return { status: 304, headers: rest }
   }
   const spans = method === 'GET' && rangeCounts(asked['if-range'], content) ? rangesOf(asked.range, content.size) : undefined
   if (spans?.length === 0) {
-    return { status: 416, headers: { ...headers, ...HTML, 'content-range': `bytes */${content.size}` }, body: '<html><h1>Requested Range Not Satisfiable</h1><p>The Range requested is not available.</p></html>' }
+    return { status: 416, headers: { ...headers, 'content-range': `bytes */${content.size}` }, body: '<html><h1>Requested Range Not Satisfiable</h1><p>The Range requested is not available.</p></html>' }
   }
   if (spans && spans.length > 1 && !content.oneRange) return multipart(answer, content, spans, boundary())
   const span = spans?.length === 1 ? spans[0] : undefined
@@ -32,13 +32,14 @@ export async function deliver(ask: Ask, answer: Answer, boundary: () => string):
 }
 
 function condition(asked: Readonly<Record<string, string>>, content: Content): 200 | 304 | 412 {
-  const fits = (list: string): boolean => list.split(',').some((one) => ['*', content.etag].includes(one.trim().replace(/^W\//, '').replaceAll('"', '')))
+  const fits = (list: string, weak: boolean): boolean => list.split(',').some((one) => ['*', content.etag].includes((weak ? one.trim().replace(/^W\//, '') : one.trim()).replaceAll('"', '')))
   const seconds = Math.ceil(content.modified / 1000)
-  const instant = (text: string | undefined): number => (text === undefined ? Number.NaN : Date.parse(text) / 1000)
+  // The dates of HTTP begin with the day of the week; what does not is overlooked.
+  const instant = (text: string | undefined): number => (text === undefined || !/^\s*[a-z]{3,9}\b/i.test(text) ? Number.NaN : Date.parse(text) / 1000)
   const { 'if-match': match, 'if-none-match': none, 'if-unmodified-since': unmodified, 'if-modified-since': modified } = asked
   // All that are given must hold, as in Swift.
-  if (none && fits(none)) return 304
-  if (match && !fits(match)) return 412
+  if (none && fits(none, true)) return 304
+  if (match !== undefined && !fits(match, false)) return 412
   if (seconds <= instant(modified)) return 304
   return seconds > instant(unmodified) ? 412 : 200
 }

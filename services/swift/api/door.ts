@@ -22,8 +22,9 @@ export function doorOf(house: Swift, serve: Serve): (rq: Rq) => Promise<Reply> {
     try {
       const { path } = http
       ask = {
-        method: http.method, path, names: { account: '', container: '', object: '' }, query: rq.query, headers: incoming(http.headers, house.config.limits.max_header_size), body: http.body, who: whoOf(house, rq), base: http.origin + mount, mount,
+        method: http.method, path, shownPath: rq.http.shownPath, names: { account: '', container: '', object: '' }, query: rq.query, headers: incoming(http.headers, house.config.limits.max_header_size), body: http.body, who: whoOf(house, rq), base: http.origin + mount, mount,
         remote: http.remote, trans_id: rq.context.request_id, signal: http.signal, sendContinue: once(http.sendContinue), seen: new Map(),
+        ...(http.headers['x-static-large-object'] === undefined || http.headers['x-container-sync-auth'] !== undefined ? {} : { claimsLarge: true }),
         ...(http.headers['x-container-sync-auth'] === undefined ? {} : { sent: { timestamp: http.headers['x-timestamp'], slo: truthy(http.headers['x-static-large-object']) } }),
       }
       ask.names = namesOf(path) satisfies Names

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { Fault, invalid, notFound } from '#base/fault.ts'
 import { isStream, passing } from '#base/http/message.ts'
 import { pathOf } from '../core/names.ts'
-import { mergeMetadata } from '../core/metadata.ts'
+import { isUtf8, mergeMetadata } from '../core/metadata.ts'
 import { typeOf } from '../core/mime.ts'
 import { type Swift, versionStamp, versionText } from '../house.ts'
 import { changeObject, objectOf, promoteVersion, putObject, type PutRules, removeObject, removeVersion, restoreVersion, versionOf } from '../store/objects.ts'
@@ -22,7 +22,7 @@ export async function object(house: Swift, ask: Ask): Promise<Answer> {
   const reading = method === 'GET' || method === 'HEAD'
   const into = await containerSeen(house, ask, names)
   const metadata = metadataOf(into)
-  const wanted = ask.query.get('version-id')
+  const wanted = ask.query.get('version-id') || null
   // Old versions are the owner's own affair: an ACL of today was not given for what stood there before.
   await authorize(house, ask, names, wanted !== null ? 'own' : reading ? 'read' : 'write', metadata[reading ? 'x-container-read' : 'x-container-write'])
   if (!into) throw notFound('The resource could not be found.')
@@ -30,9 +30,11 @@ export async function object(house: Swift, ask: Ask): Promise<Answer> {
   if (wanted !== null) return byVersion(house, ask, into, wanted, versions === 'True')
   if (method === 'PUT') return upload(house, ask, into, versions === 'True')
   if (method === 'DELETE') return remove(house, ask, into, versions === 'True')
+  // What a change says is judged before whether there is anything to change.
+  const patch = method === 'POST' ? patchOf(house, ask) : undefined
   const row = await living(house, into.id, names.object)
-  if (!row) return lost()
-  if (method === 'POST') return post(house, ask, row)
+  if (!row) return ask.headers['if-match'] === '*' && reading ? { ...done(412), body: '' } : lost()
+  if (patch) return post(house, ask, row, patch)
   const answer = shown(house, ask, row, versions !== undefined)
   if (row.version_id !== null) answer.headers['content-location'] = `${pathOf(names)}?version-id=${versionText(row.version_id)}`
   return answer
@@ -54,6 +56,8 @@ function shown(house: Swift, { method, customer }: Ask, row: ObjectRow, versione
 
 async function byVersion(house: Swift, ask: Ask, into: ContainerRow, text: string, enabled: boolean): Promise<Answer> {
   const { method, names } = ask
+  if (method === 'POST') throw invalid('POST to a specific version is not allowed', { field: 'version-id' })
+  if (method === 'PUT' && (Number(ask.headers['content-length'] ?? 0) > 0 || ask.headers['transfer-encoding'] !== undefined)) throw invalid('PUT version-id requests require a zero byte body', { field: 'version-id' })
   const stamp = versionStamp(text)
   if (stamp === undefined) throw invalid('Invalid version parameter', { field: 'version-id' })
   // An expired one is still to be had by its version.
@@ -84,24 +88,24 @@ async function byVersion(house: Swift, ask: Ask, into: ContainerRow, text: strin
   }
   if (method === 'PUT') {
     if (!enabled) throw invalid('The container does not keep versions.', { field: 'version-id' })
-    if (Number(ask.headers['content-length'] ?? 0) > 0) throw invalid('PUT with version-id wants an empty body', { field: 'version-id' })
     if (current) return done(201, { 'x-object-version-id': text, etag: current.etag })
     if (!old || old.deleted === 1) return lost()
     if (!(await house.commits.run((commit) => restoreVersion(commit, old satisfies VersionRow, now)))) return lost()
     return done(201, { 'x-object-version-id': text, etag: old.etag })
   }
-  throw invalid('POST takes no version-id: metadata of old versions stays as it was.', { field: 'version-id' })
+  throw new Fault('method_not_allowed', 'The method is not allowed for this resource.')
 }
 
 async function upload(house: Swift, ask: Ask, into: ContainerRow, versioned: boolean): Promise<Answer> {
   const { headers, body, names } = ask
   const length = lengthOf(ask)
-  if (length !== undefined && length > house.config.max_file_size) throw new Fault('too_large', 'The body of your request was too large for this server.')
+  if (length !== undefined && length > house.config.max_file_size) throw new Fault('too_large', 'Your request is too large.', { data: { plain: true } })
   const fresh = headers['if-none-match'] !== undefined
   if (fresh) {
-    if (headers['if-none-match'] !== '*') throw invalid('Value for If-None-Match must be *', { field: 'If-None-Match' })
+    if (headers['if-none-match']!.replaceAll('"', '') !== '*') throw invalid('If-None-Match only supports *', { field: 'If-None-Match', data: { plain: true } })
     if (await living(house, into.id, names.object)) throw new Fault('precondition', 'A precondition for this request was not met.')
   }
+  if (ask.source !== 'VW' && (headers['content-type'] ?? '').search(INNER_PARAMETER) >= 0) throw invalid('Invalid Content-Type, swift_* is not a valid parameter name.', { field: 'Content-Type' })
   const metadata = mergeMetadata({}, headers, 'object', ALSO, ask.limits ?? house.config.limits)
   const lock = headers[LOCK] === undefined ? standardLock(metadataOf(into), house.world.clock.now()) : undefined
   if (lock) metadata[LOCK] = JSON.stringify(lock)
@@ -159,19 +163,28 @@ export function lengthOf(ask: Ask): number | undefined {
   return coding === undefined ? Number(text) : undefined
 }
 
+/** Parameters of content types that Swift keeps for itself. */
+const INNER_PARAMETER = /;\s*swift_[^;]*/gi
+
 function contentType(headers: Readonly<Record<string, string>>, name: string): string {
   const given = headers['content-type']
   const type = !given || /^(true|1|yes|on|t|y)$/i.test(headers['x-detect-content-type'] ?? '') ? typeOf(name) : given
   // oxlint-disable-next-line no-control-regex
   if (type.length > 1024 || /[\x00-\x08\x0a-\x1f]/.test(type)) throw invalid('The content type is too long or has control characters.', { field: 'Content-Type' })
+  if (!isUtf8(type)) throw invalid('Invalid Content-Type', { field: 'Content-Type', data: { plain: true } })
   return type
 }
 
-async function post(house: Swift, ask: Ask, { container_id, name }: ObjectRow): Promise<Answer> {
+interface Patch { metadata: Record<string, string>; delete_at: number | null }
+
+function patchOf(house: Swift, { headers }: Ask): Patch {
+  return { metadata: mergeMetadata({}, headers, 'object', ALSO, house.config.limits), delete_at: deleteAt(house, headers) }
+}
+
+async function post(house: Swift, ask: Ask, { container_id, name }: ObjectRow, { metadata: given, delete_at }: Patch): Promise<Answer> {
   const { headers } = ask
-  const given = mergeMetadata({}, headers, 'object', ALSO, house.config.limits)
   const now = house.world.clock.now()
-  const patch = { delete_at: deleteAt(house, headers), created_at: now, ...(headers['content-type'] ? { content_type: contentType(headers, name) } : {}) }
+  const patch = { delete_at, created_at: now, ...(headers['content-type'] ? { content_type: contentType({ ...headers, 'content-type': headers['content-type'].replaceAll(INNER_PARAMETER, '') }, name) } : {}) }
   // What features have written stays with the object as it stands when the change comes.
   const kept = (row: ObjectRow): Record<string, string> => Object.fromEntries(Object.entries(metadataOf(row)).filter(([key]) => key.startsWith('x-object-sysmeta-')))
   const row = await house.commits.run((commit) => changeObject(commit, container_id, name, (now_) => ({ ...patch, metadata: JSON.stringify({ ...given, ...kept(now_) }) }), now))
@@ -196,18 +209,21 @@ async function remove(house: Swift, ask: Ask, into: ContainerRow, versioned: boo
   return done(old ? 204 : 404, versioned || nullMarker ? { 'x-object-version-id': versionText(marker.version_id), ...(old ? { 'x-object-current-version-id': versionText(old.version_id) } : {}) } : {})
 }
 
+/** The last second that Swift can name. */
+const LAST = 9_999_999_999
+
 /** `X-Delete-At` and `X-Delete-After`, in milliseconds since the epoch. */
 export function deleteAt(house: Swift, headers: Readonly<Record<string, string>>): number | null {
   const now = house.world.clock.now()
   const after = headers['x-delete-after']
-  if (after !== undefined && after !== '') {
-    if (!/^-?\d{1,11}$/.test(after)) throw invalid('Non-integer X-Delete-After', { field: 'X-Delete-After' })
+  if (after !== undefined) {
+    if (!/^\s*[+-]?\d{1,15}\s*$/.test(after)) throw invalid('Non-integer X-Delete-After', { field: 'X-Delete-After' })
     if (Number(after) <= 0) throw invalid('X-Delete-After in past', { field: 'X-Delete-After' })
-    return (Math.floor(now / 1000) + Number(after)) * 1000
+    return Math.min(Math.floor(now / 1000) + Number(after), LAST) * 1000
   }
   const at = headers['x-delete-at']
-  if (at === undefined || at === '') return null
-  if (!/^\d+$/.test(at)) throw invalid('Non-integer X-Delete-At', { field: 'X-Delete-At' })
+  if (at === undefined) return null
+  if (!/^\s*[+-]?\d+\s*$/.test(at)) throw invalid('Non-integer X-Delete-At', { field: 'X-Delete-At' })
   if (Number(at) * 1000 <= now) throw invalid('X-Delete-At in past', { field: 'X-Delete-At' })
-  return Math.min(Number(at), 9_999_999_999) * 1000
+  return Math.min(Number(at), LAST) * 1000
 }

@@ -8,7 +8,7 @@ import { escape } from '../core/markup.ts'
 import { type Names, quote } from '../core/names.ts'
 import { typeOf } from '../core/mime.ts'
 import type { Swift } from '../house.ts'
-import { type Answer, type Ask, attempt, done, drop, type Layer, ok, page, plain, type Serve, small, streamOf, sub } from './ask.ts'
+import { type Answer, type Ask, attempt, done, drop, type Layer, ok, plain, type Serve, small, streamOf, sub } from './ask.ts'
 import { type Report, reportAnswer } from './bulk-report.ts'
 import { concatenated } from './deliver.ts'
 import { deleteAt } from './object.ts'
@@ -27,7 +27,10 @@ export const slo: Layer = (house, inner) => async (ask) => {
   const manifest = query.get('multipart-manifest')
   if (method === 'PUT' && manifest === 'put') return put(house, inner, ask)
   if (method === 'DELETE' && manifest === 'delete') return removeAll(inner, ask)
-  if (method !== 'GET' && method !== 'HEAD') return inner(ask)
+  if (method !== 'GET' && method !== 'HEAD') {
+    if (ask.claimsLarge && ask.source === undefined) throw invalid('X-Static-Large-Object is a reserved header. To create a static large object add query param multipart-manifest=put.', { field: 'X-Static-Large-Object' })
+    return inner(ask)
+  }
   const answer = await inner(ask)
   if (!isSlo(answer) || !answer.content) return answer
   const segments = JSON.parse((await textOf(answer)).toString()) as Segment[]
@@ -48,11 +51,13 @@ export const slo: Layer = (house, inner) => async (ask) => {
   if (part !== null) {
     const number = Number(part)
     if (!/^\d+$/.test(part) || number < 1) throw invalid('Part number must be an integer greater than 0', { field: 'part-number' })
-    if (number > segments.length) return page(416, 'The requested part number is not satisfiable')
+    if (number > segments.length) return { status: 416, headers: { ...headers, 'x-parts-count': String(segments.length), 'content-range': `bytes */${size}`, 'content-type': 'text/html; charset=UTF-8' }, body: method === 'HEAD' ? '' : 'The requested part number is not satisfiable' }
     const start = segments.slice(0, number - 1).reduce((sum, one) => sum + lengthOfSegment(one), 0)
     const length = lengthOfSegment(segments[number - 1]!)
     Object.assign(headers, { 'x-parts-count': String(segments.length), 'content-range': `bytes ${start}-${start + length - 1}/${size}`, 'content-length': String(length) })
-    return { status: 206, headers, ...(method === 'HEAD' ? {} : { body: await open(start, start + length - 1) }) }
+    // For a copy the part is all there is.
+    if (ask.source === 'COPY') return { ...answer, headers, content: { size: length, etag: String(etag), modified, open: (first, last) => open(start + first, start + last) } }
+    return { status: 206, headers, ...(method === 'HEAD' || length === 0 ? {} : { body: await open(start, start + length - 1) }) }
   }
   return { ...answer, headers, content: { size, etag: String(etag), modified, open } }
 }
@@ -170,7 +175,7 @@ async function assemble(house: Swift, inner: Serve, ask: Ask, wanted: readonly W
         }
         if (!heads.has(key)) heads.set(key, attempt(inner, sub(ask, 'HEAD', { account: names.account, container, object }, bare)))
         const problems: string[] = []
-        segments[i] = judge(one, await heads.get(key)!, problems)
+        segments[i] = judge(one, await heads.get(key)!, problems, i === wanted.length - 1)
         if (problems.length > 0) errors[i] = problems
       }
     }),
@@ -197,7 +202,7 @@ async function assemble(house: Swift, inner: Serve, ask: Ask, wanted: readonly W
 }
 
 /** Looks at what a segment is. Problems are `path\0reason`. */
-function judge(one: Wanted, head: Answer, problems: string[]): Segment {
+function judge(one: Wanted, head: Answer, problems: string[], last: boolean): Segment {
   const { text } = one.path!
   const say = (why: string): void => void problems.push(`${text}\0${why}`)
   const segment: Segment = { name: text, bytes: 0, hash: '' }
@@ -221,7 +226,8 @@ function judge(one: Wanted, head: Answer, problems: string[]): Segment {
     else if (span.start === 0 && span.end === segment.bytes! - 1) delete segment.range
     else segment.range = `${span.start}-${span.end}`
   }
-  if (segment.bytes! < 1 && problems.length === 0) say('Too Small; each segment must be at least 1 byte.')
+  // Swift overlooks an empty one at the end.
+  if (segment.bytes! < 1 && !last && problems.length === 0) say('Too Small; each segment must be at least 1 byte.')
   return segment
 }
 

@@ -13,7 +13,7 @@ const WEB = 'x-container-meta-web-'
 export const staticweb: Layer = (house, inner) => async (ask) => {
   const { method, names, who, headers } = ask
   const mode = truthy(headers['x-web-mode'])
-  if (names.container === '' || (method !== 'GET' && method !== 'HEAD') || (who.user_id !== undefined && !mode) || ask.source !== undefined) return inner(ask)
+  if (names.container === '' || (method !== 'GET' && method !== 'HEAD') || (who.user_id !== undefined && !mode) || (ask.source !== undefined && ask.source !== 'TU')) return inner(ask)
   const row = await containerSeen(house, ask, names)
   const web = metadataOf(row)
   const [index, listings, error, css, directory] = ['index', 'listings', 'error', 'listings-css', 'directory-type'].map((name) => (web[WEB + name] === undefined ? undefined : Buffer.from(web[WEB + name]!, 'latin1').toString()))
@@ -62,7 +62,7 @@ async function atObject(site: Site, directory: string): Promise<Answer> {
 }
 
 function moved(ask: Ask): Answer {
-  return { status: 301, headers: { location: `${ask.base}${ask.path}/`, 'content-type': 'text/html; charset=UTF-8' }, body: '' }
+  return { status: 301, headers: { location: `${ask.base}${ask.shownPath ?? ask.path}/`, 'content-type': 'text/html; charset=UTF-8' }, body: '' }
 }
 
 async function failed(site: Site, answer: Answer): Promise<Answer> {
@@ -85,20 +85,22 @@ async function listed(site: Site, prefix: string): Promise<Answer> {
   const lines = await listPage({ limit: house.config.limits.container_listing_limit, marker: '', end_marker: '', prefix, delimiter: '/', path: undefined, reverse: false }, (window) => objectsIn(house.db, row.id, house.world.clock.now(), window))
   if (lines.length === 0) return failed(site, page(404, 'The resource could not be found.'))
   const title = `Listing of ${label === undefined ? `/v1/${ask.names.account}/${ask.names.container}/${prefix}` : `${Buffer.from(label, 'latin1').toString()}/${prefix}`}`
+  const signed = ask.temporary === undefined ? '' : escape(`?${ask.temporary.query}`)
   const up = '../'.repeat(prefix.split('/').length - 1)
   const style = css === undefined
     ? '<style type="text/css">h1 {font-size: 1em; font-weight: bold;} th {text-align: left; padding: 0px 1em 0px 1em;} td {padding: 0px 1em 0px 1em;} a {text-decoration: none;}</style>'
     : `<link rel="stylesheet" type="text/css" href="${/^https?:\/\//.test(css) ? escape(css) : escape(up + quote(css))}" />`
   const rowsOf = lines.map(({ row: one, subdir }) => {
     const name = (one?.name ?? subdir!).slice(prefix.length)
-    const link = `<a href="${escape(quote(name).replace(/^([^/]*:)/, './$1'))}">${escape(name)}</a>`
+    // With `./` before it no name is taken for a scheme, with its dots escaped none climbs.
+    const link = `<a href="./${escape(quote(name).replaceAll('.', '%2E'))}${signed}">${escape(name)}</a>`
     return one
       ? `<tr class="item${String(one.content_type).split(';')[0]!.split('/').map((part) => ` type-${part.replaceAll(/[^\w-]/g, '-')}`).join('')}"><td class="colname">${link}</td><td class="colsize">${humanSize(Number(one.size))}</td><td class="coldate">${new Date(Number(one.created_at)).toISOString().slice(0, 19).replace('T', ' ')}</td></tr>`
       : `<tr class="item subdir"><td class="colname">${link}</td><td class="colsize">&nbsp;</td><td class="coldate">&nbsp;</td></tr>`
   })
-  const parent = prefix === '' ? '' : '<tr id="parent" class="item"><td class="colname"><a href="../">../</a></td><td class="colsize">&nbsp;</td><td class="coldate">&nbsp;</td></tr>'
-  const html = `<!DOCTYPE html PUBLIC "-//W3C//DTD HTML 4.01 Transitional//EN" "http://www.w3.org/TR/html4/loose.dtd">\n<html>\n<head>\n<title>${escape(title)}</title>\n${style}\n</head>\n<body>\n<h1 id="title">${escape(title)}</h1>\n<table id="listing">\n<tr id="heading"><th class="colname">Name</th><th class="colsize">Size</th><th class="coldate">Date</th></tr>\n${parent}${rowsOf.join('\n')}\n</table>\n</body>\n</html>\n`
-  return { status: 200, headers: { 'content-type': 'text/html; charset=UTF-8' }, body: html }
+  const parent = prefix.length <= (ask.temporary?.prefix.length ?? 0) ? '' : `<tr id="parent" class="item"><td class="colname"><a href="../${signed}">../</a></td><td class="colsize">&nbsp;</td><td class="coldate">&nbsp;</td></tr>`
+  const html = `<!DOCTYPE html>\n<html>\n<head>\n<title>${escape(title)}</title>\n${style}\n</head>\n<body>\n<h1 id="title">${escape(title)}</h1>\n<table id="listing">\n<tr id="heading"><th class="colname">Name</th><th class="colsize">Size</th><th class="coldate">Date</th></tr>\n${parent}${rowsOf.join('\n')}\n</table>\n</body>\n</html>\n`
+  return { status: 200, headers: { 'content-type': 'text/html; charset=UTF-8', ...(ask.temporary === undefined ? {} : { 'x-backend-content-generator': 'staticweb' }) }, body: html }
 }
 
 function humanSize(bytes: number): string {

@@ -1,5 +1,6 @@
 /** Symbolic links: an empty object that stands for another; static ones name its ETag as well. */
 import { Fault, invalid } from '#base/fault.ts'
+import { readBody } from '#base/http/message.ts'
 import { type Names, pathOf, quote, unquote } from '../core/names.ts'
 import { type Answer, type Ask, attempt, drop, type Layer, ok, plain, type Serve, sub } from './ask.ts'
 import { headerAccount } from '../core/names.ts'
@@ -25,7 +26,7 @@ export const symlink: Layer = (_house, inner) => async (ask) => {
     const answer = await inner(ask)
     if (before.headers[TARGET] === undefined || !ok(answer.status)) return answer
     const target = targetOf(names, before)
-    return { ...plain(307, 'The requested POST was applied to a symlink. POST directly to the target to apply requested metadata.'), headers: { location: `${ask.mount}${pathOf(target)}`, 'content-type': 'text/html; charset=UTF-8', 'x-symlink-target': String(before.headers[TARGET]), ...(before.headers[ACCOUNT] === undefined ? {} : { 'x-symlink-target-account': String(before.headers[ACCOUNT]) }), ...(before.headers[ETAG] === undefined ? {} : { 'x-symlink-target-etag': String(before.headers[ETAG]) }) } }
+    return { ...plain(307, 'The requested POST was applied to a symlink. POST directly to the target to apply requested metadata.'), headers: { location: `${ask.mount}${pathOf(target)}`, 'content-type': 'text/html; charset=UTF-8', ...(before.headers[ETAG] === undefined ? {} : { 'x-symlink-target-etag': String(before.headers[ETAG]) }) } }
   }
   return inner(ask)
 }
@@ -41,12 +42,16 @@ function shown(answer: Answer): Answer {
   const { [TARGET]: target, [ACCOUNT]: account, [ETAG]: etag, ...headers } = answer.headers
   headers['x-symlink-target'] = target!
   if (account !== undefined) headers['x-symlink-target-account'] = account
-  if (etag !== undefined) headers['x-symlink-target-etag'] = etag
+  if (etag !== undefined) {
+    headers['x-symlink-target-etag'] = etag
+    const bytes = answer.row?.listing ? (JSON.parse(answer.row.listing) as { symlink_bytes?: number }).symlink_bytes : undefined
+    if (bytes !== undefined) headers['x-symlink-target-bytes'] = String(bytes)
+  }
   return { ...answer, headers }
 }
 
 async function follow(inner: Serve, ask: Ask, link: Answer, left: number): Promise<Answer> {
-  if (left <= 0) return plain(409, `Too many levels of symbolic links, maximum allowed is ${LOOPS}`, { 'x-symlink-target': String(link.headers[TARGET]) })
+  if (left <= 0) return plain(409, `Too many levels of symbolic links, maximum allowed is ${LOOPS}`, { 'content-location': pathOf(ask.names) })
   const target = targetOf(ask.names, link)
   const { 'if-match': _m, ...headers } = ask.headers
   const answer = await attempt(inner, { ...ask, names: target, path: pathOf(target), headers: _m === undefined ? headers : { ...headers, 'if-match': _m }, query: withoutVersion(ask.query), source: 'SYM' })
@@ -88,7 +93,7 @@ async function put(inner: Serve, ask: Ask): Promise<Answer> {
   if (ask.query.get('multipart-manifest') === 'put') throw invalid('Symlink cannot be a static large object', { field: 'X-Symlink-Target' })
   const length = headers['content-length']
   if (length === undefined && headers['transfer-encoding'] === undefined) throw new Fault('length_required', 'Missing Content-Length header')
-  if (length !== undefined && Number(length) > 0) throw invalid('Symlink requests require a zero byte body')
+  if (length !== undefined ? Number(length) > 0 : (await readBody(ask.body, 0)) === undefined) throw invalid('Symlink requests require a zero byte body')
   const etag = headers['x-symlink-target-etag']?.replaceAll('"', '')
   const entry: Record<string, string | number> = { symlink_path: pathOf(target) }
   const own: Record<string, string> = { [TARGET]: quote(text), ...(account === undefined ? {} : { [ACCOUNT]: quote(account) }) }
@@ -97,7 +102,7 @@ async function put(inner: Serve, ask: Ask): Promise<Answer> {
   if (etag !== undefined && etag !== '' && ask.received !== undefined) own[ETAG] = etag
   else if (etag !== undefined && etag !== '') {
     const head = await hard(inner, sub(ask, 'HEAD', target, { source: 'SYM' }), LOOPS)
-    if (!ok(head.status) || !head.content) return head.status === 404 ? plain(409, 'X-Symlink-Target does not exist', { 'x-symlink-target': given }) : head
+    if (!ok(head.status) || !head.content) return head.status === 404 ? plain(409, 'X-Symlink-Target does not exist', { 'content-location': pathOf(target) }) : head
     const found = head.content.etag
     if (found !== etag) return plain(409, `Object Etag '${found}' does not match X-Symlink-Target-Etag header '${etag}'`, { 'content-location': pathOf(target) })
     own[ETAG] = found

@@ -1,9 +1,9 @@
 /** Temporary URLs: whoever holds one may do with one object (or prefix) what its signature says, until it expires. */
 import { unauthenticated } from '#base/fault.ts'
-import { type Names, unquote } from '../core/names.ts'
+import { type Names, quote, unquote } from '../core/names.ts'
 import { inRange, readExpires, readSignature, sameText, signed } from '../core/signature.ts'
 import type { Swift } from '../house.ts'
-import { accountSeen, type Answer, type Ask, containerSeen, type Layer, metadataOf, page } from './ask.ts'
+import { accountSeen, type Answer, type Ask, containerSeen, drop, type Layer, metadataOf, page } from './ask.ts'
 
 const PARAMETERS = ['temp_url_sig', 'temp_url_expires', 'temp_url_prefix', 'temp_url_ip_range', 'filename', 'inline']
 /** Headers that could make a signed upload into something else than an upload of these bytes. */
@@ -35,7 +35,9 @@ export const tempurl: Layer = (house, inner) => async (ask) => {
   if (method === 'OPTIONS') return inner(ask)
   const signature = sig === null ? undefined : readSignature(sig)
   const at = expires === null ? undefined : readExpires(expires)
-  if (!signature || at === undefined || names.object === '' || !digests.includes(signature.digest) || !methods.includes(method)) return refused()
+  // The root of a container is for a website's listing alone, whose prefix is everything.
+  const atRoot = names.object === '' && names.container !== '' && prefix === '' && (method === 'GET' || method === 'HEAD')
+  if (!signature || at === undefined || (names.object.replaceAll('/', '') === '' && !atRoot) || !digests.includes(signature.digest) || !methods.includes(method)) return refused()
   if (at * 1000 < house.world.clock.now()) return refused()
   if (prefix !== null && !names.object.startsWith(prefix)) return refused()
   if (range !== null && inRange(ask.remote, range) !== true) return refused()
@@ -57,7 +59,14 @@ export const tempurl: Layer = (house, inner) => async (ask) => {
   const granted = (to: Names): boolean => to.account === names.account && (found.scope === 'account' || to.container === names.container)
   const { 'x-auth-token': _token, ...headers } = ask.headers
   for (const name of Object.keys(headers)) if (name.startsWith('x-object-sysmeta') || name === 'x-delete-at-container') delete headers[name]
-  const answer = await inner({ ...ask, query: rest, headers, granted, who: { byName: false, roles: [] }, source: 'TU' })
+  const signedQuery = (['temp_url_prefix', 'temp_url_expires', 'temp_url_sig', 'temp_url_ip_range'] as const).filter((name) => query.has(name)).map((name) => `${name}=${quote(query.get(name)!)}`)
+  const answer = await inner({ ...ask, query: rest, headers, granted, who: { byName: false, roles: [] }, source: 'TU', ...(prefix === null ? {} : { temporary: { prefix, query: [...signedQuery, ...(query.has('inline') ? ['inline'] : [])].join('&') } }) })
+  const listing = answer.headers['x-backend-content-generator'] === 'staticweb'
+  if (atRoot && answer.status < 300 && !listing) {
+    drop(answer)
+    return refused()
+  }
+  if (listing && !query.has('inline')) query.set('inline', '')
   if ((method === 'GET' || method === 'HEAD') && answer.status < 300) disposition(answer, query, names.object)
   if (answer.status < 300) answer.headers.expires = new Date(at * 1000).toUTCString()
   return answer

@@ -59,7 +59,7 @@ async function remove(house: Swift, inner: (ask: Ask) => Promise<Answer>, ask: A
     const prefix = archivePrefix(names.object)
     const archived = old && (await placeFor(house, archive, old))
     if (old) await house.commits.run((commit) => moveObject(commit, old, { container_id: archive.id, name: archived! }, now))
-    const marker = await inner({ ...ask, method: 'PUT', names: { ...names, container: location, object: `${prefix}${versionText(String(house.stamp()))}` }, query: new URLSearchParams(), body: undefined, headers: { 'content-length': '0', 'content-type': MARKER }, granted: () => true })
+    const marker = await inner({ ...ask, method: 'PUT', names: { ...names, container: location, object: `${prefix}${versionText(String(house.stamp()))}` }, query: new URLSearchParams(), body: undefined, headers: { 'content-length': '0', 'content-type': MARKER }, granted: () => true, source: 'VW' })
     return !ok(marker.status) ? marker : old ? done(204) : lost()
   }
   const archive = await containerSeen(house, ask, { ...names, container: location, object: '' })

@@ -4,6 +4,8 @@ import { invalid } from '#base/fault.ts'
 export interface Acl { referrers: string[]; groups: string[] }
 
 /** The ACL as it is stored: words trimmed, referrer spellings made one. Throws `invalid`. */
+const quoted = (text: string): string => `'${text}'`
+
 export function cleanAcl(header: string, value: string): string {
   const out: string[] = []
   for (const raw of value.split(',')) {
@@ -15,13 +17,13 @@ export function cleanAcl(header: string, value: string): string {
       continue
     }
     const kind = word.slice(0, colon).trim()
-    if (!['.r', '.ref', '.referer', '.referrer'].includes(kind)) throw invalid(`Unknown designator ${JSON.stringify(kind)} in ACL: ${JSON.stringify(raw)}`, { field: header })
-    if (/write/i.test(header)) throw invalid(`Referrers not allowed in write ACL: ${JSON.stringify(raw)}`, { field: header })
+    if (!['.r', '.ref', '.referer', '.referrer'].includes(kind)) throw invalid(`Unknown designator ${quoted(kind)} in ACL: ${quoted(raw)}`, { field: header })
+    if (/write/i.test(header)) throw invalid(`Referrers not allowed in write ACL: ${quoted(raw)}`, { field: header })
     let host = word.slice(colon + 1).trim()
     const negated = host.startsWith('-')
     if (negated) host = host.slice(1).trim()
     if (host !== '*' && host.startsWith('*')) host = host.slice(1).trim()
-    if (host === '' || host === '.') throw invalid(`No host/domain value after referrer designation in ACL: ${JSON.stringify(raw)}`, { field: header })
+    if (host === '' || host === '.') throw invalid(`No host/domain value after referrer designation in ACL: ${quoted(raw)}`, { field: header })
     out.push(`.r:${negated ? '-' : ''}${host}`)
   }
   return out.join(',')

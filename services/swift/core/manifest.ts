@@ -40,28 +40,29 @@ export function parseManifest(text: string, most: number): Wanted[] {
         else out.push({ data })
       }
     } else {
-      const wanted = wantedOf(entry, bad)
+      const wanted = wantedOf(entry, bad, i === parsed.length - 1)
       if (wanted) out.push(wanted)
     }
   }
   const objects = out.filter((one) => one.path).length
   if (objects > most) throw invalid(`Number of object-backed segments must be <= ${most}`, { code: 'swift.too_many_segments' })
   if (errors.length > 0) throw invalid(`${errors.join('\n')}\n`)
-  if (objects === 0) throw invalid('Inline data segments require at least one object-backed segment.\n')
+  if (objects === 0 && out.length > 0) throw invalid('Inline data segments require at least one object-backed segment.\n')
   return out
 }
 
-function wantedOf(entry: Record<string, unknown>, bad: (what: string) => void): Wanted | undefined {
+function wantedOf(entry: Record<string, unknown>, bad: (what: string) => void, last: boolean): Wanted | undefined {
   const { path: text, etag, size_bytes, range } = entry
   const path = typeof text === 'string' ? unquotePath(text) : undefined
-  if (typeof text !== 'string') bad('path must be a string')
+  if (typeof text !== 'string') bad('"path" must be a string')
   else if (!path) bad('path does not refer to an object. Path must be of the form /container/object.')
-  else if (etag !== undefined && etag !== null && typeof etag !== 'string') bad('etag must be a string or null (if provided)')
-  else if (size_bytes !== undefined && size_bytes !== null && !/^\d+$/.test(String(size_bytes))) bad('invalid size_bytes')
-  else if (size_bytes !== undefined && size_bytes !== null && Number(size_bytes) < 1) bad('too small; each segment must be at least 1 byte.')
-  else if (range !== undefined && range !== null && (typeof range !== 'string' || !/^(\d+-\d*|-\d+)$/.test(range))) bad('invalid range')
+  else if (etag !== undefined && etag !== null && typeof etag !== 'string') bad('"etag" must be a string or null (if provided)')
+  else if (size_bytes !== undefined && size_bytes !== null && !/^\s*[+-]?\d+(\.\d*)?\s*$/.test(String(size_bytes))) bad('invalid size_bytes')
+  else if (size_bytes !== undefined && size_bytes !== null && Number(size_bytes) < 1 && !last) bad('too small; each segment must be at least 1 byte.')
+  else if (typeof range === 'string' && /^[\d-]+,/.test(range)) bad('multiple ranges (only one allowed)')
+  else if (range && (typeof range !== 'string' || !/^(\d+-\d*|-\d+)$/.test(range))) bad('invalid range')
   else {
-    return { path, ...(typeof etag === 'string' ? { etag: etag.replaceAll('"', '') } : {}), ...(size_bytes === undefined || size_bytes === null ? {} : { size_bytes: Number(size_bytes) }), ...(typeof range === 'string' ? { range } : {}) }
+    return { path, ...(typeof etag === 'string' ? { etag: etag.replaceAll('"', '') } : {}), ...(size_bytes === undefined || size_bytes === null ? {} : { size_bytes: Math.trunc(Number(size_bytes)) }), ...(typeof range === 'string' && range !== '' ? { range } : {}) }
   }
   return undefined
 }

@@ -1,3 +1,6 @@
+/** Text between tags of XML, where quotes are themselves. */
+export const escapeText = (value: unknown): string => escape(value).replaceAll('&quot;', '"').replaceAll('&#x27;', "'")
+
 /** Text into HTML and XML. */
 export const escape = (value: unknown): string =>
   String(value).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#x27;')

@@ -1,4 +1,4 @@
-/** From a raw path to names: decoded once, checked, never normalized — a slash or a dot in an object's name is part of it. */
+/** From a raw path to names: decoded once (a slash is one however it is written), checked, never normalized — a slash or a dot in an object's name is part of it. */
 import { Fault, invalid } from '#base/fault.ts'
 import type { Limits } from './limits.ts'
 
@@ -34,19 +34,19 @@ export const pathOf = (names: Names): string => `/v1/${[names.account, names.con
 
 /** Splits `/v1/account[/container[/object]]`. */
 export function namesOf(path: string): Names {
-  const parts = /^\/v1(?:\.0)?\/([^/]+)(?:\/([^/]*)(?:\/([\s\S]*))?)?$/.exec(path)
+  const text = unquote(path)
+  if (text === undefined || text.includes('\0')) throw new Fault('precondition', 'Invalid UTF8 or contains NULL')
+  const parts = /^\/v1(?:\.0)?\/([^/]+)(?:\/([^/]*)(?:\/([\s\S]*))?)?$/.exec(text)
   if (!parts) throw new Fault('not_found', 'The resource could not be found.')
-  const [account, container, object] = parts.slice(1).map((part) => unquote(part ?? ''))
-  if (account === undefined || container === undefined || object === undefined || /\0/.test(account + container + object)) throw new Fault('precondition', 'Invalid UTF8 or contains NULL')
-  if (container === '' && object !== '') throw new Fault('precondition', 'The path must name a container')
+  const [, account = '', container = '', object = ''] = parts
+  if (container === '' && object !== '') throw new Fault('not_found', 'The resource could not be found.')
   return { account, container, object }
 }
 
 export function checkNames(names: Names, limits: Limits, writing: boolean): void {
   const { account, container, object } = names
   if (Buffer.byteLength(account) > limits.max_account_name_length) throw invalid(`Account name length of ${Buffer.byteLength(account)} longer than ${limits.max_account_name_length}`, { field: 'account' })
-  if (container.includes('/')) throw invalid('Container name cannot contain slashes', { field: 'container' })
-  if (Buffer.byteLength(container) > limits.max_container_name_length) throw invalid(`Container name length of ${Buffer.byteLength(container)} longer than ${limits.max_container_name_length}`, { field: 'container' })
+  if (writing && Buffer.byteLength(container) > limits.max_container_name_length) throw invalid(`Container name length of ${Buffer.byteLength(container)} longer than ${limits.max_container_name_length}`, { field: 'container' })
   if (writing && Buffer.byteLength(object) > limits.max_object_name_length) throw invalid(`Object name length of ${Buffer.byteLength(object)} longer than ${limits.max_object_name_length}`, { field: 'object' })
 }
 
@@ -63,4 +63,14 @@ export function headerAccount(value: string, field: string): string {
   const text = unquote(value)
   if (text === undefined || text === '' || /[/\0]/.test(text)) throw new Fault('precondition', 'Account name cannot contain slashes', { field })
   return text
+}
+
+/**
+ * The raw path as it is meant: an escaped slash is a slash, for the routes and for the access rules of application credentials too, and a percent sign
+ * that escapes nothing is itself.
+ */
+export function plainPath(path: string): string {
+  if (!path.startsWith('/v1')) return path
+  const named = path.startsWith('/v1.0/') ? `/v1/${path.slice(6)}` : path
+  return named.includes('%') ? named.replaceAll(/%(?![0-9a-f]{2})/gi, '%25').replaceAll(/%2f/gi, '/') : named
 }

@@ -14,7 +14,9 @@ export function rangesOf(header: string | undefined, size: number): Span[] | und
     const [, first, last] = match as unknown as [string, string, string]
     if (first === '') {
       const length = Number(last)
-      if (length > 0 && size > 0) spans.push({ start: Math.max(0, size - length), end: size - 1 })
+      // The end of nothing is all of it.
+      if (length > 0 && size === 0) return undefined
+      if (length > 0) spans.push({ start: Math.max(0, size - length), end: size - 1 })
       continue
     }
     if (last !== '' && Number(last) < Number(first)) return undefined
@@ -22,10 +24,16 @@ export function rangesOf(header: string | undefined, size: number): Span[] | und
   }
   if (spans.length > 50) return []
   let overlaps = 0
-  let backwards = 0
+  let backwards = false
   for (let i = 1; i < spans.length; i++) {
-    if (spans.slice(0, i).some((one) => one.start <= spans[i]!.end && spans[i]!.start <= one.end)) overlaps++
-    if (spans[i]!.start < spans[i - 1]!.start) backwards++
+    for (let j = 0; j < i; j++) if (crosses(spans[j]!, spans[i]!)) overlaps++
+    if (spans[i]!.start < spans[i - 1]!.start) backwards = true
   }
-  return overlaps > 2 || backwards > 8 ? [] : spans
+  return overlaps > 2 || (backwards && spans.length >= 8) ? [] : spans
+}
+
+/** As Swift counts: an end of one lies inside the other; the same range again is none of it. */
+function crosses(a: Span, b: Span): boolean {
+  const inside = (at: number, { start, end }: Span): boolean => start < at && at < end + 1
+  return inside(b.start, a) || inside(b.end + 1, a) || inside(a.start, b) || inside(a.end + 1, b)
 }

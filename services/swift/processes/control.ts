@@ -18,6 +18,7 @@ import type { SwiftConfig } from '../config.ts'
 import { checkRealms } from '../core/sync.ts'
 import type { BytesDriver } from '../drivers/interface.ts'
 import { audit, reconcile, sweep } from '../flows/keep-order.ts'
+import { plainPath } from '../core/names.ts'
 import type { Swift } from '../house.ts'
 import { plate, routesOf } from '../service.ts'
 import { commitsOf } from '../store/commits.ts'
@@ -62,7 +63,11 @@ export function controlProcess(parts: HouseParts<SwiftConfig>, bytes?: BytesDriv
   checkRealms(config.container_sync)
   const doors = { world, tokens: parts.tokens, authorizer: parts.authorizer, identityUrl: parts.identityUrl }
   const routes = routesOf(house)
-  const swift = corridor({ ...doors, dialect: plate.dialect, routes })
+  const inner = corridor({ ...doors, dialect: plate.dialect, routes })
+  const swift: HttpHandler = (request) => {
+    request.path = plainPath(request.path)
+    return inner(request)
+  }
   const domains = config.s3_domains.map((name) => name.toLowerCase())
   const websites = config.s3_website_domains.map((name) => name.toLowerCase())
   const s3parts: S3Parts = { house, serve: layersOf(house), identify: identities(parts), knows: projects(parts), region: config.s3_region, domains, websites }
@@ -81,6 +86,7 @@ export function controlProcess(parts: HouseParts<SwiftConfig>, bytes?: BytesDriv
     const path = await remap.pathOf(request)
     if (path === undefined) return byPath(request)
     if (path === '') return { status: 400, headers: { 'content-type': 'text/plain' }, body: 'Bad domain in host header' }
+    request.shownPath = request.path
     request.path = path
     return swift(request)
   }

@@ -19,7 +19,8 @@ test('A10: no header makes somebody else of a client, or writes what only featur
   const forged = { 'x-roles': 'ResellerAdmin', 'x-user-id': 'member-of-project-a', 'x-project-id': 'project-a', 'x-tenant-id': 'project-a', 'x-identity-status': 'Confirmed' }
   assert.equal((await ask('GET', `${A}/box/o`, { as: 'nobody', headers: forged })).status, 401)
   assert.equal((await ask('GET', `${A}/box/o`, { as: 'member@project-b', headers: forged })).status, 403)
-  const inner = { 'x-object-sysmeta-slo-etag': 'x', 'x-object-sysmeta-slo-size': '1', 'x-object-sysmeta-symlink-target': 'secret/o', 'x-backend-size': '999999', 'x-backend-listing': '{"hash":"forged"}', x_backend_size: '5', 'x-static-large-object': 'True', 'x-timestamp': '1.0' }
+  const inner = { 'x-object-sysmeta-slo-etag': 'x', 'x-object-sysmeta-slo-size': '1', 'x-object-sysmeta-symlink-target': 'secret/o', 'x-backend-size': '999999', 'x-backend-listing': '{"hash":"forged"}', x_backend_size: '5', 'x-timestamp': '1.0' }
+  assert.equal((await ask('PUT', `${A}/box/forged`, { body: '[]', headers: { 'x-static-large-object': 'True' } })).status, 400)
   assert.equal((await ask('PUT', `${A}/box/forged`, { body: 'plain', headers: inner })).status, 201)
   const got = await ask('GET', `${A}/box/forged`)
   assert.equal(got.text, 'plain')
