@@ -84,6 +84,12 @@ const CEPH_PACKAGES: readonly HostPackage[] = [
   { package: 'ceph-common', tools: ['ceph'], why: 'sets the cluster up' },
   { package: 'radosgw', tools: ['radosgw'], why: 'is the S3 door of Ceph' },
 ]
+const SWIFT_PACKAGES: readonly HostPackage[] = [
+  { package: 'swift-proxy', tools: ['swift-proxy-server'], why: 'is the door of OpenStack\'s own Swift' },
+  { package: 'swift-account', tools: ['swift-account-server'], why: 'keeps its accounts' },
+  { package: 'swift-container', tools: ['swift-container-server'], why: 'keeps its containers' },
+  { package: 'swift-object', tools: ['swift-object-server'], why: 'keeps its objects' },
+]
 const BROWSER_PACKAGES: readonly HostPackage[] = [
   { package: 'chromium', tools: ['chromium'], why: 'shows the dashboard' },
 ]
@@ -106,7 +112,7 @@ const PLUGIN_PACKAGES: readonly HostPackage[] = PLUGINS.map((name) => pluginPack
 export const parts: readonly TestPart[] = [
   { name: 'types', what: 'the TypeScript compiler over the whole tree', run: () => command(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']) },
   { name: 'lint', what: 'oxlint over the whole tree', run: () => command('node_modules/.bin/oxlint', ['--quiet']) },
-  { name: 'unit', what: 'unit tests, flows broken at every step, and wire scenarios against the whole cloud with fake drivers', run: (only) => nodeTests((file) => !/\.(real|engine|client|browser|machines|sim|ceph)\.test\.ts$/.test(file), { only }) },
+  { name: 'unit', what: 'unit tests, flows broken at every step, and wire scenarios against the whole cloud with fake drivers', run: (only) => nodeTests((file) => !/\.(real|engine|client|browser|machines|sim|ceph|swift)\.test\.ts$/.test(file), { only }) },
   { name: 'simulate', tryTwice: true, what: 'a minute of random operations, deaths and bad weather under a virtual clock, and the seeds that once failed', run: (only) => nodeTests((file) => file.endsWith('.sim.test.ts'), { only }) },
   { name: 'browser', tryTwice: true, what: 'the dashboard in Chromium', packages: BROWSER_PACKAGES, run: browser },
   { name: 'engines', tryTwice: true, what: 'the same on PostgreSQL, MariaDB and RabbitMQ', packages: ENGINE_PACKAGES, run: engines },
@@ -115,6 +121,7 @@ export const parts: readonly TestPart[] = [
   { name: 'machines', tryTwice: true, what: 'a cloud of three machines in network namespaces: real guests on their way, dead agents, a dead broker', packages: [...REAL_PACKAGES, ...CLIENT_PACKAGES, ...ENGINE_PACKAGES], run: (only) => nodeTests((file) => file.endsWith('.machines.test.ts'), { only, concurrency: 1 }) },
   { name: 'client', tryTwice: true, what: 'a new user with the openstack command on real machines', packages: [...REAL_PACKAGES, ...CLIENT_PACKAGES, ...BROWSER_PACKAGES], run: (only) => nodeTests((file) => file.endsWith('.client.test.ts'), { only, concurrency: 1 }) },
   { name: 'ceph', onlyByName: true, what: 'the object store on a real Ceph: one monitor, one OSD in memory, one radosgw', packages: CEPH_PACKAGES, run: (only) => nodeTests((file) => file.endsWith('.ceph.test.ts'), { only, concurrency: 1 }) },
+  { name: 'swift', onlyByName: true, what: "OpenStack's own Swift with our Keystone in front", packages: [...SWIFT_PACKAGES, ...CLIENT_PACKAGES], run: (only) => nodeTests((file) => file.endsWith('.swift.test.ts'), { only, concurrency: 1 }) },
   { name: 'tempest', tryTwice: true, what: "OpenStack's Tempest, judged by a list of expected failures", packages: TEMPEST_PACKAGES, run: async () => (await import('../conformance/tempest/run.ts')).runTempest(TEMPEST) },
   { name: 'tempest-plugins', onlyByName: true, what: "Tempest's plugins for Neutron's API and for Cinder", packages: [...TEMPEST_PACKAGES, ...PLUGIN_PACKAGES], run: async () => (await import('../conformance/tempest/run.ts')).runTempest(['.'], { packages: PLUGINS }) },
   { name: 'tempest-personas', onlyByName: true, what: "Tempest's plugin for Keystone: its API, and who may do what as reader, member and admin of system, domains and projects", packages: [...TEMPEST_PACKAGES, pluginPackage('keystone_tempest_plugin')], run: async () => personas() },
