@@ -10,7 +10,7 @@ import { test } from 'node:test'
 import { promisify } from 'node:util'
 
 const root = resolve(import.meta.dirname, '../../..')
-const seeds = JSON.parse(readFileSync(resolve(import.meta.dirname, 'seeds.json'), 'utf8')) as Record<'plain' | 'harsh', number[]>
+const seeds = JSON.parse(readFileSync(resolve(import.meta.dirname, 'seeds.json'), 'utf8')) as Record<'plain' | 'harsh' | 'crowded', number[]>
 
 async function simulate(...args: string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, ['--disable-warning=ExperimentalWarning', 'cloud/cli/main.ts', 'simulate', ...args], { cwd: root, env: { ...process.env, UV_THREADPOOL_SIZE: '1' }, maxBuffer: 16 << 20 }).catch((thrown: { stdout?: string }) => ({ stdout: `${thrown.stdout ?? ''}\nit did not end well` }))
@@ -29,6 +29,7 @@ test('one seed is one run', async () => {
 
 for (const seed of seeds.plain) test(`seed ${seed}`, async () => good(await simulate('--seed', String(seed))))
 for (const seed of seeds.harsh) test(`seed ${seed}, harsh`, async () => good(await simulate('--harsh', '--seed', String(seed))))
+for (const seed of seeds.crowded) test(`seed ${seed}, harsh, on three hosts`, async () => good(await simulate('--harsh', '--hosts', '3', '--operations', '600', '--seed', String(seed))))
 
 test('a minute of fresh seeds', async (t) => {
   const out = await simulate('--seconds', '60')

@@ -17,7 +17,8 @@ import { refreshNetwork } from './network-info.ts'
 import { awaitWires, ensurePorts, type NicWish, releasePorts } from './ports.ts'
 import { groupFacts, groupHolds, type Place, placeServer } from './scheduling.ts'
 import { letGo, liveServer, moveServer, type ServerWork, settle } from './state.ts'
-import { completeVolumes, connectVolumes, ensureVolumesHeld, unholdVolumes } from './volumes.ts'
+import { unholdVolumes } from './unhold-volumes.ts'
+import { completeVolumes, connectVolumes, ensureVolumesHeld } from './volumes.ts'
 
 export interface CreateServer extends ServerWork {
   nics: NicWish[]

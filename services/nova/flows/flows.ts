@@ -17,6 +17,7 @@ import { confirmResizeFlow, revertResizeFlow } from './settle-resize.ts'
 import { offloadServerFlow, shelveServerFlow } from './shelve-server.ts'
 import { snapshotServerFlow } from './snapshot-server.ts'
 import { restoreServerFlow, softDeleteServerFlow } from './soft-delete-server.ts'
+import { unholdVolumesFlow } from './unhold-volumes.ts'
 import { unshelveServerFlow } from './unshelve-server.ts'
 
 export const makeFlows = (nova: Nova) => ({
@@ -42,6 +43,7 @@ export const makeFlows = (nova: Nova) => ({
   detachVolume: detachVolumeFlow(nova),
   attachInterface: attachInterfaceFlow(nova),
   detachInterface: detachInterfaceFlow(nova),
+  unholdVolumes: unholdVolumesFlow(nova),
 })
 
 export type NovaFlows = ReturnType<typeof makeFlows>

@@ -120,23 +120,15 @@ const ignoreGone = (thrown: unknown): void => {
 
 export async function letVolumeGo(nova: Nova, device: BlockDeviceRow): Promise<void> {
   // Held by a request that died, or whose answer was lost, before the row named what holds it.
-  if (device.attachment_id === null) await letAllGo(nova, device.server_id, device.volume_id)
+  if (device.attachment_id === null) await letAllGo(nova, device.server_id, ({ volume_id }) => volume_id === device.volume_id)
   else await nova.client.call(await nova.service(), 'cinder', deleteAttachment, { params: { attachment_id: device.attachment_id } }).then(() => {}, ignoreGone)
 }
 
-async function letAllGo(nova: Nova, serverId: string, volumeId?: string | null): Promise<void> {
+/** What Cinder says holds volumes for the server. */
+export async function letAllGo(nova: Nova, serverId: string, which: (attachment: { id: string; volume_id: string }) => boolean = () => true): Promise<void> {
   const caller = await nova.service()
   const { attachments } = await nova.client.call(caller, 'cinder', listAttachments, { query: { all_tenants: true, instance_id: serverId } })
-  for (const { id, volume_id } of attachments) if (volumeId === undefined || volume_id === volumeId) await nova.client.call(caller, 'cinder', deleteAttachment, { params: { attachment_id: id } }).then(() => {}, ignoreGone)
-}
-
-/** Of a server that could not be built: its volumes are free for others. Which ones they were stays on record until it is deleted. */
-export async function unholdVolumes(nova: Nova, serverId: string): Promise<void> {
-  const devices = (await blockDevicesOf(nova.db, serverId)).filter(isVolume)
-  if (devices.length === 0) return
-  // In this order no row names what is gone; what is left when this process dies, the server's deletion finds.
-  for (const { id } of devices) await patchBlockDevice(nova.db, id, { attachment_id: null, connection_info: null })
-  await letAllGo(nova, serverId)
+  for (const one of attachments) if (which(one)) await nova.client.call(caller, 'cinder', deleteAttachment, { params: { attachment_id: one.id } }).then(() => {}, ignoreGone)
 }
 
 /**

@@ -127,6 +127,22 @@ const cases: Case[] = [
     finished: 'active',
     also: again(remove, 'deleted'),
   },
+  {
+    flow: 'unhold-volumes',
+    // The server cannot be built, and the volume's host does not answer then.
+    prepare: async ({ k }) => {
+      k.cinder.volume(DATA)
+      for (const host of k.hosts) host.fail('ensureGuest', { kind: 'invalid' })
+      k.cinder.failures.set('DELETE /v3/attachments/{id}', 3)
+    },
+    act: async (scene) => {
+      scene.id = await scene.k.boot({ block_device_mapping_v2: [{ boot_index: 0, uuid: IMAGE, source_type: 'image', destination_type: 'local' }, { boot_index: -1, uuid: DATA, source_type: 'volume', destination_type: 'volume' }] }, { wait: false })
+      await rest(scene)
+    },
+    failed: 'error',
+    finished: 'error',
+    also: async ({ k }) => assert.equal(k.cinder.volumes.get(DATA)!.status, 'available'),
+  },
   { flow: 'delete-server', act: remove, failed: 'error', finished: 'deleted', also: again(remove, 'deleted') },
   { flow: 'delete-server', when: 'of a resized server', prepare: after(resize), act: remove, failed: 'error', finished: 'deleted', also: again(remove, 'deleted') },
   { flow: 'delete-server', when: 'of a shelved server', prepare: after(shelve), act: remove, failed: 'error', finished: 'deleted', also: again(remove, 'deleted') },
