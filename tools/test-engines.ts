@@ -30,7 +30,7 @@ export async function testEngines(wanted: (file: string) => boolean, only?: Read
 }
 
 /** Tests that touch a database. */
-export const touchesDatabase = (file: string): boolean => /^(services\/\w+\/(test|api|store|flows|processes)|stack|base\/flow)\/|^base\/sql\/move\./.test(file)
+export const touchesDatabase = (file: string): boolean => /^(services\/\w+\/(test|api|store|flows|processes)|stack|base\/flow)\/|^base\/sql\/move\//.test(file)
 
 /** Flows broken at every step, each time in a cloud of its own: minutes on a server. `./ondol test engines-flows` runs them there. */
 export const breaksFlows = (file: string): boolean => touchesDatabase(file) && /flow\/kit/.test(readFileSync(resolve(import.meta.dirname, '..', file), 'utf8'))

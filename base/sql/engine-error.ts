@@ -12,6 +12,7 @@ interface EngineError {
 const SQLITE_DUPLICATE = new Set([2067, 1555]) // SQLITE_CONSTRAINT_UNIQUE, _PRIMARYKEY
 const SQLITE_REFERENCE = 787
 const SQLITE_BUSY = 5
+const SQLITE_TRIGGER = 1811
 const SQLITE_FULL = 13
 
 export function isDuplicate(engine: Engine, thrown: unknown): boolean {
@@ -55,10 +56,14 @@ function isFull(engine: Engine, thrown: unknown): boolean {
   return error?.errno === 1021 || error?.errno === 1114
 }
 
+/** The database has moved to another place, and takes no change here (`move/source.ts`). */
+const hasMoved = (engine: Engine, thrown: unknown): boolean => engine === 'sqlite' && (thrown as EngineError)?.errcode === SQLITE_TRIGGER && /has moved/.test((thrown as EngineError).message ?? '')
+
 /** Duplicates become a `conflict` Fault with code `sql.duplicate`, a lost server `unavailable`, a full disk `insufficient_storage`; everything else passes unchanged. */
 export function toFault(engine: Engine, thrown: unknown): unknown {
   if (thrown instanceof Fault) return thrown
   if (isLost(engine, thrown)) return new Fault('unavailable', 'The database cannot be reached.', { code: 'sql.unavailable', cause: thrown })
+  if (hasMoved(engine, thrown)) return new Fault('unavailable', 'This database has moved to another place.', { code: 'sql.moved', cause: thrown })
   if (isFull(engine, thrown)) return new Fault('insufficient_storage', 'There is no room left in the database.', { code: 'sql.full', cause: thrown })
   if (isDuplicate(engine, thrown)) {
     return new Fault('conflict', 'A resource with this identity already exists.', { code: 'sql.duplicate', cause: thrown })

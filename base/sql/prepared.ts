@@ -7,7 +7,7 @@
  *
  * `build` runs once per engine with placeholders instead of values, so it may not look at them: every value goes into the query as it is.
  */
-import type { CompiledQuery, Compilable, Kysely } from 'kysely'
+import type { CompiledQuery, Compilable, Kysely, QueryExecutor } from 'kysely'
 import type { Engine, Sql } from './database.ts'
 
 class Placeholder {
@@ -39,9 +39,22 @@ function preparedFor<Schema, Args extends readonly unknown[], Row>(count: number
   return async (sql, ...args) => {
     const { compiled, slots } = byEngine.get(sql.engine) ?? ready(sql)
     const parameters = slots.map((slot) => (slot instanceof Placeholder ? args[slot.index] : slot.fixed))
-    const { rows } = await sql.query.executeQuery<Row>({ query: compiled.query, queryId: compiled.queryId, sql: compiled.sql, parameters })
+    const filled: Filled = { query: compiled.query, queryId: compiled.queryId, sql: compiled.sql, parameters, args }
+    const { rows } = await sql.query.executeQuery<Row>(filled as CompiledQuery<Row>)
     return rows
   }
+}
+
+/** With what it was filled with. */
+interface Filled extends CompiledQuery {
+  readonly args: readonly unknown[]
+}
+
+/** The same query for another engine than it was compiled for. */
+export function recompiled(query: CompiledQuery, executor: QueryExecutor): CompiledQuery {
+  const again = executor.compileQuery(query.query, query.queryId)
+  const { args } = query as Partial<Filled>
+  return args ? { ...again, parameters: again.parameters.map((one) => (one instanceof Placeholder ? args[one.index] : one)) } : again
 }
 
 const byShape = new Map<string, (sql: Sql<never>, ...values: unknown[]) => Promise<unknown[]>>()

@@ -7,8 +7,13 @@ const ATTEMPTS = 4
 export function retrying(db: Db): Db {
   return {
     ...db,
-    engine: db.engine,
-    query: db.query,
+    // Asked anew each time: the database may move to another engine.
+    get engine() {
+      return db.engine
+    },
+    get query() {
+      return db.query
+    },
     async transaction(work, options) {
       for (let attempt = 1; ; attempt++) {
         try {

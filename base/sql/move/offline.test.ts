@@ -3,12 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { isFault } from '../fault.ts'
-import type { Database } from './database.ts'
-import { moveDatabase } from './move.ts'
-import { openDatabase } from './open.ts'
-import { big, bytes, type HouseMigrations, id, int, json, migrate, name, nullable, string } from './table.ts'
-import { testDatabase } from './test/database.ts'
+import { isFault } from '../../fault.ts'
+import type { Database } from '../database.ts'
+import { moveDatabase } from './offline.ts'
+import { openDatabase } from '../open.ts'
+import { big, bytes, type HouseMigrations, id, int, json, migrate, name, nullable, string } from '../table.ts'
+import { testDatabase } from '../test/database.ts'
 
 interface Tables { kit_things: { box: string; name: string; number: number; body: string | null; raw: Uint8Array }; kit_counts: { number: number; at: number } }
 const kit: HouseMigrations = {
@@ -25,6 +25,7 @@ const kit: HouseMigrations = {
 const dir = await mkdtemp(join(tmpdir(), 'ondol-move-'))
 after(() => rm(dir, { recursive: true, force: true }))
 let files = 0
+const move = { id: 'first', place: 'elsewhere' }
 
 async function full(): Promise<Database> {
   const database = await openDatabase({ url: `sqlite:${join(dir, `${files++}.db`)}` })
@@ -45,22 +46,22 @@ test('a database moves into another, stopped after every batch and begun again',
   const { db: target, close } = await testDatabase()
   try {
     let runs = 0
-    for (let done = 0; done < 3; runs++) {
+    for (let done = false; !done; runs++) {
       const stop = new AbortController()
-      done = (await moveDatabase(source, target, [kit], { now: () => 1, batch: 40, signal: stop.signal, report: () => stop.abort() })).length
+      done = (await moveDatabase(source, target, [kit], { move, now: () => 1, batch: 40, signal: stop.signal, report: () => stop.abort() })) !== undefined
     }
     assert.ok(runs >= 8, `${runs}`)
     assert.deepEqual(await all(target.as()), await all(source.as()))
     // Done is done: once more changes nothing.
-    const again = await moveDatabase(source, target, [kit], { now: () => 1 })
+    const again = await moveDatabase(source, target, [kit], { move, now: () => 1 })
     assert.deepEqual(again, [{ table: 'kit_counts', rows: 70 }, { table: 'kit_empty', rows: 0 }, { table: 'kit_things', rows: 230 }])
     // And back again, out of whatever engine this is.
     const third = await openDatabase({ url: `sqlite:${join(dir, 'third.db')}` })
-    await moveDatabase(target, third, [kit], { now: () => 1, batch: 40 })
+    await moveDatabase(target, third, [kit], { move: { id: 'second', place: 'there' }, now: () => 1, batch: 40 })
     assert.deepEqual(await all(third.as()), await all(source.as()))
     await third.close()
     await source.as<Tables>().query.deleteFrom('kit_counts').where('number', '=', 3).execute()
-    await assert.rejects(moveDatabase(source, target, [kit], { now: () => 1 }), (thrown) => isFault(thrown, 'conflict') && /kit_counts has 70 rows in the target and 69/.test(thrown.message))
+    await assert.rejects(moveDatabase(source, target, [kit], { move, now: () => 1 }), (thrown) => isFault(thrown, 'conflict') && /kit_counts has 70 rows in the target and 69/.test(thrown.message))
   } finally {
     await source.close()
     await close()
@@ -72,7 +73,7 @@ test('a target with tables of its own is refused', async () => {
   const { db, close } = await testDatabase()
   try {
     await migrate(db, [kit], 0)
-    await assert.rejects(moveDatabase(source, db, [kit], { now: () => 1 }), /not empty: it has the table kit_/)
+    await assert.rejects(moveDatabase(source, db, [kit], { move, now: () => 1 }), /not empty: it has the table kit_/)
   } finally {
     await source.close()
     await close()
