@@ -1,7 +1,7 @@
 /** What the `ondol` command asks of a running cloud, over a Unix socket that only its owner may open. */
 import { Fault } from '#base/fault.ts'
 import { flushFileSinks } from '#base/file-sink.ts'
-import type { HttpHandler, HttpResponse } from '#base/http/message.ts'
+import { type HttpHandler, type HttpResponse, readBody } from '#base/http/message.ts'
 import { type Listening, listen } from '#base/http/server.ts'
 import { asFault } from '#base/fault.ts'
 import { type FlowTables, listFlows } from '#base/flow/journal.ts'
@@ -54,6 +54,20 @@ export function controlSocket(path: string, parts: ControlParts): Promise<Listen
         return parts.cloud ? json(policyRules(parts.cloud.enforcers)) : elsewhere(parts)
       case 'GET /policy/explain':
         return parts.cloud ? answered(explainPolicy(parts.cloud, new URLSearchParams(request.query))) : elsewhere(parts)
+      case 'GET /database':
+        return parts.cloud ? json(await parts.cloud.databaseMove.view()) : elsewhere(parts)
+      case 'POST /database/move': {
+        const { cloud } = parts
+        if (!cloud) return elsewhere(parts)
+        const { to } = JSON.parse((await readBody(request.body, 2 ** 16))!.toString()) as { to: string }
+        return answered(cloud.databaseMove.start(to).then(() => cloud.databaseMove.view()))
+      }
+      case 'POST /database/stop':
+        if (!parts.cloud) return elsewhere(parts)
+        await parts.cloud.databaseMove.stop()
+        return json(await parts.cloud.databaseMove.view())
+      case 'POST /database/abandon':
+        return parts.cloud ? answered(parts.cloud.databaseMove.abandon()) : elsewhere(parts)
       case 'POST /stop':
         parts.stop()
         return json({})

@@ -14,11 +14,9 @@ import type { Bus } from '#base/bus/interface.ts'
 import { type ConfigValues, loadConfig } from '#base/config.ts'
 import { invalid, unavailable } from '#base/fault.ts'
 import type { FlowFaults } from '#base/flow/engine.ts'
-import { flowMigrations } from '#base/flow/journal.ts'
 import type { HttpHandler } from '#base/http/message.ts'
 import { type Listening, listen } from '#base/http/server.ts'
 import type { Database } from '#base/sql/database.ts'
-import { openDatabase } from '#base/sql/open.ts'
 import { alone, migrate } from '#base/sql/table.ts'
 import { type World, world } from '#base/world.ts'
 import { type Client, client } from '#stack/client.ts'
@@ -27,6 +25,8 @@ import type { Enforcer } from '#stack/policy/interface.ts'
 import { clientCertificates } from '#stack/client-certificate.ts'
 import { tokenDoor } from '#stack/token-door.ts'
 import { type CloudConfig, configSchema } from './config.ts'
+import { openHome } from './database-home.ts'
+import { cloudMigrations, DatabaseMove } from './database-move.ts'
 import { consoleDist } from './console-build.ts'
 import { withSettings } from './console-settings.ts'
 import { consoleSite, type ConsoleState } from './console.ts'
@@ -69,6 +69,8 @@ export interface CloudOptions {
   guestImage?: () => Promise<string>
   /** How far the dashboard's building is; nothing here builds it. */
   console?: () => ConsoleState
+  /** Told at every step of a move of the database, for tests that die there. */
+  atMove?: (step: string) => void | Promise<void>
   /** Told what start-up does, with milliseconds. */
   onPhase?: (phase: string, ms: number) => void
 }
@@ -80,7 +82,10 @@ export interface Cloud {
   readonly localUrl: string
   readonly world: World
   readonly config: CloudConfig & ConfigValues
+  /** Wherever it is: it follows a move. */
   readonly db: Database
+  /** Takes the database elsewhere while the cloud runs. */
+  readonly databaseMove: DatabaseMove
   readonly bus: Pick<Bus, 'up'>
   readonly dataDir: string
   readonly secrets: Secrets
@@ -126,14 +131,13 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
 
   const undo: (() => Promise<unknown>)[] = []
   try {
-    const db = await openDatabase({
-      url: config.database.url || `sqlite:${join(dataDir, 'ondol.db')}`,
-      durability: config.database.durability,
-      connections: config.database.connections,
-      ...(options.onQuery ? { onQuery: options.onQuery } : {}),
-    })
+    const query = options.onQuery ? { onQuery: options.onQuery } : {}
+    const home = await openHome({ dataDir, config: config.database, now: () => here.clock.now(), ...query })
+    const db = home.database
     undo.push(() => db.close())
-    await migrate(db, [{ house: 'base', migrations: flowMigrations }, ...houses.map((house) => house.plate.migrations)], here.clock.now())
+    await migrate(db, cloudMigrations(), here.clock.now())
+    const move = new DatabaseMove({ home, dataDir, config: config.database, world: here, at: options.atMove, ...query })
+    undo.push(() => move.stop())
     phase('database')
     const secrets = await alone(db, FIRST_SECRETS, async () => {
       const opened = await openSecrets(join(sharedDir, 'secrets.json'), here.random)
@@ -222,7 +226,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
       if (temporary) await rm(dataDir, { recursive: true, force: true, maxRetries: 3 })
     }
     const url = publicUrl()
-    return { url, localUrl: listening?.url ?? url, world: here, config, db, bus, dataDir, secrets, handler, fetch: fetchOf(handler, url), controls, enforcers, credentials, guestImage, close }
+    return { url, localUrl: listening?.url ?? url, world: here, config, db, databaseMove: move, bus, dataDir, secrets, handler, fetch: fetchOf(handler, url), controls, enforcers, credentials, guestImage, close }
   } catch (thrown) {
     for (const step of undo.reverse()) await step().catch(() => {})
     if (temporary) await rm(dataDir, { recursive: true, force: true })

@@ -44,7 +44,11 @@ export async function cloudStatus(parts: ControlParts): Promise<object> {
   for (const { name, host } of services.filter((one) => one.state === 'down')) degraded.push({ what: `${name} on ${host} gives no sign`, todo: `Its machines, networks and disks go on; nothing new is placed there. Start it again on ${host}: ./ondol up` })
   const live = flows.filter((flow) => !['done', 'failed', 'cancelled'].includes(flow.state))
   degraded.push(...flowTroubles(live, now), ...(await guestImageTrouble(cloud)))
-  return { ...own, flows: { live: live.length, failed: flows.filter((flow) => flow.state === 'failed' && now - flow.updated_at < HOUR).length }, services, degraded }
+  const database = await cloud.databaseMove.view()
+  if (database.state === 'stopped' || database.state === 'failed') {
+    degraded.push({ what: `A move of the database to ${database.to} stands still: ${database.error ?? `${database.behind ?? 0} changes wait for it`}`, todo: `Go on: ./ondol data move --to …; or give it up: ./ondol data move --abandon` })
+  }
+  return { ...own, database, flows: { live: live.length, failed: flows.filter((flow) => flow.state === 'failed' && now - flow.updated_at < HOUR).length }, services, degraded }
 }
 
 function flowTroubles(live: readonly FlowView[], now: number): Degraded[] {

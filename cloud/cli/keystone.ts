@@ -12,6 +12,7 @@ import { Secret } from '#base/secret.ts'
 import type { KeystoneConfig } from '#keystone/config.ts'
 import { type KeyKind, type KeystoneManage, keystoneManage } from '#keystone/processes/manage.ts'
 import { type CloudConfig, configSchema } from '../config.ts'
+import { openHome } from '../database-home.ts'
 import { houses } from '../houses.ts'
 import { openSecrets } from '../secrets.ts'
 import { placeOf } from './place.ts'
@@ -122,7 +123,7 @@ export async function keystone(given: readonly string[], options: KeystoneOption
   const here = world({})
   await mkdir(place.dir, { recursive: true, mode: 0o700 })
   const sharedDir = config.shared_dir || place.dir
-  const db = await openDatabase({ url: config.database.url || `sqlite:${join(place.dir, 'ondol.db')}`, durability: config.database.durability })
+  const { database: db } = await openHome({ dataDir: place.dir, config: config.database, now: () => here.clock.now() })
   try {
     await migrate(db, [{ house: 'base', migrations: flowMigrations }, ...houses.map((house) => house.plate.migrations)], here.clock.now())
     const manage = keystoneManage({ world: here, config: config.keystone, db, dataDir: join(sharedDir, 'keystone') })

@@ -128,12 +128,33 @@ program
 
 program
   .command('data <verb>')
-  .description('the database: move --to URL takes all of it into another one, while the cloud is stopped')
+  .description('the database: move --to URL takes all of it into another one, while the cloud serves')
   .addOption(data())
   .option('--config <file>', 'an ondol.yaml')
   .option('--to <url>', 'a fresh database: postgres://user:secret@host/db, mysql://… or sqlite:/path')
+  .option('--bytes-to <policy>', 'then move the bytes of all objects to this storage policy, too')
+  .option('--abandon', 'give up a move that is not at its end; the database stays where it is')
   .option('--json', 'for programs')
-  .addHelpText('after', '\nCtrl-C stops a move; the same command goes on where it was. The cloud must not run meanwhile. Bytes of objects and images,\nkeys and secrets stay in the data folder; ./ondol swift move takes objects elsewhere while the cloud runs.\n\nExample:\n  ./ondol down\n  ./ondol data move --to postgres://ondol:secret@192.0.2.10/ondol\n  ./ondol up --config ondol.yaml          with database.url in it\n')
+  .addHelpText(
+    'after',
+    `
+Out of the embedded database (SQLite) a running cloud moves itself: it goes on serving, copies every table, follows what changes
+meanwhile, compares every row, and goes on in the new place; requests wait for that moment, none fails. Nothing is started again, and
+later starts find the new place by themselves (database.json in the data folder; ./ondol status tells). A stopped cloud is moved by the
+command itself. Out of PostgreSQL or MariaDB, where several processes may write, the cloud must be stopped.
+
+Ctrl-C stops a move, and so may a crash of the cloud, of this machine or of the target: the same command goes on from there. Meanwhile
+the cloud is used as before. --abandon gives it up.
+
+Bytes of objects are moved by --bytes-to, while the cloud runs; images, keys and secrets stay in the data folder. The policy must be
+known to the running cloud: name it under swift.policies in its ondol.yaml, and start it with that, before.
+
+Examples:
+  ./ondol data move --to postgres://ondol:secret@192.0.2.10/ondol
+  ./ondol data move --config ondol.yaml --to mysql://ondol:secret@192.0.2.10/ondol --bytes-to gold
+  ./ondol data move --abandon
+`,
+  )
   .action(async (verb, options) => (await import('./data.ts')).data(verb, options))
 
 program

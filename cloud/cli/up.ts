@@ -24,8 +24,7 @@ import { HOST_PACKAGES } from '../guest-image/recipe.ts'
 import { type Machine, startCompute } from '../start-compute.ts'
 import { startCloud } from '../start-cloud.ts'
 import { traceFile } from '../trace-file.ts'
-import { assertNotMoved } from './data.ts'
-import { ask, type Place, placeOf, runningPid } from './place.ts'
+import { ask, assertNobodyMoves, type Place, placeOf, runningPid } from './place.ts'
 import { bold, paint } from './table.ts'
 
 export interface UpOptions {
@@ -43,6 +42,7 @@ export async function up(options: UpOptions): Promise<void> {
   const place = placeOf(options.data)
   const running = await runningPid(place)
   if (running) throw invalid(`A cloud already runs in ${place.dir} (process ${running}). Stop it with ./ondol down, or use another --data folder.`)
+  await assertNobodyMoves(place)
   await mkdir(dirname(place.logFile), { recursive: true, mode: 0o700 })
   if (options.detach) return detach(place, options)
   await foreground(place, options)
@@ -55,7 +55,6 @@ async function foreground(place: Place, options: UpOptions): Promise<void> {
   const configFile = options.config ? { configFile: resolve(options.config) } : {}
   const flags = options.role ? { role: options.role } : {}
   const config = (await loadConfig(configSchema(houses), { file: configFile.configFile, host, env: process.env, flags })) as unknown as CloudConfig
-  await assertNotMoved(place, config.database.url)
   const drivers = await chooseDrivers(options.drivers ?? config.drivers, { install: options.install, say, host })
   const file = fileSink(place.logFile)
   const level = (process.env.ONDOL_LOG__LEVEL ?? 'info') as Level

@@ -10,11 +10,15 @@ import { containersByPolicy, countElsewhere, countIn, type Which } from '../stor
 import type { SwiftTables } from '../store/tables.ts'
 import { bytesOf } from './bytes.ts'
 
+export type { Moved, Which }
+
 export interface ManageParts { world: World; config: SwiftConfig; db: Database; dataDir: string }
 
 export interface PlaceReport { policy: string; default: boolean; deprecated: boolean; driver: string; containers: number; objects: number; bytes: number; lying: number }
 
 export interface SwiftManage {
+  /** Whether the configuration names this policy. */
+  knows(policy: string): boolean
   /** One of the two wishes, or none for everything. May be stopped by the signal, or by a death, and begun again. */
   move(to: string, which: Which, options?: MoveOptions): Promise<Moved>
   /** For every policy what its containers hold, and how many objects and versions lie in its place (`lying`). Policies without a driver share one. */
@@ -32,6 +36,7 @@ export function swiftManage(parts: ManageParts): SwiftManage {
   const { policies, bytes } = bytesOf(parts)
   const driverOf = (policy: (typeof policies)[number]): string => policy.config.driver ?? config.driver
   return {
+    knows: (policy) => policyNamed(policies, policy) !== undefined,
     async move(to, which, options) {
       const policy = policyNamed(policies, to)
       if (policy && driverOf(policy) === 'memory') throw invalid(`The policy ${policy.name} keeps its bytes in the memory of one process; nothing can be moved there by another.`, { field: 'to' })
