@@ -8,6 +8,8 @@ import type { WebSignOn } from '#keystone/contract/bootstrap.ts'
 export interface ConsoleSettings {
   /** By whom one may log in. */
   sign_on: WebSignOn[]
+  /** As what this cloud is known; Keystone sends browsers back to there and nowhere else. */
+  public_url: string
   /** That signatures of S3 name. */
   s3_region: string
 }

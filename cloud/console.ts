@@ -64,17 +64,19 @@ const SAFE: HttpHeaders = {
 export function consoleSite({ dist, state }: ConsoleOptions): HttpHandler {
   let paths = new Map<string, string>()
   let files = new Map<string, SiteFile>()
-  let inode = -1
+  let seen = ''
   /** Sees whether the folder is another than the last time. */
   const look = async (): Promise<boolean> => {
     const there = await stat(dist).catch(() => undefined)
-    if (there?.ino !== inode) {
+    // Numbers of folders come again: the one of the build before last, after two builds that nobody asked about.
+    const now = there ? `${there.ino} ${there.ctimeMs}` : 'absent'
+    if (now !== seen) {
       const found = new Map<string, string>()
       for (const entry of there ? await readdir(dist, { recursive: true, withFileTypes: true }) : []) {
         const path = join(entry.parentPath, entry.name)
         if (entry.isFile() && !entry.name.startsWith('.')) found.set(`/${relative(dist, path)}`, path)
       }
-      inode = there?.ino ?? -1
+      seen = now
       paths = found
       files = new Map()
     }
@@ -97,7 +99,7 @@ export function consoleSite({ dist, state }: ConsoleOptions): HttpHandler {
       return await answer(request, await open(name))
     } catch (thrown) {
       // The folder is being replaced at this moment.
-      inode = -1
+      seen = ''
       return waiting(code(thrown) === 'ENOENT' ? { kind: 'built' } : { kind: 'failed', why: String(thrown) })
     }
   }

@@ -180,7 +180,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     phase('identity')
     const keystone = controls.get('keystone')
     if (keystone) mounts.push({ path: '/v3', handler: keystone.handler, keepPath: true }, { path: '', handler: keystone.handler, keepPath: true })
-    const settings = async () => ({ sign_on: await identity.webSignOns(), s3_region: (config as { swift?: { s3_region: string } }).swift?.s3_region ?? '' })
+    const settings = async () => ({ sign_on: await identity.webSignOns(), public_url: publicUrl(), s3_region: (config as { swift?: { s3_region: string } }).swift?.s3_region ?? '' })
     mounts.push({ path: '/console', handler: withSettings(consoleSite({ dist: consoleDist, state: options.console ?? (() => ({ kind: 'absent' })) }), settings) })
     const inside = clientCertificates(frontDoor(mounts), config.http.client_certificates)
     const seen = config.http.public_url.replace(/\/$/, '')

@@ -34,7 +34,10 @@ describe('sign-on', () => {
     const { page, troubles } = await openPage(cloud.url)
     const addresses: string[] = []
     page.on('request', (request) => addresses.push(request.url()))
-    await page.goto('/console/login?next=%2Fconsole%2F%3Fhere')
+    // By a name to which nobody is sent back.
+    await page.goto(`${cloud.url.replace('127.0.0.1', 'localhost')}/console/login?next=%2Fconsole%2F%3Fhere`)
+    await page.getByRole('button', { name: 'Log in with Heating & <b>Co</b>' }).click()
+    await page.waitForURL(`${cloud.url}/console/login?next=%2Fconsole%2F%3Fhere`)
     await page.getByRole('button', { name: 'Log in with Heating & <b>Co</b>' }).click()
     await page.getByRole('button', { name: 'Account of jane' }).waitFor()
     await page.waitForURL('**/console/projects/*/**')

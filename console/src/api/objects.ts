@@ -2,6 +2,7 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { ApiError } from './client.ts'
 import { containerFacts } from './containers.ts'
+import { inParallel } from './parallel.ts'
 import { ask, fromHeader, metadataIn, quoted, storeKey, toHeader } from './object-store.ts'
 
 export const PAGE_SIZE = 100
@@ -178,15 +179,22 @@ function plainName(quotedName: string): string {
   }
 }
 
+/** So many go in one request, and so many requests at once: the store writes what comes together in one go, and how many have gone is told often. */
+const TOGETHER = 100
+const AT_ONCE = 4
+
 /** Folders with all that is in them. Stops where it is when the signal says so; `onProgress` is told how many have gone. */
 export async function removeLines(projectId: string, container: string, lines: readonly Line[], signal: AbortSignal, onProgress: (removed: number) => void): Promise<Failed[]> {
   const failed: Failed[] = []
   const { versions } = await containerFacts(projectId, container, signal)
   let removed = 0
-  const remove = async (objects: readonly StoredObject[]): Promise<void> => {
-    const left = await removeObjects(projectId, container, objects, versions !== 'off', signal)
-    failed.push(...left)
-    onProgress((removed += objects.length - left.length))
+  const remove = (objects: readonly StoredObject[]): Promise<void> => {
+    const parts = Array.from({ length: Math.ceil(objects.length / TOGETHER) }, (_, i) => objects.slice(i * TOGETHER, (i + 1) * TOGETHER))
+    return inParallel(parts, AT_ONCE, signal, async (part) => {
+      const left = await removeObjects(projectId, container, part, versions !== 'off', signal)
+      failed.push(...left)
+      onProgress((removed += part.length - left.length))
+    })
   }
   await remove(lines.flatMap((line) => (line.kind === 'object' ? [line.object] : [])))
   for (const line of lines) if (line.kind === 'folder') for await (const page of objectsBelow(projectId, container, line.name, signal)) await remove(page)

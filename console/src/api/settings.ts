@@ -11,6 +11,8 @@ export interface SignOnProvider {
 
 export interface Settings {
   sign_on: SignOnProvider[]
+  /** Where a login by a provider ends. */
+  public_url: string
   s3_region: string
 }
 

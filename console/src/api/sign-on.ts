@@ -5,7 +5,9 @@ import type { SignOnProvider } from './settings.ts'
 /** That this tab has gone to a provider, and where its user wanted to. */
 const KEY = 'ondol.sign-on'
 
-export function leaveFor({ idp_id, protocol_id }: SignOnProvider, next: string | undefined): void {
+export function leaveFor({ idp_id, protocol_id }: SignOnProvider, next: string | undefined, publicUrl: string): void {
+  // By another of its names (localhost, an address) nobody would come back here: first to where the cloud says that it is.
+  if (publicUrl !== location.origin) return location.assign(`${publicUrl}${BASE}/login${next === undefined ? '' : `?next=${encodeURIComponent(next)}`}`)
   sessionStorage.setItem(KEY, next ?? '')
   const origin = encodeURIComponent(`${location.origin}${BASE}/websso`)
   location.assign(`/identity/v3/auth/OS-FEDERATION/identity_providers/${encodeURIComponent(idp_id)}/protocols/${encodeURIComponent(protocol_id)}/websso?origin=${origin}`)

@@ -95,15 +95,15 @@ export function LoginPage() {
 /** By whom else one may be known, where the cloud asks somebody. */
 function SignOn({ next }: { next: string | undefined }) {
   const { t } = useTranslation()
-  const providers = useQuery(settingsQuery).data?.sign_on ?? []
-  if (providers.length === 0) return null
+  const { data } = useQuery(settingsQuery)
+  if (!data || data.sign_on.length === 0) return null
   return (
     <section className="sign-on" aria-label={t('login.or')}>
       <p className="quiet" aria-hidden="true">
         {t('login.or')}
       </p>
-      {providers.map((one) => (
-        <Button key={`${one.idp_id} ${one.protocol_id}`} variant="secondary" isBlock className="guest-text" onClick={() => leaveFor(one, next)}>
+      {data.sign_on.map((one) => (
+        <Button key={`${one.idp_id} ${one.protocol_id}`} variant="secondary" isBlock className="guest-text" onClick={() => leaveFor(one, next, data.public_url)}>
           {t('login.with', { name: one.name })}
         </Button>
       ))}

@@ -36,7 +36,7 @@ function Panel({ all }: { all: readonly Transfer[] }) {
       <header>
         <Button variant="plain" size="sm" icon={folded ? <AngleUpIcon /> : <AngleDownIcon />} aria-expanded={!folded} aria-label={t('transfers.list')} onClick={() => setFolded(!folded)} />
         <h2>{t('transfers.title')}</h2>
-        <span className="quiet">{counted(all, t)}</span>
+        <span className="quiet">{exist + failed > 0 ? counted(all, t) : t('transfers.counted_fine', { done: count(all, 'done'), all: all.length - count(all, 'cancelled') })}</span>
         <span className="transfers-actions">
           {exist > 1 &&
             (['replace', 'both', 'skip'] as const).map((choice) => (

@@ -1,5 +1,5 @@
 /** An empty container goes at once; one with objects only after its name was written, with all that is in it. */
-import { FormGroup, TextInput } from '@patternfly/react-core'
+import { FormGroup, Progress, TextInput } from '@patternfly/react-core'
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -13,6 +13,7 @@ import { NotDone, useLongTask } from '../objects/long-task.tsx'
 export function RemoveContainer({ projectId, container: { name, count, bytes }, onClose }: { projectId: string; container: Container; onClose: () => void }) {
   const { t, i18n } = useTranslation()
   const queryClient = useQueryClient()
+  const number = new Intl.NumberFormat(i18n.language)
   const [typed, setTyped] = useState('')
   // Versions are bytes without an object.
   const full = count > 0 || bytes > 0
@@ -29,7 +30,7 @@ export function RemoveContainer({ projectId, container: { name, count, bytes }, 
   return (
     <Dialog
       title={t('containers.remove_title', { name })}
-      description={full ? t('containers.remove_full', { n: new Intl.NumberFormat(i18n.language).format(count) }) : t('containers.remove_empty')}
+      description={full ? t('containers.remove_full', { n: number.format(count) }) : t('containers.remove_empty')}
       danger
       action={t(full ? 'containers.remove_all' : 'containers.remove')}
       disabled={full && typed !== name}
@@ -46,7 +47,8 @@ export function RemoveContainer({ projectId, container: { name, count, bytes }, 
           <TextInput id="remove-name" value={typed} onChange={(_, value) => setTyped(value)} autoComplete="off" autoCapitalize="off" spellCheck={false} />
         </FormGroup>
       )}
-      <div role="status">{running && full ? t('objects.removing', { n: done }) : ''}</div>
+      {running && count > 0 && <Progress size="sm" aria-label={t('objects.removing_of')} value={Math.min(100, Math.floor((done / count) * 100))} label={`${Math.min(100, Math.floor((done / count) * 100))} %`} measureLocation="outside" />}
+      <div role="status">{running && full ? t('objects.removing', { n: number.format(done) }) : ''}</div>
       <NotDone title={t('objects.not_removed', { n: failed.length })} failed={failed} />
     </Dialog>
   )
