@@ -1,7 +1,7 @@
 /** Many objects in one request: an archive unpacked, a list deleted. */
 import { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import { asFault, Fault, isFault } from '#base/fault.ts'
+import { asFault, Fault, isFault, unauthenticated } from '#base/fault.ts'
 import { isStream } from '#base/http/message.ts'
 import { TITLES } from '#stack/dialect.ts'
 import { bunzip2 } from '../core/bzip2.ts'
@@ -28,6 +28,8 @@ async function extract(house: Swift, inner: Serve, ask: Ask, kind: string): Prom
   const { max_containers_per_extraction, max_failed_extractions } = house.config.bulk
   const made = new Set<string>()
   const fail = (name: string, status: string): void => void report.errors.push([quote(name), status])
+  // Nobody without a name may write anywhere, and what is packed costs more than it weighs.
+  if (ask.who.user_id === undefined && !ask.who.groups && !ask.granted) throw unauthenticated('This server could not verify that you are authorized.')
   ask.sendContinue?.()
   try {
     for await (const entry of entriesOf(unpacked(ask, kind))) {

@@ -126,7 +126,7 @@ function checked(house: Swift, given: Readonly<Record<string, string>>): Record<
   for (const name of ['x-versions-location', 'x-history-location']) {
     if (!headers[name]) continue
     const location = unquote(headers[name])
-    if (location === undefined || location === '' || location.includes('/')) throw new Fault('precondition', 'Container name cannot contain slashes', { field: name, code: 'swift.versions_location' })
+    if (location === undefined || location === '' || /[/\0]/.test(location)) throw new Fault('precondition', 'Container name cannot contain slashes', { field: name, code: 'swift.versions_location' })
     headers[name] = quote(location)
   }
   if (headers['x-versions-location'] && headers['x-history-location']) throw invalid('Only one of x-versions-location or x-history-location may be specified', { field: 'X-Versions-Location' })

@@ -11,6 +11,7 @@ import { type Answer, type Ask, attempt, type Layer, ok, type Serve, sub } from 
 import { keysFor } from './tempurl.ts'
 
 const MOST_FIELD = 8192
+const MOST_FIELDS = 1000
 
 export const formpost: Layer = (house, inner) => async (ask) => {
   const type = ask.headers['content-type'] ?? ''
@@ -34,6 +35,7 @@ function answer(_ask: Ask, status: number, _title: string, message: string): Ans
 async function form(house: Swift, inner: Serve, ask: Ask, boundary: string): Promise<Answer> {
   const fields: Record<string, string> = {}
   let files = 0
+  let count = 0
   let status = 201
   let message = ''
   const source = isStream(ask.body) ? ask.body : Readable.from([Buffer.from((ask.body ?? '') as string)])
@@ -47,6 +49,7 @@ async function form(house: Swift, inner: Serve, ask: Ask, boundary: string): Pro
       }
       // What follows a file is not signed for it.
       if (files === 0) fields[name.toLowerCase()] = text.trim()
+      if (++count > MOST_FIELDS) throw new Fault('invalid', 'there are too many fields')
       continue
     }
     files++
@@ -66,12 +69,24 @@ async function form(house: Swift, inner: Serve, ask: Ask, boundary: string): Pro
     status = 400
     message = 'no files to process'
   }
-  const redirect = fields.redirect
-  if (redirect && /^https?:\/\//i.test(redirect)) {
+  const { redirect } = fields
+  // Where to is signed as well: an address of ours leads nobody on whom its owner did not send.
+  // oxlint-disable-next-line no-control-regex
+  if (redirect && /^https?:\/\/[^\x00-\x20\x7f]+$/i.test(redirect) && (await isSigned(house, ask, fields))) {
     const location = `${redirect}${redirect.includes('?') ? '&' : '?'}status=${status}&message=${encodeURIComponent(message)}`
     return { status: 303, headers: { location, 'content-type': 'text/html' }, body: `<html><body><p><a href="${escape(location)}">Click to continue...</a></p></body></html>` }
   }
   return { status, headers: { 'content-type': 'text/plain' }, body: status === 201 ? '201 Created\r\n\r\n' : `${status} Error\r\nFormPost: ${message}\r\n` }
+}
+
+async function isSigned(house: Swift, ask: Ask, fields: Record<string, string>): Promise<boolean> {
+  const { account, container, object } = ask.names
+  const signature = readSignature(fields.signature ?? '')
+  if (!signature || !house.config.tempurl.digests.includes(signature.digest)) return false
+  const keys = await keysFor(house, ask, ask.names)
+  const rest = `\n${fields.redirect ?? ''}\n${fields.max_file_size}\n${fields.max_file_count}\n${fields.expires}`
+  const paths = [ask.path, `${ask.mount}${ask.path}`, `/v1/${account}/${container}${object === '' ? '' : `/${object}`}`]
+  return keys.some(({ key }) => paths.some((path) => sameText(signature.hex, signed(key, signature.digest, path + rest))))
 }
 
 async function upload(house: Swift, inner: Serve, ask: Ask, fields: Record<string, string>, filename: string, part: { headers: Record<string, string>; body: AsyncGenerator<Buffer> }): Promise<Answer> {
@@ -85,10 +100,7 @@ async function upload(house: Swift, inner: Serve, ask: Ask, fields: Record<strin
   if (expires === undefined || expires * 1000 < house.world.clock.now()) return wrong('Form Expired')
   if (!/^\d+$/.test(fields.max_file_size ?? '')) throw new Fault('invalid', 'max_file_size not an integer')
   if (!/^\d+$/.test(fields.max_file_count ?? '')) throw new Fault('invalid', 'max_file_count not an integer')
-  const keys = await keysFor(house, ask, ask.names)
-  const rest = `\n${fields.redirect ?? ''}\n${fields.max_file_size}\n${fields.max_file_count}\n${fields.expires}`
-  const found = keys.find(({ key }) => [ask.path, `${ask.mount}${ask.path}`, `/v1/${account}/${container}${object === '' ? '' : `/${object}`}`].some((path) => sameText(signature.hex, signed(key, signature.digest, path + rest))))
-  if (!found) return wrong('Invalid Signature')
+  if (!(await isSigned(house, ask, fields))) return wrong('Invalid Signature')
   const target: Names = { account, container, object: `${object}${Buffer.from(filename, 'latin1').toString()}` }
   const headers: Record<string, string> = { 'transfer-encoding': 'chunked', 'content-type': part.headers['content-type'] ?? 'application/octet-stream' }
   if (part.headers['content-encoding']) headers['content-encoding'] = part.headers['content-encoding']

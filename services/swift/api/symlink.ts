@@ -86,7 +86,7 @@ async function put(inner: Serve, ask: Ask): Promise<Answer> {
   const given = headers['x-symlink-target']!
   const text = unquote(given)
   const cut = text?.indexOf('/') ?? -1
-  if (text === undefined || text.startsWith('/') || cut < 1 || cut === text.length - 1) throw new Fault('precondition', 'X-Symlink-Target header must be of the form <container name>/<object name>', { field: 'X-Symlink-Target' })
+  if (text === undefined || text.includes('\0') || text.startsWith('/') || cut < 1 || cut === text.length - 1) throw new Fault('precondition', 'X-Symlink-Target header must be of the form <container name>/<object name>', { field: 'X-Symlink-Target' })
   const account = headers['x-symlink-target-account'] === undefined ? undefined : headerAccount(headers['x-symlink-target-account'], 'X-Symlink-Target-Account')
   const target: Names = { account: account ?? names.account, container: text.slice(0, cut), object: text.slice(cut + 1) }
   if (target.account === names.account && target.container === names.container && target.object === names.object) throw invalid('Symlink cannot target itself', { field: 'X-Symlink-Target' })

@@ -9,6 +9,9 @@ const PARAMETERS = ['temp_url_sig', 'temp_url_expires', 'temp_url_prefix', 'temp
 /** Headers that could make a signed upload into something else than an upload of these bytes. */
 const FORBIDDEN = ['x-object-manifest', 'x-symlink-target', 'x-copy-from', 'x-copy-from-account']
 
+/** Beyond this no clock counts. */
+const LAST = 8.64e15
+
 const refused = (): Answer => page(401, 'Temp URL invalid', { 'www-authenticate': 'Swift realm="unknown"' })
 
 export interface Key { key: string; scope: 'account' | 'container' }
@@ -68,7 +71,7 @@ export const tempurl: Layer = (house, inner) => async (ask) => {
   }
   if (listing && !query.has('inline')) query.set('inline', '')
   if ((method === 'GET' || method === 'HEAD') && answer.status < 300) disposition(answer, query, names.object)
-  if (answer.status < 300) answer.headers.expires = new Date(at * 1000).toUTCString()
+  if (answer.status < 300) answer.headers.expires = new Date(Math.min(at * 1000, LAST)).toUTCString()
   return answer
 }
 

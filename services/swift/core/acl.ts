@@ -65,8 +65,10 @@ export interface Grantee { project_id?: string | undefined; project_name?: strin
 
 /** True when a word of the ACL names this user of this project, or one of its roles. Names count in the default domain alone, where nobody else can take them. */
 export function grantedTo(groups: readonly string[], who: Grantee): boolean {
-  const projects = ['*', who.project_id, who.byName ? who.project_name : undefined]
-  const users = ['*', who.user_id, who.byName ? who.user_name : undefined]
+  // A name that looks like an id would be taken for the one whose id it is.
+  const named = (name: string | undefined): string | undefined => (who.byName && name !== undefined && name !== '*' && !/^[0-9a-f]{32}$/i.test(name) ? name : undefined)
+  const projects = ['*', who.project_id, named(who.project_name)]
+  const users = ['*', who.user_id, named(who.user_name)]
   return groups.some((word) => {
     if (word.startsWith('.')) return false
     const at = word.indexOf(':')

@@ -45,6 +45,8 @@ export function namesOf(path: string): Names {
 
 export function checkNames(names: Names, limits: Limits, writing: boolean): void {
   const { account, container, object } = names
+  // Names also come in archives, lists, links and manifests.
+  if (/\0/.test(account + container + object)) throw new Fault('precondition', 'Invalid UTF8 or contains NULL')
   if (Buffer.byteLength(account) > limits.max_account_name_length) throw invalid(`Account name length of ${Buffer.byteLength(account)} longer than ${limits.max_account_name_length}`, { field: 'account' })
   if (writing && Buffer.byteLength(container) > limits.max_container_name_length) throw invalid(`Container name length of ${Buffer.byteLength(container)} longer than ${limits.max_container_name_length}`, { field: 'container' })
   if (writing && Buffer.byteLength(object) > limits.max_object_name_length) throw invalid(`Object name length of ${Buffer.byteLength(object)} longer than ${limits.max_object_name_length}`, { field: 'object' })

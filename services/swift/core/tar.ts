@@ -14,6 +14,9 @@ export interface TarEntry {
 
 const BLOCK = 512
 const MOST_HEAD = 1 << 20
+/** Of heads that describe the next entry, before it comes. */
+const MOST_HEADS = 16
+const MOST_PADDING = 16 << 20
 
 export async function* entriesOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry> {
   const chunks = source[Symbol.asyncIterator]()
@@ -41,6 +44,7 @@ export async function* entriesOf(source: AsyncIterable<Uint8Array>): AsyncGenera
   let longName: string | undefined
   let pax: Record<string, string> = {}
   let seen = false
+  let heads = 0
   for (;;) {
     const first = await take(BLOCK)
     if (first.length === 0) {
@@ -50,18 +54,19 @@ export async function* entriesOf(source: AsyncIterable<Uint8Array>): AsyncGenera
     const head = first.length === BLOCK ? first : Buffer.concat([first, await exactly(BLOCK - first.length)])
     if (head.every((byte) => byte === 0)) {
       if (!seen) throw invalid('Invalid Tar File: it is empty')
-      // The rest is padding; the client wants it taken.
-      while ((await take(1 << 16)).length > 0);
+      // The rest is padding; the client wants it taken. More than a tape's worth of it is there to be unpacked at our expense.
+      for (let padded = 0, part = await take(1 << 16); part.length > 0; part = await take(1 << 16)) if ((padded += part.length) > MOST_PADDING) throw invalid('Invalid Tar File: too much behind its end')
       return
     }
     const sum = head.reduce((all, byte, i) => all + (i >= 148 && i < 156 ? 32 : byte), 0)
     if (sum !== octal(head, 148, 8)) throw invalid('Invalid Tar File: bad checksum')
     seen = true
+    if (pax.size !== undefined && !/^\d{1,15}$/.test(pax.size)) throw invalid('Invalid Tar File: bad number')
     const size = Number(pax.size ?? octal(head, 124, 12))
     const padding = (BLOCK - (size % BLOCK)) % BLOCK
     const type = String.fromCharCode(head[156]!)
     if (type === 'L' || type === 'K' || type === 'x' || type === 'g') {
-      if (size > MOST_HEAD) throw invalid('Invalid Tar File: too long a header')
+      if (size > MOST_HEAD || ++heads > MOST_HEADS) throw invalid('Invalid Tar File: too long a header')
       const data = (await exactly(size + padding)).subarray(0, size)
       if (type === 'L') longName = data.toString().replace(/\0+$/, '')
       if (type === 'x') pax = paxOf(data)
@@ -72,6 +77,7 @@ export async function* entriesOf(source: AsyncIterable<Uint8Array>): AsyncGenera
     const attributes = Object.fromEntries(Object.entries(pax).filter(([key]) => key.startsWith('SCHILY.xattr.user.')).map(([key, value]) => [key.slice('SCHILY.xattr.user.'.length), value]))
     longName = undefined
     pax = {}
+    heads = 0
     let left = size
     const body = (async function* (): AsyncGenerator<Buffer> {
       while (left > 0) {

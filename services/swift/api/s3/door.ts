@@ -104,6 +104,7 @@ async function travel(parts: S3Parts, rq: Rq, mount: string): Promise<Answer> {
   const { house, identify, region } = parts
   const { http } = rq
   const { bucket = '', key = '', hostBucket } = targetOf(http.path.slice(mount.length) || '/', http.headers.host, parts.domains)
+  for (const [name, value] of new URLSearchParams(http.query)) if (value.includes('\0')) throw s3Fault('InvalidArgument', 'The query holds a NUL.', { ArgumentName: name.slice(0, 80).replaceAll('\0', '') })
   if (http.method === 'OPTIONS') return preflight(house, rq, bucket)
   const none = nobody(parts, rq, mount)
   const signed = signedOf({ method: http.method, path: http.path, query: http.query, headers: http.headers, mount, ...(hostBucket === undefined ? {} : { hostBucket }) })

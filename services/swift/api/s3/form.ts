@@ -39,6 +39,8 @@ export async function postForm(found: S3Request, identify: Identify): Promise<An
       if (size > MOST_FIELDS) throw s3Fault('MaxPostPreDataLengthExceeded')
       chunks.push(Buffer.from(chunk))
     }
+    size += name.length
+    if (Object.keys(fields).length >= 1000) throw s3Fault('MaxPostPreDataLengthExceeded')
     fields[name.toLowerCase()] = Buffer.concat(chunks).toString('utf8')
   }
   throw s3Fault('InvalidArgument', 'POST requires exactly one file upload per request.', { ArgumentName: 'file', ArgumentValue: '0' })

@@ -39,6 +39,7 @@ export async function listObjects(at: S3Request): Promise<Answer> {
   const second = query.get('list-type') === '2'
   const token = query.get('continuation-token')
   const marker = second ? (!token ? (query.get('start-after') ?? '') : Buffer.from(token, 'base64url').toString('utf8')) : (query.get('marker') ?? '')
+  if (marker.includes('\0')) throw s3Fault('InvalidArgument', 'The continuation token provided is incorrect', { ArgumentName: 'continuation-token' })
   const now = house.world.clock.now()
   const lines = page.most === 0 ? [] : await listPage({ limit: page.most + 1, marker, end_marker: '', prefix: page.prefix, delimiter: page.delimiter, path: undefined, reverse: false }, (window) => objectsIn(house.db, row.id, now, window))
   const truncated = lines.length > page.most

@@ -32,16 +32,18 @@ export function bucketOfHost(host: string, domains: readonly string[]): string |
 
 function keyOf(key: string): string {
   if (Buffer.byteLength(key) > KEY_BYTES) throw s3Fault('KeyTooLongError', undefined, { MaxSizeAllowed: String(KEY_BYTES) })
-  if (key.includes('\0')) throw s3Fault('InvalidURI', 'A key may hold no NUL.')
   return key
 }
 
 function decoded(text: string): string {
+  let out: string
   try {
-    return decodeURIComponent(text)
+    out = decodeURIComponent(text)
   } catch {
     throw s3Fault('InvalidURI')
   }
+  if (out.includes('\0')) throw s3Fault('InvalidURI', 'Names of buckets and keys hold no NUL.')
+  return out
 }
 
 /** Amazon's rules for names that fit into a host's name. */
