@@ -38,9 +38,12 @@ export async function listPage<Row extends { name: string }>(asked: Asked, read:
   const prefix = path === undefined ? asked.prefix : path === '' ? '' : `${path.replace(/\/+$/, '')}/`
   const delimiter = path === undefined ? asked.delimiter : '/'
   const out: Line<Row>[] = []
+  // No name holds a NUL, and not every database takes one in a question.
+  if (prefix.includes('\0')) return out
   const edge = prefix === '' ? undefined : past(prefix)
-  const after: Bound = asked[reverse ? 'end_marker' : 'marker'] === '' ? undefined : { name: asked[reverse ? 'end_marker' : 'marker'], also: false }
-  const before: Bound = asked[reverse ? 'marker' : 'end_marker'] === '' ? undefined : { name: asked[reverse ? 'marker' : 'end_marker'], also: false }
+  const bound = (name: string, below: boolean): Bound => (name === '' ? undefined : name.includes('\0') ? { name: name.slice(0, name.indexOf('\0')), also: below } : { name, also: false })
+  const after = bound(asked[reverse ? 'end_marker' : 'marker'], false)
+  const before = bound(asked[reverse ? 'marker' : 'end_marker'], true)
   let low = higher(prefix === '' ? undefined : { name: prefix, also: true }, after)
   let high = lower(edge === undefined ? undefined : { name: edge, also: false }, before)
   // Behind a folder there is often the next one: few rows are read there, more where none comes.

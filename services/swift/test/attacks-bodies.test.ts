@@ -172,7 +172,7 @@ test('a request that two readers would cut differently is refused, and what hide
     assert.doesNotMatch(said, /HTTP\/1\.1 (500|204)/, what)
     assert.equal((await ask('GET', `${A}/box/kept`)).text, 'kept', what)
   }
-  for (const name of ['x-backend-size: 5', 'x_backend_size: 5', 'X-Object-Sysmeta-Slo-Etag: x', 'X-Object-Transient-Sysmeta-A: b', 'X-Container-Sysmeta-Quota-Bytes: 1', 'X-Timestamp: 1', 'X-Static-Large-Object: true', 'X-Backend-Listing: {"hash":"x"}', 'X-Backend-Bypass-Governance: true']) {
+  for (const name of ['x-backend-size: 5', 'x_backend_size: 5', 'X-Object-Sysmeta-Slo-Etag: x', 'X-Object-Transient-Sysmeta-A: b', 'X-Container-Sysmeta-Quota-Bytes: 1', 'X-Timestamp: 1', 'X-Backend-Listing: {"hash":"x"}', 'X-Backend-Bypass-Governance: true']) {
     assert.match(await raw(`PUT ${A}/box/inner HTTP/1.1\r\n${T}${name}\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx`), /^HTTP\/1\.1 201/, name)
     const got = await ask('GET', `${A}/box/inner`)
     assert.equal(got.text, 'x')

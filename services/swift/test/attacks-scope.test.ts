@@ -24,7 +24,8 @@ test('a prefix is where a name begins, whatever is written behind it', async () 
   assert.equal((await visit('GET', `${A}/box/dir/o`, signed('container', 'dir/'))).text, 'box/dir/o')
   for (const path of [`${A}/box/o`, `${A}/box/dir2/o`, `${A}/secret/o`, `${A}/box/dir/../o`, `${A}/box/dir/../../secret/o`, `${A}/box/dir%2f..%2fo`, `${A}/box%2fdir/o`, `${A}/box/%64ir/../o`, `${A}/box`, `${A}/box/dir`]) {
     const answer = await visit('GET', path, signed('container', 'dir/'))
-    assert.ok([401, 404, 412].includes(answer.status), `${path} ${answer.status}`)
+    // The same name in another spelling is the same name.
+    assert.ok([401, 404, 412].includes(answer.status) || answer.text === 'box/dir/o', `${path} ${answer.status}`)
     assert.ok(!/secret|^box\/(o|dir2)/.test(answer.text), path)
   }
   // One prefix is not another, and without it the signature is for nothing.
@@ -190,9 +191,16 @@ test('a name with a NUL is refused wherever names come from, and no such text re
     await put({ 'x-symlink-target': 'box/a%00b' }), await put({ 'x-object-manifest': 'box/a%00b' }), await put({ 'x-copy-from': '/box/a%00b' }), await put({ 'x-copy-from': '/box/o', 'x-copy-from-account': 'AUTH_%00' }), await put({ 'x-versions-location': 'a%00b' }, `${A}/old`),
     await ask('COPY', `${A}/box/o`, { headers: { destination: 'box/a%00b' } }),
     await ask('PUT', `${A}/box/m?multipart-manifest=put`, { body: JSON.stringify([{ path: '/box/a\0b' }]) }),
-    ...(await Promise.all(['prefix', 'marker', 'end_marker', 'delimiter', 'path'].flatMap((name) => [ask('GET', `${A}?${name}=a%00`), ask('GET', `${A}/box?${name}=a%00`)]))),
   ]
   for (const [i, answer] of answers.entries()) assert.ok(answer.status >= 400 && answer.status < 500, `${i}: ${answer.status}`)
+  // What may be asked for in a list is no name: nothing has it, and it stands between those that are there.
+  const names = async (query: string): Promise<string[]> => (await ask('GET', `${A}/box?${query}`)).text.split('\n').filter((one) => one !== '')
+  const all = await names('')
+  assert.deepEqual([await names('prefix=a%00'), await names('delimiter=%00'), await names('path=%00')], [[], all, []])
+  assert.deepEqual(await names('marker=o%00x'), all.filter((one) => one > 'o'))
+  assert.deepEqual(await names('end_marker=o%00'), all.filter((one) => one <= 'o'))
+  assert.deepEqual(await names('reverse=true&marker=o%00'), all.filter((one) => one <= 'o').reverse())
+  for (const name of ['prefix', 'marker', 'end_marker', 'delimiter']) assert.ok((await ask('GET', `${A}?${name}=a%00`)).status < 300)
   const bulk = await ask('POST', `${A}?bulk-delete`, { body: 'box/a%00b\nbo%00x/o\n', headers: { 'content-type': 'text/plain', accept: 'application/json' } })
   assert.deepEqual([bulk.json['Number Deleted'], bulk.json.Errors.length], [0, 2])
   assert.equal((await ask('GET', `${A}/box/o`)).text, 'box/o')
