@@ -75,6 +75,9 @@ export function isStream(body: HttpBody): body is Readable {
 
 /** Splits `path?query` as it stands on a request line. */
 export function splitTarget(target: string): { path: string; query: string } {
+  // The whole address instead of its path is allowed as well.
+  const path = target.startsWith('http') ? /^https?:\/\/[^/?]*(.*)$/.exec(target)?.[1] : undefined
+  if (path !== undefined) return splitTarget(path.startsWith('/') ? path : `/${path}`)
   const mark = target.indexOf('?')
   return mark < 0 ? { path: target, query: '' } : { path: target.slice(0, mark), query: target.slice(mark + 1) }
 }
