@@ -59,6 +59,8 @@ export interface Ask {
   /** What an upload must keep to, and the container in which what stood there is kept: judged and done in the commit of its row. */
   quota?: Quota
   archive?: { container_id: string; name: string; to: string }
+  /** The storage policy in whose place the bytes of an upload lie, when it is not the container's. */
+  policy?: string | undefined
   /** Other limits of metadata than Swift's. */
   limits?: Limits
   /** The client says itself that this is a large object, which only the manifest does. */

@@ -114,7 +114,7 @@ async function upload(house: Swift, ask: Ask, into: ContainerRow, versioned: boo
   ask.sendContinue?.()
   const source = body === undefined ? Readable.from([]) : isStream(body) ? (fromSocket(body) ? passing(body) : body) : Readable.from([Buffer.from(body as Uint8Array)])
   const empty = length === 0 && !isStream(body)
-  const kept = await keepBytes(house, into.policy, source, { etag: headers.etag?.replaceAll('"', '').toLowerCase() || undefined, length, customer: ask.customer?.key, ...(headers['x-backend-limit'] === undefined ? {} : { limit: Number(headers['x-backend-limit']) }) })
+  const kept = await keepBytes(house, ask.policy ?? into.policy, source, { etag: headers.etag?.replaceAll('"', '').toLowerCase() || undefined, length, customer: ask.customer?.key, ...(headers['x-backend-limit'] === undefined ? {} : { limit: Number(headers['x-backend-limit']) }) })
   const now = house.world.clock.now()
   const created_at = ask.received ?? now
   const { size, etag } = kept

@@ -1,4 +1,5 @@
 /** Queries that list: objects and versions by their names, those that have expired, some of a container. */
+import { sql } from 'kysely'
 import { byKey } from '#base/sql/compilers.ts'
 import type { Sql } from '#base/sql/database.ts'
 import type { Window } from '../core/listing.ts'
@@ -51,6 +52,22 @@ export async function versionsIn(db: Db, containerId: string, w: Window, after?:
     // The newest of a name is beside another name; only at the edge of the page its neighbour is not seen.
     const neighbour = out[i - sign]?.name ?? (w.reverse || after?.name !== row.name ? undefined : after.name)
     row.latest = row.deleted === 1 && !standing.has(row.name) && neighbour !== row.name && (neighbour !== undefined || (await newestVersion(db, containerId, row.name))?.rank === row.rank)
+  }
+  return out
+}
+
+/** Where the first bytes of these lie, by `name\0version`; objects, and with `versions` old ones of the same names. */
+export async function placesOf(db: Db, containerId: string, names: readonly string[], versions: boolean): Promise<Map<string, string>> {
+  const out = new Map<string, string>()
+  const columns = ['name', 'version_id', 'bytes_id', sql<string | null>`substr(parts, 1, 240)`.as('head')] as const
+  for (let i = 0; i < names.length; i += 500) {
+    const some = names.slice(i, i + 500)
+    const rows = await db.query.selectFrom('swift_objects').select(columns).where('container_id', '=', containerId).where('name', 'in', some).execute()
+    if (versions) rows.push(...(await db.query.selectFrom('swift_versions').select(columns).where('container_id', '=', containerId).where('name', 'in', some).execute()))
+    for (const { name, version_id, bytes_id, head } of rows) {
+      const id = bytes_id === '' ? /"bytes_id":"([^"]+)"/.exec(head ?? '')?.[1] : bytes_id
+      if (id !== undefined) out.set(`${name}\0${version_id ?? ''}`, id)
+    }
   }
   return out
 }

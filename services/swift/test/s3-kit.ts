@@ -84,7 +84,7 @@ export async function s3Kit(config: Record<string, unknown> = {}): Promise<S3Kit
       const stamp = stampOf(at)
       const signed: Record<string, string> = { host, 'x-amz-content-sha256': digest, 'x-amz-date': stamp, ...Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith('x-amz-'))) }
       const names = Object.keys(signed).sort()
-      const { scope, hex } = signature(by, stamp, [method, path.split('/').map((part) => percent(decodeURIComponent(part))).join('/'), canonicalQuery(query), ...names.map((name) => `${name}:${signed[name]}`), '', names.join(';'), digest].join('\n'), region)
+      const { scope, hex } = signature(by, stamp, [method, path.split('/').map((part) => percent(decodeURIComponent(part))).join('/'), canonicalQuery(query), ...names.map((name) => `${name}:${Buffer.from(signed[name]!, 'latin1').toString('utf8')}`), '', names.join(';'), digest].join('\n'), region)
       return send({ ...signed, authorization: `AWS4-HMAC-SHA256 Credential=${accessOf(by)}/${scope}, SignedHeaders=${names.join(';')}, Signature=${hex}` })
     },
     link(method, target, { by = 'a', expires = 600, signed = {} } = {}) {

@@ -10,6 +10,7 @@ import { deliver } from '../deliver.ts'
 import { objectAclHeaders } from './acl.ts'
 import { isoMillis, quoted, xml } from './listing.ts'
 import { permitted, TAGS } from './may.ts'
+import { policyOfClass } from './classes.ts'
 import { assertKey, CHECKSUM, customerKey, keptSum, sourceKey, sumOf } from './customer.ts'
 import { assertWritten, MOST, objectHeaders, PLAIN, stored, typeOf, writeConditions } from './object.ts'
 import { ask, askOf, assertGood, atBucket, bucketRow, type S3Request, versionQuery } from './request.ts'
@@ -17,11 +18,15 @@ import { ask, askOf, assertGood, atBucket, bucketRow, type S3Request, versionQue
 /** `[/]bucket/key[?versionId=…]` of a copy. */
 export function sourceOf(text: string): { bucket: string; key: string; version?: string } {
   const [path = '', query = ''] = text.split('?')
-  const { bucket, key } = targetOf(path.startsWith('/') ? path : `/${path}`, undefined, [])
+  const { bucket, key } = targetOf(whole(path.startsWith('/') ? path : `/${path}`), undefined, [])
   if (bucket === undefined || key === undefined) throw s3Fault('InvalidArgument', 'Copy Source must mention the source bucket and key: sourcebucket/sourcekey', { ArgumentName: 'x-amz-copy-source' })
+  if (!/^(versionId=[^&]*)?$/.test(query)) throw s3Fault('InvalidArgument', 'Unsupported copy source parameter.', { ArgumentName: 'x-amz-copy-source' })
   const version = new URLSearchParams(query).get('versionId')
   return { bucket, key, ...(version === null ? {} : { version }) }
 }
+
+/** Some clients encode what they name, and some do not: a percent sign that begins nothing is one, and bytes beyond ASCII are themselves. */
+const whole = (path: string): string => path.replaceAll(/%(?![0-9a-fA-F]{2})/g, '%25').replaceAll(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16)}`)
 
 /** Conditions on the source of a copy, as those of a GET. */
 const copyConditions = (headers: Readonly<Record<string, string>>): Record<string, string> =>
@@ -78,7 +83,7 @@ export async function copyObject(at: S3Request): Promise<Answer> {
   const customer = customerKey(at)
   const source = await copySource(at)
   const itself = source.at.account === at.account && source.at.bucket === at.bucket && source.at.key === at.key && !source.at.query.has('versionId')
-  if (directive === 'COPY' && itself && headers['x-amz-website-redirect-location'] === undefined && headers['x-amz-server-side-encryption'] === undefined && !customer) throw s3Fault('InvalidRequest', "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
+  if (directive === 'COPY' && itself && headers['x-amz-website-redirect-location'] === undefined && headers['x-amz-server-side-encryption'] === undefined && headers['x-amz-storage-class'] === undefined && !customer) throw s3Fault('InvalidRequest', "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
   const { row: from, content } = source
   if (content.size > MOST) throw s3Fault('InvalidRequest', 'The specified copy source is larger than the maximum allowable size for a copy source: 5368709120')
   const old = metadataOf(from)
@@ -89,6 +94,7 @@ export async function copyObject(at: S3Request): Promise<Answer> {
   const sys = Object.fromEntries(Object.entries(own).filter(([name]) => name.startsWith('x-object-sysmeta-')))
   const tags = replaced ? own[TAGS] : old[TAGS]
   const next = { ...(directive === 'COPY' ? { ...kept, 'content-type': from.content_type, ...sys } : own), ...objectAclHeaders(at, headers), ...(tags === undefined ? {} : { [TAGS]: tags }) }
+  const policy = await policyOfClass(at, headers['x-amz-storage-class'])
   const wanted = headers['x-amz-checksum-algorithm']?.toUpperCase()
   const algorithm = ALGORITHMS.find((each) => each === wanted)
   if (wanted !== undefined && algorithm === undefined) throw s3Fault('InvalidRequest', 'Checksum algorithm provided is unsupported.')
@@ -101,9 +107,9 @@ export async function copyObject(at: S3Request): Promise<Answer> {
     const sum = made()
     return sum === undefined ? {} : { [CHECKSUM]: keptSum(sum, secretId, customer, 'whole') }
   }
-  const answer = assertWritten(at, await ask(at, 'PUT', { headers: { ...next, ...writeConditions(at), 'content-length': String(content.size) }, body, customer, late }))
+  const answer = assertWritten(at, await ask(at, 'PUT', { headers: { ...next, ...writeConditions(at), 'content-length': String(content.size) }, body, customer, policy, late }))
   const row = answer.row!
   const { etag: _etag, ...said } = stored(at, answer, customer)
   const [name, sum] = (sumOf(row, customer) ?? '').split(/:(.*)/s)
-  return xml('CopyObjectResult', { ETag: quoted(row.etag), LastModified: isoMillis(row.created_at), ...(name && sum ? { [`Checksum${name}`]: sum, ChecksumType: typeOf(sum) } : {}) }, 200, { ...said, ...(source.version === undefined ? {} : { 'x-amz-copy-source-version-id': source.version }) })
+  return xml('CopyObjectResult', { LastModified: isoMillis(row.created_at), ETag: quoted(row.etag), ...(name && sum ? { [`Checksum${name}`]: sum, ChecksumType: typeOf(sum) } : {}) }, 200, { ...said, ...(source.version === undefined ? {} : { 'x-amz-copy-source-version-id': source.version }) })
 }

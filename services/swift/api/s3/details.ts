@@ -9,6 +9,7 @@ import type { Part } from '../keep.ts'
 import { taggingTree } from './bucket.ts'
 import { xml } from './listing.ts'
 import { TAGS } from './may.ts'
+import { classOf } from './classes.ts'
 import { assertKey, customerHeaders, customerKey, partSum, sumOf } from './customer.ts'
 import { mayBypass } from './remove.ts'
 import { bucketRow, number, type S3Request, smallBody } from './request.ts'
@@ -89,7 +90,7 @@ export async function getAttributes(at: S3Request): Promise<Answer> {
       PartsCount: parts.length, PartNumberMarker: marker, NextPartNumberMarker: shown.at(-1)?.n ?? 0, MaxParts: most, IsTruncated: (shown.at(-1)?.n ?? parts.length) < parts.length,
       Part: shown.map(({ part, n }) => ({ PartNumber: n, Size: part.size, ...(part.checksum === undefined || !algorithm ? {} : { [`Checksum${algorithm}`]: partSum({ ...part, checksum: `${algorithm}:${part.checksum}` }, customer)?.slice(algorithm.length + 1) }) })),
     } : undefined,
-    StorageClass: has('StorageClass') ? 'STANDARD' : undefined,
+    StorageClass: has('StorageClass') ? classOf(at, row) : undefined,
     ObjectSize: has('ObjectSize') ? Number(row.size) : undefined,
   }, 200, { 'last-modified': new Date(Math.ceil(Number(row.created_at) / 1000) * 1000).toUTCString(), ...versionHeader(at, row), ...customerHeaders(customer) })
 }

@@ -12,6 +12,7 @@ import type { Answer } from '../ask.ts'
 import type { Identify } from './identity.ts'
 import { quoted } from './listing.ts'
 import { permitted, TAGS } from './may.ts'
+import { policyOfClass } from './classes.ts'
 import { CHECKSUM, customerKey, keptSum } from './customer.ts'
 import { assertWritten, MOST, objectHeaders, stored } from './object.ts'
 import { ask, atBucket, bucketRow, type S3Request } from './request.ts'
@@ -118,8 +119,9 @@ async function upload(found: S3Request, identify: Identify, fields: Fields, file
     }
   }
   const customer = customerKey(at)
+  const policy = await policyOfClass(at, headers['x-amz-storage-class'])
   const late = (secretId: string | null): Record<string, string> => (made === undefined ? {} : { [CHECKSUM]: keptSum(`${algorithm}:${made}`, secretId, customer, 'whole') })
-  const answer = await ask(at, 'PUT', { headers: { ...given, 'transfer-encoding': 'chunked' }, body: Readable.from(judged(), { objectMode: false }), late, customer })
+  const answer = await ask(at, 'PUT', { headers: { ...given, 'transfer-encoding': 'chunked' }, body: Readable.from(judged(), { objectMode: false }), late, customer, policy })
   if (answer.status >= 400 && why) throw why
   assertWritten(at, answer)
   return ended(at, fields, { ...stored(at, answer, customer), etag: quoted(String(answer.headers.etag)) })

@@ -6,6 +6,7 @@ import { versionStamp, versionText } from '../../house.ts'
 import { type Listed, objectsIn, versionsIn } from '../../store/listings.ts'
 import { objectOf, rankOf, s3Etag, versionOf } from '../../store/objects.ts'
 import type { Answer } from '../ask.ts'
+import { classesOf } from './classes.ts'
 import { bucketRow, number, type S3Request } from './request.ts'
 
 /** In whole seconds, rounded up as the header Last-Modified is, so that both say the same. */
@@ -47,6 +48,7 @@ export async function listObjects(at: S3Request): Promise<Answer> {
   const last = shown.at(-1)
   const next = last?.row?.name ?? last?.subdir ?? ''
   const owner = { ID: at.owner, DisplayName: at.owner }
+  const classed = await classesOf(at, shown.flatMap(({ row: one }) => (one ? [one] : [])))
   return xml('ListBucketResult', {
     // The first version of this list leaves the prefix as it came, and clients count on that.
     Name: at.bucket, Prefix: second ? page.encode(page.prefix) : page.prefix,
@@ -54,7 +56,7 @@ export async function listObjects(at: S3Request): Promise<Answer> {
       ? { KeyCount: shown.length, ContinuationToken: token ?? undefined, StartAfter: query.has('start-after') ? page.encode(query.get('start-after')!) : undefined, NextContinuationToken: truncated ? Buffer.from(next).toString('base64url') : undefined }
       : { Marker: page.encode(marker), NextMarker: truncated && page.delimiter !== '' ? page.encode(next) : undefined }),
     MaxKeys: page.most, Delimiter: page.delimiter === '' ? undefined : page.encode(page.delimiter), EncodingType: page.encoding, IsTruncated: truncated,
-    Contents: shown.flatMap(({ row: one }) => (one ? [{ Key: page.encode(one.name), LastModified: isoMillis(one.created_at), ETag: etagOf(one), Size: Number(one.size), StorageClass: 'STANDARD', ...(!second || query.get('fetch-owner') === 'true' ? { Owner: owner } : {}) }] : [])),
+    Contents: shown.flatMap(({ row: one }) => (one ? [{ Key: page.encode(one.name), LastModified: isoMillis(one.created_at), ETag: etagOf(one), Size: Number(one.size), ...(!second || query.get('fetch-owner') === 'true' ? { Owner: owner } : {}), StorageClass: classed(one) }] : [])),
     CommonPrefixes: shown.flatMap(({ subdir }) => (subdir === undefined ? [] : [{ Prefix: page.encode(subdir) }])),
   })
 }
@@ -87,10 +89,11 @@ export async function listVersions(at: S3Request): Promise<Answer> {
   const owner = { ID: at.owner, DisplayName: at.owner }
   const facts = (one: Listed): XmlTree => ({ Key: page.encode(one.name), VersionId: versionText(one.version_id ?? null), IsLatest: one.latest ?? false, LastModified: isoMillis(one.created_at) })
   const rows = shown.flatMap((line) => (line.row ? [line.row] : []))
+  const classed = await classesOf(at, rows, true)
   return xml('ListVersionsResult', {
-    Name: at.bucket, Prefix: page.encode(page.prefix), KeyMarker: page.encode(key), VersionIdMarker: text, MaxKeys: page.most, Delimiter: page.delimiter === '' ? undefined : page.encode(page.delimiter), EncodingType: page.encoding, IsTruncated: truncated,
-    NextKeyMarker: truncated ? page.encode(last?.row?.name ?? last?.subdir ?? '') : undefined, NextVersionIdMarker: truncated && last?.row ? versionText(last.row.version_id ?? null) : undefined,
-    Version: rows.filter((one) => one.deleted !== 1).map((one) => ({ ...facts(one), ETag: etagOf(one), Size: Number(one.size), StorageClass: 'STANDARD', Owner: owner })),
+    Name: at.bucket, Prefix: page.encode(page.prefix), KeyMarker: page.encode(key), VersionIdMarker: text, NextKeyMarker: truncated ? page.encode(last?.row?.name ?? last?.subdir ?? '') : undefined, NextVersionIdMarker: truncated && last?.row ? versionText(last.row.version_id ?? null) : undefined,
+    MaxKeys: page.most, EncodingType: page.encoding, Delimiter: query.has('delimiter') ? page.encode(page.delimiter) : undefined, IsTruncated: truncated,
+    Version: rows.filter((one) => one.deleted !== 1).map((one) => ({ ...facts(one), ETag: etagOf(one), Size: Number(one.size), Owner: owner, StorageClass: classed(one) })),
     DeleteMarker: rows.filter((one) => one.deleted === 1).map((one) => ({ ...facts(one), Owner: owner })),
     CommonPrefixes: shown.flatMap(({ subdir }) => (subdir === undefined ? [] : [{ Prefix: page.encode(subdir) }])),
   })

@@ -13,12 +13,14 @@ import { accountOf } from '../../store/accounts.ts'
 import { objectOf, type PutRules, s3Etag } from '../../store/objects.ts'
 import { type Answer, metadataOf } from '../ask.ts'
 import { keepBytes, type Part } from '../keep.ts'
+import { deleteAt } from '../object.ts'
 import { giveBack } from '../object.ts'
 import { quotaOf, roomFor } from '../quotas.ts'
 import { LOCK, standardLock } from '../../core/s3/lock.ts'
 import { isoMillis, quoted, xml } from './listing.ts'
 import { copySource, summed } from './copy.ts'
 import { objectAclOf } from './may.ts'
+import { CLASS, classOfPolicy, policyOfClass } from './classes.ts'
 import { assertSameKey, CHECKSUM, customerHeaders, customerKey, keptSum, partSum, sumOf } from './customer.ts'
 import { checksumHeaders, encryptionHeaders, MOST, objectHeaders, partNumber, writeConditions } from './object.ts'
 import { bucketRow, md5Header, number, type S3Request, smallBody, uploadOf } from './request.ts'
@@ -54,14 +56,16 @@ export async function beginUpload(at: S3Request): Promise<Answer> {
   const sum = algorithm === undefined ? {} : { [SUM]: `${algorithm}/${kind ?? (algorithm === 'CRC64NVME' ? 'FULL_OBJECT' : 'COMPOSITE')}` }
   const customer = customerKey(at)
   const mark = customer ? { [HIDDEN]: customerId(customer.key, hexId(at.house.world.random)) } : {}
+  const policy = await policyOfClass(at, at.headers['x-amz-storage-class'])
   const id = hexId(at.house.world.random)
-  const row: UploadRow = { id, container_id: into.id, name: at.key, headers: JSON.stringify({ ...objectHeaders(at), ...sum, ...mark, [INITIATOR]: at.who.project_id }), created_at: at.house.world.clock.now() }
+  const row: UploadRow = { id, container_id: into.id, name: at.key, headers: JSON.stringify({ ...objectHeaders(at), ...sum, ...mark, ...(policy === undefined ? {} : { [CLASS]: policy }), [INITIATOR]: at.who.project_id }), created_at: at.house.world.clock.now() }
   await at.house.commits.run((commit) => insertUpload(commit, row)).catch((thrown: unknown) => {
     throw (thrown as { code?: string }).code === 'swift.no_container' ? s3Fault('NoSuchBucket', undefined, { BucketName: at.bucket }) : thrown
   })
   return xml('InitiateMultipartUploadResult', { Bucket: at.bucket, Key: at.key, UploadId: id }, 200, { ...(algorithm === undefined ? {} : { 'x-amz-checksum-algorithm': algorithm, 'x-amz-checksum-type': sum[SUM]!.split('/')[1]! }), ...(customer || !at.house.secret ? {} : { 'x-amz-server-side-encryption': 'AES256' }), ...customerHeaders(customer) })
 }
 
+const policyOf = ({ headers }: UploadRow): string | undefined => (JSON.parse(headers) as Record<string, string>)[CLASS]
 const markOf = ({ headers }: UploadRow): string | undefined => (JSON.parse(headers) as Record<string, string>)[HIDDEN]
 
 function sumOfUpload({ headers }: UploadRow): { algorithm: Algorithm; full: boolean } | undefined {
@@ -87,7 +91,7 @@ export async function uploadPart(at: S3Request): Promise<Answer> {
   if (!copying) at.rq.http.sendContinue?.()
   const quota = quotaOf(house, at.who, await accountOf(house.db, bucketRow(at).account), bucketRow(at))
   if (quota) await roomFor(house, quota, bucketRow(at), length ?? 0)
-  const kept = await keepBytes(house, bucketRow(at).policy, source, { length, limit: MOST, customer: customer?.key, ...(copying ? {} : { etag: md5Header(headers) }) }).catch((thrown: unknown) => {
+  const kept = await keepBytes(house, policyOf(upload) ?? bucketRow(at).policy, source, { length, limit: MOST, customer: customer?.key, ...(copying ? {} : { etag: md5Header(headers) }) }).catch((thrown: unknown) => {
     throw fault() ?? ((thrown as { kind?: string }).kind === 'unprocessable' ? s3Fault('BadDigest', undefined, { ExpectedDigest: headers['content-md5'] ?? '' }) : (thrown as { code?: string }).code === 'swift.client_gone' ? s3Fault('IncompleteBody') : thrown)
   })
   const now = house.world.clock.now()
@@ -102,7 +106,7 @@ export async function uploadPart(at: S3Request): Promise<Answer> {
     await giveBack(house, [kept.bytes_id], over)
     throw over
   }
-  if (copying) return xml('CopyPartResult', { ETag: quoted(kept.etag), LastModified: isoMillis(now), ...sumTree(sum) }, 200, { ...encryptionHeaders({ secret_id: kept.secret_id, parts: null }), ...customerHeaders(customer) })
+  if (copying) return xml('CopyPartResult', { LastModified: isoMillis(now), ETag: quoted(kept.etag), ...sumTree(sum) }, 200, { ...encryptionHeaders({ secret_id: kept.secret_id, parts: null }), ...customerHeaders(customer) })
   return { status: 200, headers: { etag: quoted(kept.etag), ...checksumHeaders(sum), ...encryptionHeaders({ secret_id: kept.secret_id, parts: null }), ...customerHeaders(customer) } }
 }
 
@@ -145,7 +149,7 @@ export async function completeMultipart(at: S3Request): Promise<Answer> {
   const now = house.world.clock.now()
   const lock = standardLock(metadataOf(into), now)
   const metadata: Record<string, string> = { [UPLOAD]: upload.id, ...(lock ? { [LOCK]: JSON.stringify(lock) } : {}), ...(JSON.parse(upload.headers) as Record<string, string>) }
-  const { 'content-type': content_type = 'binary/octet-stream', [SUM]: _sum, [INITIATOR]: _initiator, [HIDDEN]: _mark, ...rest } = metadata
+  const { 'content-type': content_type = 'binary/octet-stream', [SUM]: _sum, [INITIATOR]: _initiator, [HIDDEN]: _mark, [CLASS]: _class, 'x-delete-at': _at, 'x-delete-after': _after, ...rest } = metadata
   const size = parts.reduce((sum, row) => sum + Number(row.size), 0)
   const hash = createHash('md5')
   for (const { etag } of parts) hash.update(Buffer.from(etag, 'hex'))
@@ -159,7 +163,7 @@ export async function completeMultipart(at: S3Request): Promise<Answer> {
   const pieces: (Part & { checksum?: string })[] = parts.map(({ bytes_id, size: bytes, secret_id, kept }) => ({ bytes_id, size: Number(bytes), secret_id, ...(whole === undefined ? {} : { checksum: kept!.slice(algorithm!.length + 1) }) }))
   const row: ObjectRow = {
     container_id: into.id, name: at.key, bytes_id: '', size, stored: size, etag: s3_etag, content_type, metadata: JSON.stringify(whole === undefined ? rest : { ...rest, [CHECKSUM]: keptSum(`${algorithm}:${whole}`, pieces[0]!.secret_id ?? null, customer, 'whole') }),
-    listing: JSON.stringify({ s3_etag }), parts: JSON.stringify(pieces), secret_id: null, created_at: now, delete_at: null, version_id: versioned ? String(house.stamp()) : null,
+    listing: JSON.stringify({ s3_etag }), parts: JSON.stringify(pieces), secret_id: null, created_at: now, delete_at: deleteAt(house, metadata), version_id: versioned ? String(house.stamp()) : null,
   }
   const conditions = writeConditions(at)
   const fresh = conditions['if-none-match'] !== undefined
@@ -208,7 +212,7 @@ export async function listParts(at: S3Request): Promise<Answer> {
   const shown = rows.slice(0, most)
   const customer = customerKey(at)
   return xml('ListPartsResult', {
-    Bucket: at.bucket, Key: at.key, UploadId: upload.id, Initiator: initiatorOf(at, upload), Owner: initiatorOf(at, upload), StorageClass: 'STANDARD', ...kindOfSum(upload), PartNumberMarker: marker, NextPartNumberMarker: shown.at(-1)?.number ?? 0, MaxParts: most, IsTruncated: rows.length > most,
+    Bucket: at.bucket, Key: at.key, UploadId: upload.id, Initiator: initiatorOf(at, upload), Owner: initiatorOf(at, upload), StorageClass: classOfPolicy(at.house, policyOf(upload)), ...kindOfSum(upload), PartNumberMarker: marker, NextPartNumberMarker: shown.at(-1)?.number ?? 0, MaxParts: most, IsTruncated: rows.length > most,
     Part: shown.map((row) => ({ PartNumber: row.number, LastModified: isoMillis(row.created_at), ETag: quoted(row.etag), Size: Number(row.size), ...sumTree(partSum(row, customer)) })),
   })
 }
@@ -240,9 +244,9 @@ export async function listUploads(at: S3Request): Promise<Answer> {
   const truncated = lines.length > most && most > 0
   const encode = query.get('encoding-type') === 'url' ? (text: string) => encodeURIComponent(text).replaceAll('%2F', '/') : (text: string) => text
   return xml('ListMultipartUploadsResult', {
-    Bucket: at.bucket, KeyMarker: encode(key), UploadIdMarker: id, NextKeyMarker: truncated ? encode(last?.row?.name ?? last?.subdir ?? '') : undefined, NextUploadIdMarker: truncated ? (last?.row?.id ?? '') : undefined, MaxUploads: most, Prefix: encode(prefix), Delimiter: delimiter === '' ? undefined : encode(delimiter),
+    Bucket: at.bucket, KeyMarker: encode(key), UploadIdMarker: id, NextKeyMarker: truncated ? encode(last?.row?.name ?? last?.subdir ?? '') : '', NextUploadIdMarker: truncated ? (last?.row?.id ?? '') : '', Delimiter: delimiter === '' ? undefined : encode(delimiter), Prefix: encode(prefix), MaxUploads: most,
     EncodingType: query.get('encoding-type') === 'url' ? 'url' : undefined, IsTruncated: truncated,
-    Upload: shown.flatMap(({ row }) => (row ? [{ Key: encode(row.name), UploadId: row.id, Initiator: initiatorOf(at, row), Owner: initiatorOf(at, row), StorageClass: 'STANDARD', ...kindOfSum(row), Initiated: isoMillis(row.created_at) }] : [])),
+    Upload: shown.flatMap(({ row }) => (row ? [{ Key: encode(row.name), UploadId: row.id, Initiator: initiatorOf(at, row), Owner: initiatorOf(at, row), StorageClass: classOfPolicy(at.house, policyOf(row)), ...kindOfSum(row), Initiated: isoMillis(row.created_at) }] : [])),
     CommonPrefixes: shown.flatMap(({ subdir }) => (subdir === undefined ? [] : [{ Prefix: encode(subdir) }])),
   })
 }

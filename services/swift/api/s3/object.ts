@@ -12,7 +12,9 @@ import type { ObjectRow } from '../../store/tables.ts'
 import { type Answer, metadataOf } from '../ask.ts'
 import { deliver } from '../deliver.ts'
 import type { Part } from '../keep.ts'
+import { deleteAt } from '../object.ts'
 import { objectAclHeaders } from './acl.ts'
+import { classHeader, policyOfClass } from './classes.ts'
 import { assertKey, CHECKSUM, customerHeaders, customerKey, keptSum, partSum, sumOf } from './customer.ts'
 import { quoted } from './listing.ts'
 import { TAGS } from './may.ts'
@@ -35,8 +37,6 @@ export function objectHeaders(at: S3Request, headers: Readonly<Record<string, st
   if (kms !== undefined) throw absent('Encryption with keys of a key service')
   const algorithm = customers ? undefined : (said ?? bucket[ENCRYPTION])
   if (algorithm !== undefined) assertEncryption(at, algorithm)
-  const storage = headers['x-amz-storage-class']
-  if (storage !== undefined && storage !== 'STANDARD') throw s3Fault('InvalidStorageClass')
   const out: Record<string, string> = { ...objectAclHeaders(at, headers) }
   let size = 0
   for (const [name, value] of Object.entries(headers)) {
@@ -63,6 +63,9 @@ export function objectHeaders(at: S3Request, headers: Readonly<Record<string, st
   const lock = lockOfHeaders(headers, at.house.world.clock.now())
   if (lock && !lockConfigOf(bucket)) throw s3Fault('InvalidRequest', 'Bucket is missing Object Lock Configuration')
   if (lock) out[LOCK] = JSON.stringify(lock)
+  // As Swift's own S3 door: what Swift knows of an object's end, and what search engines are told.
+  for (const name of ['x-delete-at', 'x-delete-after', 'x-robots-tag']) if (headers[name] !== undefined) out[name] = headers[name]
+  deleteAt(at.house, out)
   return out
 }
 
@@ -72,7 +75,7 @@ function shownHeaders(at: S3Request, row: ObjectRow, swift: Answer['headers'], c
   const out: Record<string, string> = { etag: quoted(s3Etag(row)), 'last-modified': String(swift['last-modified']), 'accept-ranges': 'bytes', 'content-type': row.content_type }
   for (const [name, value] of Object.entries(metadata)) {
     if (name.startsWith('x-object-meta-')) out[`x-amz-meta-${name.slice('x-object-meta-'.length)}`] = mailSafe(value)
-    else if (PLAIN.includes(name)) out[name] = value
+    else if (PLAIN.includes(name) || name === 'x-robots-tag') out[name] = value
   }
   const tags = metadata[TAGS]
   const count = tags === undefined ? 0 : Object.keys(JSON.parse(tags) as Tags).length
@@ -83,7 +86,7 @@ function shownHeaders(at: S3Request, row: ObjectRow, swift: Answer['headers'], c
   const { mode, until, hold } = lockOf(metadata)
   if (mode !== undefined && until !== undefined) Object.assign(out, { 'x-amz-object-lock-mode': mode, 'x-amz-object-lock-retain-until-date': new Date(until).toISOString() })
   if (hold !== undefined) out['x-amz-object-lock-legal-hold'] = hold ? 'ON' : 'OFF'
-  return { ...out, ...endHeaders(at, row), ...encryptionHeaders(row), ...customerHeaders(customer) }
+  return { ...out, ...endHeaders(at, row), ...encryptionHeaders(row), ...customerHeaders(customer), ...classHeader(at, row) }
 }
 
 /** What is not plain ASCII goes out as Amazon has it, in the words of RFC 2047. Values hold their bytes as they came, mostly UTF-8. */
@@ -96,6 +99,7 @@ function mailSafe(value: string): string {
 
 /** When a lifecycle rule will take it away. */
 function endHeaders(at: S3Request, row: ObjectRow): Record<string, string> {
+  if (row.delete_at !== null) return { 'x-amz-expiration': `expiry-date="${new Date(Number(row.delete_at)).toUTCString()}", rule-id="swift-object-expiration"` }
   const rules = lifecycleOf(metadataOf(bucketRow(at)))
   const end = rules.length === 0 ? undefined : expiryOf(rules, { name: row.name, size: Number(row.size), created_at: Number(row.created_at), tags: JSON.parse(metadataOf(row)[TAGS] ?? '{}') as Tags })
   return end ? { 'x-amz-expiration': `expiry-date="${new Date(end.at).toUTCString()}", rule-id="${encodeURIComponent(end.rule)}"` } : {}
@@ -134,6 +138,9 @@ export async function getObject(at: S3Request): Promise<Answer> {
   if (query.has('partNumber')) return onePart(at, asked, { ...found, headers: shown }, row, customer)
   if (headers.range !== undefined && found.content && rangesOf(headers.range, found.content.size)?.length === 0) throw s3Fault('InvalidRange', undefined, { RangeRequested: headers.range, ActualObjectSize: String(found.content.size) })
   const answer = await deliver(asked, { ...found, headers: shown }, () => hexId(at.house.world.random))
+  // Of a HEAD, too, a range is judged.
+  const span = method === 'HEAD' && headers.range !== undefined && answer.status === 200 && found.content ? rangesOf(headers.range, found.content.size)?.[0] : undefined
+  if (span) return { ...answer, status: 206, headers: { ...answer.headers, 'content-length': String(span.end - span.start + 1), 'content-range': `bytes ${span.start}-${span.end}/${found.content!.size}` } }
   if (answer.status === 412) throw s3Fault('PreconditionFailed')
   // Clients judge by a checksum whatever comes with one, and here nothing does.
   if (answer.status === 304) for (const name of Object.keys(answer.headers)) if (name.startsWith('x-amz-checksum-')) delete answer.headers[name]
@@ -188,11 +195,12 @@ export async function putObject(at: S3Request): Promise<Answer> {
   if ((upload.length ?? 0) > MOST) throw s3Fault('EntityTooLarge', undefined, { MaxSizeAllowed: String(MOST) })
   const md5 = md5Header(headers)
   const customer = customerKey(at)
+  const policy = await policyOfClass(at, headers['x-amz-storage-class'])
   const late = (secretId: string | null): Record<string, string> => {
     const sum = upload.checksum()
     return sum === undefined ? {} : { [CHECKSUM]: keptSum(sum, secretId, customer, 'whole') }
   }
-  const answer = await ask(at, 'PUT', { late, customer, headers: { ...given, ...writeConditions(at), ...(upload.length === undefined ? { 'transfer-encoding': 'chunked' } : { 'content-length': String(upload.length) }), ...(md5 === undefined ? {} : { etag: md5 }) }, body: upload.source })
+  const answer = await ask(at, 'PUT', { late, customer, policy, headers: { ...given, ...writeConditions(at), ...(upload.length === undefined ? { 'transfer-encoding': 'chunked' } : { 'content-length': String(upload.length) }), ...(md5 === undefined ? {} : { etag: md5 }) }, body: upload.source })
   const fault = upload.fault()
   if (answer.status >= 400 && fault) throw fault
   assertWritten(at, answer)
@@ -214,5 +222,5 @@ export function assertWritten(at: S3Request, answer: Answer): Answer {
 export function stored(at: S3Request, answer: Answer, customer: CustomerKey | undefined): Record<string, string> {
   const version = answer.headers['x-object-version-id']
   const { row } = answer
-  return { ...(typeof version === 'string' ? { 'x-amz-version-id': version } : {}), ...(row ? { ...checksumHeaders(sumOf(row, customer)), ...endHeaders(at, row), ...encryptionHeaders(row), ...customerHeaders(customer) } : {}) }
+  return { ...(typeof version === 'string' ? { 'x-amz-version-id': version } : {}), ...(row ? { ...checksumHeaders(sumOf(row, customer)), ...endHeaders(at, row), ...encryptionHeaders(row), ...customerHeaders(customer), ...classHeader(at, row) } : {}) }
 }

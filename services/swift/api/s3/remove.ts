@@ -30,7 +30,7 @@ export async function mayBypass(at: S3Request): Promise<boolean> {
 export async function deleteMany(at: S3Request): Promise<Answer> {
   bucketRow(at)
   if (at.headers['content-md5'] === undefined && !Object.keys(at.headers).some((name) => name.startsWith('x-amz-checksum-') || name === 'x-amz-trailer')) throw s3Fault('InvalidRequest', 'Missing required header for this request: Content-MD5 OR x-amz-checksum-*')
-  const wish = parseDelete(await smallBody(at, 2 << 20))
+  const wish = parseDelete(await smallBody(at, 2 << 20, 'MalformedXML'))
   const done: { Key: string; VersionId?: string; DeleteMarker?: boolean; DeleteMarkerVersionId?: string }[] = []
   const failed: { Key: string; VersionId?: string; Code: string; Message: string }[] = []
   const { 'if-match': _match, ...plain } = at.headers

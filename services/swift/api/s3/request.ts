@@ -7,7 +7,7 @@ import type { Rq } from '#stack/route.ts'
 import { type Algorithm, announcedSum, checksum, checksumHeader } from '../../core/s3/checksums.ts'
 import { unchunked } from '../../core/s3/chunked.ts'
 import type { CustomerKey } from '../../core/s3/customer-key.ts'
-import { s3Fault } from '../../core/s3/errors.ts'
+import { type S3Code, s3Fault } from '../../core/s3/errors.ts'
 import { payloadOf, type Signed, signingKey, toldOf } from '../../core/s3/signature.ts'
 import { assertBucketName } from '../../core/s3/target.ts'
 import { pathOf } from '../../core/names.ts'
@@ -44,7 +44,7 @@ export interface S3Request {
 }
 
 /** Asks Swift as this user. */
-export function ask(at: S3Request, method: string, options: { key?: string; bucket?: string; headers?: Record<string, string>; query?: Record<string, string>; body?: HttpBody; late?: Ask['late']; customer?: CustomerKey | undefined } = {}): Promise<Answer> {
+export function ask(at: S3Request, method: string, options: { key?: string; bucket?: string; headers?: Record<string, string>; query?: Record<string, string>; body?: HttpBody; late?: Ask['late']; customer?: CustomerKey | undefined; policy?: string | undefined } = {}): Promise<Answer> {
   return at.serve(askOf(at, method, options))
 }
 
@@ -52,7 +52,7 @@ export function askOf(at: S3Request, method: string, options: Parameters<typeof 
   const names = { account: at.account, container: options.bucket ?? at.bucket, object: options.key ?? at.key }
   const { http, context } = at.rq
   return {
-    method, names, path: pathOf(names), query: new URLSearchParams(options.query), headers: options.headers ?? {}, body: options.body, who: at.who, granted: at.granted, late: options.late, customer: 'customer' in options ? { key: options.customer?.key } : undefined, base: http.origin, mount: '', remote: http.remote, trans_id: context.request_id,
+    method, names, path: pathOf(names), query: new URLSearchParams(options.query), headers: options.headers ?? {}, body: options.body, who: at.who, granted: at.granted, late: options.late, policy: options.policy, customer: 'customer' in options ? { key: options.customer?.key } : undefined, base: http.origin, mount: '', remote: http.remote, trans_id: context.request_id,
     // S3 has a limit for all of it (MetadataTooLarge), and none for one.
     limits: { ...at.house.config.limits, max_meta_value_length: 4096, max_meta_name_length: 4096, max_meta_count: 4096, max_meta_overall_size: 8192 },
     signal: http.signal, sendContinue: http.sendContinue,
@@ -202,12 +202,12 @@ export function uploadOf(at: S3Request, standard?: Algorithm): Upload {
 }
 
 /** A small body whole, its digests judged. */
-export async function smallBody(at: S3Request, limit = 1 << 20): Promise<Buffer> {
+export async function smallBody(at: S3Request, limit = 1 << 20, tooLong: S3Code = 'MaxMessageLengthExceeded'): Promise<Buffer> {
   at.rq.http.sendContinue?.()
   const upload = uploadOf(at)
-  if ((upload.length ?? 0) > limit) throw s3Fault('MaxMessageLengthExceeded')
+  if ((upload.length ?? 0) > limit) throw s3Fault(tooLong)
   const bytes = await readBody(upload.source, limit)
-  if (!bytes) throw s3Fault('MaxMessageLengthExceeded')
+  if (!bytes) throw s3Fault(tooLong)
   const md5 = at.headers['content-md5']
   if (md5 !== undefined && createHash('md5').update(bytes).digest('base64') !== md5) throw Buffer.from(md5, 'base64').length === 16 ? s3Fault('BadDigest', undefined, { ExpectedDigest: md5 }) : s3Fault('InvalidDigest')
   return bytes

@@ -17,6 +17,7 @@ export interface DeleteWish {
 export function parseDelete(bytes: Uint8Array): DeleteWish {
   const element = parseXml(bytes, 'Delete')
   const objects = childrenOf(element, 'Object').map((each) => {
+    if (need(each, 'Key') === '') throw s3Fault('UserKeyMustBeSpecified')
     const [key, version_id, etag] = [need(each, 'Key'), textOf(each, 'VersionId'), textOf(each, 'ETag')]
     return { key, ...(version_id ? { version_id } : {}), ...(etag ? { etag: etag.replaceAll('"', '') } : {}) }
   })

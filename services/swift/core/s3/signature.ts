@@ -159,6 +159,8 @@ function version4Query(request: SignedRequest, query: URLSearchParams): Signed {
   const made = instantOf(stamp)
   if (made === undefined) throw s3Fault('AuthorizationQueryParametersError', 'X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd\'T\'HHmmss\'Z\'"')
   const seconds = part('Expires')
+  if (/^-\d+$/.test(seconds)) throw s3Fault('AuthorizationQueryParametersError', 'X-Amz-Expires must be non-negative')
+  if (/^\d{10,}$/.test(seconds)) throw s3Fault('AuthorizationQueryParametersError', 'X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds')
   if (!/^\d{1,9}$/.test(seconds)) throw s3Fault('AuthorizationQueryParametersError', 'X-Amz-Expires should be a number')
   if (Number(seconds) > WEEK) throw s3Fault('AuthorizationQueryParametersError', 'X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds')
   const { access, scope } = scopeOf(part('Credential'), stamp)
@@ -270,6 +272,6 @@ function version2(request: SignedRequest, authorization: string): Signed {
 
 function version2Query(request: SignedRequest, query: URLSearchParams): Signed {
   const expires = query.get('Expires') ?? ''
-  if (!/^\d{1,12}$/.test(expires)) throw s3Fault('AccessDenied', 'Invalid date (should be seconds since epoch): Expires')
+  if (!/^\d{1,12}$/.test(expires) || Number(expires) > 2 ** 31 - 1) throw s3Fault('AccessDenied', 'Invalid date (should be seconds since epoch): Expires')
   return { access: query.get('AWSAccessKeyId')!, signature: query.get('Signature')!, until: Number(expires) * 1000, ...version2Texts(request, expires), payload: looseOf(request.headers['x-amz-content-sha256']) }
 }

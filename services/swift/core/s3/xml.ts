@@ -35,9 +35,8 @@ export function parseXml(bytes: Uint8Array, root: string): Element {
   }
   parser.on('doctype', refuse('A document type is not taken.'))
   parser.on('processinginstruction', refuse('Processing instructions are not taken.'))
-  parser.on('error', (error) => {
-    throw malformed(error.message)
-  })
+  // Nothing that stood in the document is told back.
+  parser.on('error', refuse('The document is not well-formed.'))
   parser.on('opentag', (tag) => {
     if (stack.length > DEPTH) throw malformed('Elements are nested too deeply.')
     const open: Open = { name: tag.local, text: '', attributes: Object.fromEntries(Object.values(tag.attributes).map((one) => [one.name, one.value])), children: [] }
