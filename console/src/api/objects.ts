@@ -179,7 +179,7 @@ function plainName(quotedName: string): string {
   }
 }
 
-/** So many go in one request, and so many requests at once: the store writes what comes together in one go, and how many have gone is told often. */
+/** So many go in one request, so that how many have gone is told often; and so many requests at once. */
 const TOGETHER = 100
 const AT_ONCE = 4
 

@@ -26,7 +26,7 @@ import { Usage } from './containers/usage.tsx'
 const FROM = '/inside/projects/$project_id/containers'
 
 type Row = Container & { id: string }
-type Opened = { kind: 'make' } | { kind: 'access' | 'settings' | 'remove'; container: Container }
+type Opened = { kind: 'make' } | { kind: 'access' | 'settings' | 'empty' | 'remove'; container: Container }
 
 export function ContainersPage() {
   const { t, i18n } = useTranslation()
@@ -72,6 +72,7 @@ export function ContainersPage() {
           items={[
             { label: t('containers.change_access'), onClick: () => setOpened({ kind: 'access', container }) },
             { label: t('containers.settings'), onClick: () => setOpened({ kind: 'settings', container }) },
+            ...(container.count > 0 || container.bytes > 0 ? [{ label: t('containers.empty'), danger: true, onClick: () => setOpened({ kind: 'empty', container }) }] : []),
             { label: t('containers.remove'), danger: true, onClick: () => setOpened({ kind: 'remove', container }) },
           ]}
         />
@@ -112,7 +113,7 @@ export function ContainersPage() {
       {opened?.kind === 'make' && <MakeContainer projectId={project_id} onClose={close} />}
       {opened?.kind === 'access' && <AccessDialog projectId={project_id} container={opened.container.name} onClose={close} />}
       {opened?.kind === 'settings' && <SettingsDialog projectId={project_id} container={opened.container.name} onClose={close} />}
-      {opened?.kind === 'remove' && <RemoveContainer projectId={project_id} container={opened.container} onClose={close} />}
+      {(opened?.kind === 'remove' || opened?.kind === 'empty') && <RemoveContainer kind={opened.kind} projectId={project_id} container={opened.container} onClose={close} />}
     </PageSection>
   )
 }
