@@ -5,35 +5,11 @@ import { Secret } from '#base/secret.ts'
 import type { Caller } from '#stack/client.ts'
 import type { TokenFacts } from '#stack/context.ts'
 import type { ControlProcess } from '#stack/house.ts'
-import type { Standing, StandingWish } from '#keystone/contract/bootstrap.ts'
-import type { WebSignOn } from '#keystone/contract/bootstrap.ts'
+import type { IdentityProcess, WebSignOn } from '#keystone/contract/bootstrap.ts'
 import type { TokenDoor } from '#stack/token-door.ts'
 import type { CloudConfig } from './config.ts'
 import type { HouseEntry } from './houses.ts'
 import type { Secrets } from './secrets.ts'
-
-/** What the keystone house offers to the process that starts it. */
-export interface IdentityProcess extends ControlProcess {
-  validateToken(token: string, requestId: string): Promise<TokenFacts | undefined>
-  /** Makes what a cloud cannot be without; safe to repeat. */
-  bootstrap(wish: BootstrapWish): Promise<void>
-  /** A token for a user by name in a project by name (domain Default), without a password: only for callers in this process. */
-  issueFor(userName: string, projectName: string): Promise<{ token: Secret; expires_at: number }>
-  onRevoked(listener: () => void): void
-  webSignOns(): Promise<WebSignOn[]>
-  standing(wish: StandingWish): Promise<Standing>
-}
-
-export interface BootstrapWish {
-  region: string
-  /** Users with the role admin: the administrator in `admin`, and the houses' own in `service` with the role service as well. */
-  admin: { name: string; password: Secret; project: string }
-  services: readonly { name: string; password: Secret; chosen?: boolean }[]
-  users: readonly { name: string; password: Secret; project: string; roles: readonly string[] }[]
-  /** Roles that are made beside Keystone's own. */
-  roles?: readonly string[]
-  catalog: readonly { name: string; type: string; url: string }[]
-}
 
 export interface Identity {
   webSignOns(): Promise<WebSignOn[]>

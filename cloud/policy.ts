@@ -3,7 +3,7 @@ import { invalid } from '#base/fault.ts'
 import type { Standing, StandingWish } from '#keystone/contract/bootstrap.ts'
 import { nearest } from '#base/config.ts'
 import type { Credentials, EffectiveRule, Enforcer, Explanation } from '#stack/policy/interface.ts'
-import type { IdentityProcess } from './identity.ts'
+import type { IdentityProcess } from '#keystone/contract/bootstrap.ts'
 import type { Cloud } from './start-cloud.ts'
 
 export interface ServiceRule extends EffectiveRule {

@@ -6,31 +6,17 @@ import type { Database, Sql } from '../sql/database.ts'
 import { big, flag, id, int, json, type Migration, nullable, string } from '../sql/table.ts'
 import type { FlowState, FlowView } from './definition.ts'
 
-export interface FlowRow {
-  id: string
-  house: string
-  name: string
-  state: FlowState
-  /** The step under way. */
-  step: string
-  resource_kind: string
-  resource_id: string
-  project_id: string | null
-  request_id: string
+/** `step` is the one under way. */
+export interface FlowRow extends Omit<FlowView, 'error'> {
   params: string
   scope: string
   /** JSON: `StepRecord[]`. */
   journal: string
-  owner: string | null
   lease_until: number
   /** Grows with every change of owner: an owner of an older epoch can write nothing. */
   epoch: number
   cancel: number
   error: string | null
-  attempts: number
-  created_at: number
-  deadline_at: number
-  updated_at: number
 }
 
 export interface FlowTables {

@@ -1,12 +1,12 @@
 /** Unmodified clients of object storage against a cloud over a socket: Debian's `swift`, `openstack` and `rclone`. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { startCloud } from '#cloud/start-cloud.ts'
 import { pattern } from '#swift/drivers/conformance.ts'
+import { runTool } from './tool.ts'
 
 const dir = await mkdtemp(join(tmpdir(), 'ondol-objects-'))
 const cloud = await startCloud({ port: 0, config: { 'seed.enabled': false } })
@@ -24,17 +24,7 @@ await writeFile(join(dir, 'big'), big)
 await writeFile(join(dir, 'small'), 'small')
 await writeFile(env.RCLONE_CONFIG, '[objects]\ntype = swift\nenv_auth = true\n')
 
-function run(tool: string, ...args: string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(tool, args, { cwd: dir, env, stdio: ['ignore', 'pipe', 'pipe'] })
-    let out = ''
-    let err = ''
-    child.stdout.on('data', (chunk: Buffer) => (out += String(chunk)))
-    child.stderr.on('data', (chunk: Buffer) => (err += String(chunk)))
-    child.on('error', reject)
-    child.on('close', (code) => (code === 0 ? resolve(out) : reject(new Error(`${tool} ${args.join(' ')} ended with ${code}: ${out}${err}`))))
-  })
-}
+const run = (tool: string, ...args: string[]): Promise<string> => runTool({ cwd: dir, env }, tool, args)
 
 test('swift: large objects of both kinds, temporary URLs, metadata, deletion', async () => {
   for (const kind of ['--use-slo', '--changed']) {

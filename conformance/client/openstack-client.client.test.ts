@@ -6,7 +6,10 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { openPage } from '../../console/test/browser.ts'
-import { type RealCloud, realCloud, until } from './real-cloud.ts'
+import { eventually } from '#cloud/test/machines-kit.ts'
+import { type RealCloud, realCloud } from './real-cloud.ts'
+
+const until = <T>(what: string, ask: () => Promise<T | undefined | false>, limit = 180_000): Promise<T> => eventually(what, ask, limit, 500)
 
 // Answers of the command are JSON of many shapes.
 // oxlint-disable-next-line no-explicit-any

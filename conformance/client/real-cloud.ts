@@ -120,20 +120,3 @@ async function endProcesses(dir: string): Promise<void> {
     }
   }
 }
-
-/** Waits for a condition, asking again and again; throws with what was seen last. */
-export async function until<T>(what: string, ask: () => Promise<T | undefined | false>, limit = 180_000): Promise<T> {
-  const end = performance.now() + limit
-  let last: unknown
-  while (performance.now() < end) {
-    try {
-      const found = await ask()
-      if (found) return found
-      last = found
-    } catch (thrown) {
-      last = thrown
-    }
-    await new Promise((done) => setTimeout(done, 500))
-  }
-  throw new Error(`${what} did not come about in ${limit / 1000} s; last: ${String(last)}`)
-}

@@ -1,12 +1,12 @@
 /** Unmodified clients of S3 against a cloud over a socket: `aws`, `boto3`, `rclone`, `s3cmd` and `restic`, with credentials that Keystone gave. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Cloud, startCloud } from '#cloud/start-cloud.ts'
 import { pattern } from '#swift/drivers/conformance.ts'
+import { runTool } from './tool.ts'
 
 const big = pattern(12_000_000)
 let dir: string
@@ -51,17 +51,7 @@ after(async () => {
   await rm(dir, { recursive: true, force: true })
 })
 
-function run(tool: string, args: readonly string[], fails = false): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(tool, args, { cwd: dir, env, stdio: ['ignore', 'pipe', 'pipe'] })
-    let out = ''
-    let err = ''
-    child.stdout.on('data', (chunk: Buffer) => (out += String(chunk)))
-    child.stderr.on('data', (chunk: Buffer) => (err += String(chunk)))
-    child.on('error', reject)
-    child.on('close', (code) => ((code === 0) === fails ? reject(new Error(`${tool} ${args.join(' ')} ended with ${code}: ${out}${err}`)) : resolve(fails ? err : out)))
-  })
-}
+const run = (tool: string, args: readonly string[], fails = false): Promise<string> => runTool({ cwd: dir, env }, tool, args, fails)
 const aws = (...args: string[]): Promise<string> => run('/usr/bin/aws', ['--endpoint-url', `${cloud.url}/s3`, '--output', 'json', ...args])
 const refused = (...args: string[]): Promise<string> => run('/usr/bin/aws', ['--endpoint-url', `${cloud.url}/s3`, ...args], true)
 // Answers are JSON of many shapes.

@@ -1,6 +1,6 @@
 /** Attaching by actions on the volume, as it was before attachments were a resource. They write the same records. */
 import { invalid, notFound } from '#base/fault.ts'
-import { type Reply, type Route, route, type Rq } from '#stack/route.ts'
+import type { Reply, Route, Rq } from '#stack/route.ts'
 import type { Connector } from '../contract/attachments.ts'
 import type { Cinder } from '../house.ts'
 import { attachmentsOf } from '../store/attachments.ts'
@@ -8,11 +8,10 @@ import { settleVolume } from '../store/holding.ts'
 import type { AttachmentRow, VolumeRow } from '../store/tables.ts'
 import { moveVolume } from '../store/volumes.ts'
 import { connect, insistOnFree, makeAttachment, release } from './attachment-work.ts'
-import { actionBody, UUID_OR_NULL } from './body.ts'
+import { UUID_OR_NULL } from './body.ts'
 import { insistOnDetachable } from './detach-guard.ts'
-import { loadVolume } from './load.ts'
+import { volumeAction } from './volume-action.ts'
 
-const path = '/volumes/{volume_id}/action'
 const A = 'volume_extension:volume_actions:'
 const OPEN = {}
 const CONNECTOR = { type: 'object', required: ['connector'], properties: { connector: { type: ['object', 'string', 'null'] } } }
@@ -25,36 +24,21 @@ interface Attach {
 }
 
 export const legacyAttachRoutes = (house: Cinder): Route[] => [
-  act('os-reserve', `${A}reserve`, OPEN, reserve),
-  act('os-unreserve', `${A}unreserve`, OPEN, (h, _rq, volume) => settle(h, volume)),
-  act('os-begin_detaching', `${A}begin_detaching`, OPEN, beginDetaching),
-  act('os-roll_detaching', `${A}roll_detaching`, OPEN, (h, _rq, volume) => settle(h, volume)),
-  act<Attach>(
+  volumeAction('os-reserve', `${A}reserve`, OPEN, reserve),
+  volumeAction('os-unreserve', `${A}unreserve`, OPEN, (h, _rq, volume) => settle(h, volume)),
+  volumeAction('os-begin_detaching', `${A}begin_detaching`, OPEN, beginDetaching),
+  volumeAction('os-roll_detaching', `${A}roll_detaching`, OPEN, (h, _rq, volume) => settle(h, volume)),
+  volumeAction<Attach>(
     'os-attach',
     `${A}attach`,
     { type: 'object', required: ['mountpoint'], properties: { instance_uuid: UUID_OR_NULL, mountpoint: { type: 'string', minLength: 1, maxLength: 255 }, host_name: { type: ['string', 'null'], maxLength: 255 }, mode: { enum: ['rw', 'ro'] } } },
     attach,
   ),
-  act<{ attachment_id?: string | null } | null>('os-detach', `${A}detach`, { type: ['object', 'null'], properties: { attachment_id: UUID_OR_NULL } }, detach),
-  act<{ attachment_id?: string | null } | null>('os-force_detach', 'volume_extension:volume_admin_actions:force_detach', { type: ['object', 'null'], properties: { attachment_id: UUID_OR_NULL, connector: { type: ['object', 'string', 'null'] } } }, forceDetach),
-  act<{ connector: Connector }>('os-initialize_connection', `${A}initialize_connection`, CONNECTOR, initialize, 200),
-  act<{ connector: Connector | null }>('os-terminate_connection', `${A}terminate_connection`, CONNECTOR, terminate),
+  volumeAction<{ attachment_id?: string | null } | null>('os-detach', `${A}detach`, { type: ['object', 'null'], properties: { attachment_id: UUID_OR_NULL } }, detach),
+  volumeAction<{ attachment_id?: string | null } | null>('os-force_detach', 'volume_extension:volume_admin_actions:force_detach', { type: ['object', 'null'], properties: { attachment_id: UUID_OR_NULL, connector: { type: ['object', 'string', 'null'] } } }, forceDetach),
+  volumeAction<{ connector: Connector }>('os-initialize_connection', `${A}initialize_connection`, CONNECTOR, initialize, { status: 200 }),
+  volumeAction<{ connector: Connector | null }>('os-terminate_connection', `${A}terminate_connection`, CONNECTOR, terminate),
 ].map((one) => one(house))
-
-type Act<Body> = (house: Cinder, rq: Rq<Body>, volume: VolumeRow) => Promise<Reply | void>
-
-function act<Body = unknown>(action: string, rule: string, inner: object, work: Act<Body>, status = 202): (house: Cinder) => Route {
-  return (house) =>
-    route<Body>({
-      method: 'POST',
-      path,
-      action,
-      name: `volumes.${action}`,
-      body: actionBody(action, inner),
-      status,
-      handle: async (rq) => (await work(house, rq, await loadVolume(house, rq, rq.params.volume_id!, rule))) ?? {},
-    })
-}
 
 async function reserve(house: Cinder, _rq: Rq<unknown>, volume: VolumeRow): Promise<void> {
   const from = volume.multiattach === 1 ? ['available', 'in-use'] : ['available']

@@ -1,8 +1,8 @@
 /** What can be done to a volume beside attaching it: `POST /volumes/{volume_id}/action`. */
 import { Fault, invalid } from '#base/fault.ts'
 import { createImage } from '#glance/contract/images.ts'
-import { type Reply, type Route, route, type Rq } from '#stack/route.ts'
-import { type ApiVersion, v } from '#stack/version.ts'
+import type { Reply, Route, Rq } from '#stack/route.ts'
+import { v } from '#stack/version.ts'
 import { backendOf } from '../contract/volume-rpc.ts'
 import { schedule } from '../core/scheduler.ts'
 import { ATTACH_STATUSES, isMigrating, MIGRATION_STATUSES, VOLUME_STATUSES } from '../core/states.ts'
@@ -14,61 +14,41 @@ import { moveSnapshot, snapshotById, snapshotsOf } from '../store/snapshots.ts'
 import type { VolumeRow } from '../store/tables.ts'
 import { typeById, typesByIds } from '../store/types.ts'
 import { moveVolume, setVolume, setVolumeMetadata } from '../store/volumes.ts'
-import { actionBody, BOOLEAN, COUNT, flagOf, METADATA, UUID } from './body.ts'
-import { loadType, loadVolume, seen, targetOf } from './load.ts'
+import { BOOLEAN, COUNT, flagOf, METADATA, UUID } from './body.ts'
+import { loadType, seen, targetOf } from './load.ts'
 import { insistOnQuota } from './quota-check.ts'
+import { volumeAction } from './volume-action.ts'
 import { formatOf, imageMetadata, imageOf } from './volume-image.ts'
 import { beginDelete } from './volumes.ts'
 import { typeView } from './types.ts'
 import { stamp } from './volume-view.ts'
 
-const path = '/volumes/{volume_id}/action'
 const ADMIN = 'volume_extension:volume_admin_actions:'
-
-type Work<Body> = (house: Cinder, rq: Rq<Body>, volume: VolumeRow) => Promise<Reply | void>
-interface More {
-  status?: number
-  since?: ApiVersion
-}
-
-function act<Body = unknown>(action: string, rule: string, inner: object, work: Work<Body>, more: More = {}): (house: Cinder) => Route {
-  return (house) =>
-    route<Body>({
-      method: 'POST',
-      path,
-      action,
-      name: `volumes.${action}`,
-      body: actionBody(action, inner),
-      status: more.status ?? 202,
-      ...(more.since === undefined ? {} : { since: more.since }),
-      handle: async (rq) => (await work(house, rq, await loadVolume(house, rq, rq.params.volume_id!, rule))) ?? {},
-    })
-}
 
 const object = (properties: object, required: readonly string[] = []): object => ({ type: 'object', properties, required })
 
 export const volumeActionRoutes = (house: Cinder): Route[] =>
   [
-    act<{ new_size: number | string }>('os-extend', 'volume:extend', object({ new_size: COUNT }, ['new_size']), extend),
-    act<{ readonly: unknown }>('os-update_readonly_flag', 'volume:update_readonly_flag', object({ readonly: BOOLEAN }, ['readonly']), setReadonly),
-    act<{ bootable: unknown }>('os-set_bootable', 'volume:update', object({ bootable: BOOLEAN }, ['bootable']), setBootable, { status: 200 }),
-    act('os-force_delete', `${ADMIN}force_delete`, {}, (h, _rq, volume) => beginDelete(h, volume, { cascade: true, force: true })),
-    act<Statuses>('os-reset_status', `${ADMIN}reset_status`, object({ status: { type: ['string', 'null'] }, attach_status: { type: ['string', 'null'] }, migration_status: { type: ['string', 'null'] } }), resetStatus),
-    act<Upload>('os-volume_upload_image', 'volume_extension:volume_actions:upload_image', UPLOAD, upload),
-    act<{ metadata: Record<string, string> }>('os-set_image_metadata', 'volume_extension:volume_image_metadata:set', object({ metadata: METADATA }, ['metadata']), setImageMetadata, { status: 200 }),
-    act<{ key: string }>('os-unset_image_metadata', 'volume_extension:volume_image_metadata:remove', object({ key: { type: 'string', minLength: 1, maxLength: 255 } }, ['key']), unsetImageMetadata, { status: 200 }),
-    act('os-show_image_metadata', 'volume:get_volume_metadata', {}, async (_h, _rq, volume) => ({ json: { metadata: JSON.parse(volume.image_metadata ?? '{}') as unknown } }), { status: 200 }),
-    act<{ new_type: string; migration_policy?: string | null }>('os-retype', 'volume:retype', object({ new_type: { type: 'string', minLength: 1 }, migration_policy: { enum: ['on-demand', 'never', null] } }, ['new_type']), retype),
-    act<{ host?: string | null; cluster?: string | null }>('os-migrate_volume', `${ADMIN}migrate_volume`, object({ host: { type: ['string', 'null'], maxLength: 255 }, force_host_copy: BOOLEAN, lock_volume: BOOLEAN, cluster: { type: ['string', 'null'] } }), migrate),
-    act('os-migrate_volume_completion', `${ADMIN}migrate_volume_completion`, object({ new_volume: UUID }, ['new_volume']), async () => {
+    volumeAction<{ new_size: number | string }>('os-extend', 'volume:extend', object({ new_size: COUNT }, ['new_size']), extend),
+    volumeAction<{ readonly: unknown }>('os-update_readonly_flag', 'volume:update_readonly_flag', object({ readonly: BOOLEAN }, ['readonly']), setReadonly),
+    volumeAction<{ bootable: unknown }>('os-set_bootable', 'volume:update', object({ bootable: BOOLEAN }, ['bootable']), setBootable, { status: 200 }),
+    volumeAction('os-force_delete', `${ADMIN}force_delete`, {}, (h, _rq, volume) => beginDelete(h, volume, { cascade: true, force: true })),
+    volumeAction<Statuses>('os-reset_status', `${ADMIN}reset_status`, object({ status: { type: ['string', 'null'] }, attach_status: { type: ['string', 'null'] }, migration_status: { type: ['string', 'null'] } }), resetStatus),
+    volumeAction<Upload>('os-volume_upload_image', 'volume_extension:volume_actions:upload_image', UPLOAD, upload),
+    volumeAction<{ metadata: Record<string, string> }>('os-set_image_metadata', 'volume_extension:volume_image_metadata:set', object({ metadata: METADATA }, ['metadata']), setImageMetadata, { status: 200 }),
+    volumeAction<{ key: string }>('os-unset_image_metadata', 'volume_extension:volume_image_metadata:remove', object({ key: { type: 'string', minLength: 1, maxLength: 255 } }, ['key']), unsetImageMetadata, { status: 200 }),
+    volumeAction('os-show_image_metadata', 'volume:get_volume_metadata', {}, async (_h, _rq, volume) => ({ json: { metadata: JSON.parse(volume.image_metadata ?? '{}') as unknown } }), { status: 200 }),
+    volumeAction<{ new_type: string; migration_policy?: string | null }>('os-retype', 'volume:retype', object({ new_type: { type: 'string', minLength: 1 }, migration_policy: { enum: ['on-demand', 'never', null] } }, ['new_type']), retype),
+    volumeAction<{ host?: string | null; cluster?: string | null }>('os-migrate_volume', `${ADMIN}migrate_volume`, object({ host: { type: ['string', 'null'], maxLength: 255 }, force_host_copy: BOOLEAN, lock_volume: BOOLEAN, cluster: { type: ['string', 'null'] } }), migrate),
+    volumeAction('os-migrate_volume_completion', `${ADMIN}migrate_volume_completion`, object({ new_volume: UUID }, ['new_volume']), async () => {
       throw invalid('Invalid volume: No migration of this volume waits to be completed: they complete themselves.')
     }),
-    act<{ error?: unknown }>('os-extend_volume_completion', `${ADMIN}extend_volume_completion`, object({ error: BOOLEAN }), async () => {
+    volumeAction<{ error?: unknown }>('os-extend_volume_completion', `${ADMIN}extend_volume_completion`, object({ error: BOOLEAN }), async () => {
       throw invalid('Invalid volume: No extension of this volume waits to be completed: they complete themselves.')
     }, { since: v('3.71') }),
-    act<{ snapshot_id: string }>('revert', 'volume:revert_to_snapshot', object({ snapshot_id: UUID }, ['snapshot_id']), revert, { since: v('3.40') }),
-    act<{ image_id: string; reimage_reserved?: unknown }>('os-reimage', 'volume:reimage', object({ image_id: UUID, reimage_reserved: BOOLEAN }, ['image_id']), reimage, { since: v('3.68') }),
-    act('os-unmanage', 'volume_extension:volume_unmanage', {}, unmanage),
+    volumeAction<{ snapshot_id: string }>('revert', 'volume:revert_to_snapshot', object({ snapshot_id: UUID }, ['snapshot_id']), revert, { since: v('3.40') }),
+    volumeAction<{ image_id: string; reimage_reserved?: unknown }>('os-reimage', 'volume:reimage', object({ image_id: UUID, reimage_reserved: BOOLEAN }, ['image_id']), reimage, { since: v('3.68') }),
+    volumeAction('os-unmanage', 'volume_extension:volume_unmanage', {}, unmanage),
   ].map((one) => one(house))
 
 async function extend(house: Cinder, rq: Rq<{ new_size: number | string }>, volume: VolumeRow): Promise<void> {

@@ -1,29 +1,19 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
-import type { HttpHandler } from '#base/http/message.ts'
-import { withDefaults } from '#base/config.ts'
-import type { RuleDefault } from '#stack/policy/interface.ts'
-import { type HouseKit, houseKit, type RequestOptions } from '#stack/test/house-kit.ts'
-import { glanceConfig, type GlanceConfig } from '../config.ts'
+import type { RequestOptions } from '#stack/test/house-kit.ts'
+import { glanceKit, type GlanceKit } from './glance-kit.ts'
 import { makeQcow2 } from '../core/image-bytes.maker.ts'
-import { controlProcess } from '../processes/control.ts'
-import { plate } from '../service.ts'
 
-let kit: HouseKit<GlanceConfig>
-let handler: HttpHandler
+let k: GlanceKit
 const PATCH = { 'content-type': 'application/openstack-images-v2.1-json-patch' }
 const BYTES = { 'content-type': 'application/octet-stream' }
 
 before(async () => {
-  const policies = JSON.parse(await readFile(new URL('../contract/policies.json', import.meta.url), 'utf8')) as RuleDefault[]
-  kit = await houseKit({ config: withDefaults(glanceConfig, {}) as GlanceConfig, policies })
-  await kit.migrate(plate)
-  handler = controlProcess(kit.parts).handler
+  k = await glanceKit()
 })
-after(() => kit.close())
+after(() => k.close())
 
-const ask = (method: string, target: string, options: RequestOptions = {}) => kit.request(handler, method, target, { as: 'member', ...options })
+const ask = (method: string, target: string, options: RequestOptions = {}) => k.ask(method, target, { as: 'member', ...options })
 
 async function makeImage(fields: object = {}, as = 'member'): Promise<string> {
   const made = await ask('POST', '/v2/images', { as, body: { name: 'one', disk_format: 'raw', container_format: 'bare', ...fields } })

@@ -1,26 +1,16 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
-import { withDefaults } from '#base/config.ts'
-import type { HttpHandler } from '#base/http/message.ts'
-import type { RuleDefault } from '#stack/policy/interface.ts'
-import { type HouseKit, houseKit, type RequestOptions } from '#stack/test/house-kit.ts'
-import { glanceConfig, type GlanceConfig } from '../config.ts'
-import { controlProcess } from '../processes/control.ts'
-import { plate } from '../service.ts'
+import type { RequestOptions } from '#stack/test/house-kit.ts'
+import { glanceKit, type GlanceKit } from './glance-kit.ts'
 
-let kit: HouseKit<GlanceConfig>
-let handler: HttpHandler
+let k: GlanceKit
 
 before(async () => {
-  const policies = JSON.parse(await readFile(new URL('../contract/policies.json', import.meta.url), 'utf8')) as RuleDefault[]
-  kit = await houseKit({ config: withDefaults(glanceConfig, {}) as GlanceConfig, policies })
-  await kit.migrate(plate)
-  handler = controlProcess(kit.parts).handler
+  k = await glanceKit()
 })
-after(() => kit.close())
+after(() => k.close())
 
-const ask = (method: string, target: string, options: RequestOptions = {}) => kit.request(handler, method, target, { as: 'admin', ...options })
+const ask = (method: string, target: string, options: RequestOptions = {}) => k.ask(method, target, { as: 'admin', ...options })
 const base = '/v2/metadefs/namespaces'
 
 test('a namespace comes with what is in it, is seen by whom it is for, and goes with everything', async () => {

@@ -1,6 +1,7 @@
 /** The group `default` of every project, made by itself when it is first needed, and the rules that new groups begin with. */
 import type { Neutron } from '#neutron/house.ts'
-import type { DefaultRuleRow, RuleColumns, SecurityGroupRow, SecurityGroupRuleRow, T, Q } from '#neutron/store/tables.ts'
+import type { RuleAsk } from '#neutron/core/security-rules.ts'
+import type { DefaultRuleRow, SecurityGroupRow, SecurityGroupRuleRow, T, Q } from '#neutron/store/tables.ts'
 import { checkRule } from '#neutron/core/security-rules.ts'
 import { born } from './standard.ts'
 import { store } from '#neutron/store/store.ts'
@@ -33,7 +34,7 @@ function ruleFrom(house: Neutron, group: SecurityGroupRow, template: DefaultRule
   return ruleRow(house, group, { ...rule, remote_group_id: rule.remote_group_id === 'PARENT' ? group.id : rule.remote_group_id }, description)
 }
 
-export function ruleRow(house: Neutron, group: Pick<SecurityGroupRow, 'id' | 'project_id' | 'is_default'>, rule: RuleColumns, description: string | null): SecurityGroupRuleRow {
+export function ruleRow(house: Neutron, group: Pick<SecurityGroupRow, 'id' | 'project_id' | 'is_default'>, rule: RuleAsk, description: string | null): SecurityGroupRuleRow {
   const checked = checkRule(rule)
-  return { id: house.world.random.uuid(), project_id: group.project_id, security_group_id: group.id, ...(checked as RuleColumns & { normalized_cidr: string | null }), belongs_to_default_sg: group.is_default, description: description ?? '', ...born(house) }
+  return { id: house.world.random.uuid(), project_id: group.project_id, security_group_id: group.id, ...(checked as RuleAsk & { normalized_cidr: string | null }), belongs_to_default_sg: group.is_default, description: description ?? '', ...born(house) }
 }

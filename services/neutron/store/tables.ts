@@ -1,6 +1,7 @@
 /** Rows as the database holds them: flags are 0 and 1, lists and objects JSON text, instants milliseconds. */
 import type { Sql, Database, Tx } from '#base/sql/database.ts'
 import type { HouseMigrations } from '#base/sql/table.ts'
+import type { RuleAsk } from '#neutron/core/security-rules.ts'
 import { initial } from './migrations/0001-initial.ts'
 
 export type Row = Record<string, unknown>
@@ -167,18 +168,7 @@ export interface SecurityGroupRow extends StandardRow {
   tags: string
 }
 
-export interface RuleColumns {
-  direction: string
-  ethertype: string
-  protocol: string | null
-  port_range_min: number | null
-  port_range_max: number | null
-  remote_ip_prefix: string | null
-  remote_group_id: string | null
-  remote_address_group_id: string | null
-}
-
-export interface SecurityGroupRuleRow extends StandardRow, RuleColumns {
+export interface SecurityGroupRuleRow extends StandardRow, RuleAsk {
   id: string
   project_id: string
   security_group_id: string
@@ -186,7 +176,7 @@ export interface SecurityGroupRuleRow extends StandardRow, RuleColumns {
   belongs_to_default_sg: number
 }
 
-export interface DefaultRuleRow extends RuleColumns {
+export interface DefaultRuleRow extends RuleAsk {
   id: string
   description: string | null
   used_in_default_sg: number

@@ -9,14 +9,14 @@ import type { Nova } from '../house.ts'
 import { blockDevicesOf } from '../store/block-devices.ts'
 import { patchMigration } from '../store/server-migrations.ts'
 import type { BlockDeviceRow, FlavorSnapshot, NicInfo } from '../store/tables.ts'
-import { moveClaim, type Owner, returnClaim } from './claims.ts'
+import { type Owner, returnClaim } from './claims.ts'
 import { callCompute } from './computes.ts'
 import { guestWish } from './guest.ts'
 import { adoptAttachments, connectElsewhere, letStraysGo } from './moving-volumes.ts'
 import { awaitWires, rebindPorts } from './ports.ts'
-import { type Place, placeServer } from './scheduling.ts'
-import { letGo, liveServer, moveServer, passengersSeated, type ServerWork, settle } from './state.ts'
-import { isOnVolume } from './volumes.ts'
+import { claimElsewhere } from './claim-elsewhere.ts'
+import type { Place } from './scheduling.ts'
+import { letGo, liveServer, moveServer, type ServerWork, settle } from './state.ts'
 
 export interface EvacuateServer extends ServerWork {
   migration: string
@@ -47,11 +47,7 @@ export const evacuateServerFlow = (nova: Nova): Flow<EvacuateServer> =>
       const place = await f.step(
         'claim',
         async (signal) => {
-          await passengersSeated(nova, p.server_id, signal)
-          const server = await liveServer(nova, p.server_id)
-          const flavor = JSON.parse(server.flavor) as FlavorSnapshot
-          const ask = { server, flavor, on_volume: isOnVolume(await blockDevicesOf(nova.db, server.id)), ignore: [p.source_host_id], zone: p.zone, requested_host: p.requested_host, force_host: p.force_host }
-          const at = await placeServer(nova, ask, (_at, allocations) => moveClaim(nova, server.id, p.migration, server, allocations))
+          const at = await claimElsewhere(nova, p, p.source_host_id, signal)
           await patchMigration(nova.db, p.migration, { status: 'pre-migrating', dest_compute: at.host, dest_node: at.node, dest_host_id: at.host_id, dest_host: at.host_ip, updated_at: nova.world.clock.now() })
           return at
         },

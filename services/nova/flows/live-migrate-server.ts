@@ -11,14 +11,14 @@ import type { Nova } from '../house.ts'
 import { blockDevicesOf } from '../store/block-devices.ts'
 import { migrationByUuid, patchMigration } from '../store/server-migrations.ts'
 import type { BlockDeviceRow, FlavorSnapshot, MigrationRow, NicInfo } from '../store/tables.ts'
-import { moveClaim, type Owner, release, returnClaim } from './claims.ts'
+import { type Owner, release, returnClaim } from './claims.ts'
 import { callCompute } from './computes.ts'
 import { guestWish } from './guest.ts'
 import { adoptAttachments, connectElsewhere, letStraysGo } from './moving-volumes.ts'
 import { nicOf } from './ports.ts'
-import { type Place, placeServer } from './scheduling.ts'
-import { letGo, liveServer, passengersSeated, type ServerWork, settle } from './state.ts'
-import { isOnVolume } from './volumes.ts'
+import { claimElsewhere } from './claim-elsewhere.ts'
+import type { Place } from './scheduling.ts'
+import { letGo, liveServer, type ServerWork, settle } from './state.ts'
 
 export interface LiveMigrateServer extends ServerWork {
   migration: string
@@ -54,11 +54,7 @@ export const liveMigrateServerFlow = (nova: Nova): Flow<LiveMigrateServer> => {
       const place = await f.step(
         'claim',
         async (signal) => {
-          await passengersSeated(nova, p.server_id, signal)
-          const server = await liveServer(nova, p.server_id)
-          const flavor = JSON.parse(server.flavor) as FlavorSnapshot
-          const ask = { server, flavor, on_volume: isOnVolume(await blockDevicesOf(nova.db, server.id)), ignore: [p.source.host_id], zone: p.zone, requested_host: p.requested_host, force_host: p.force_host }
-          const at = await placeServer(nova, ask, (_at, allocations) => moveClaim(nova, server.id, p.migration, server, allocations))
+          const at = await claimElsewhere(nova, p, p.source.host_id, signal)
           await mark(p, 'preparing', { dest_compute: at.host, dest_node: at.node, dest_host_id: at.host_id, dest_host: at.host_ip })
           return at
         },

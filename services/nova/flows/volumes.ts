@@ -4,7 +4,7 @@ import { completeAttachment, type Connector, createAttachment, deleteAttachment,
 import { createVolume, deleteVolume, showVolume, type Volume } from '#cinder/contract/volumes.ts'
 import type { ConnectionInfo, VolumeSpec } from '#nova/drivers/interface.ts'
 import type { Nova } from '../house.ts'
-import { blockDevicesOf, deleteBlockDevice, patchBlockDevice } from '../store/block-devices.ts'
+import { deleteBlockDevice, patchBlockDevice } from '../store/block-devices.ts'
 import type { BlockDeviceRow, ServerRow } from '../store/tables.ts'
 
 export const isVolume = (device: BlockDeviceRow): boolean => device.destination_type === 'volume'

@@ -7,6 +7,7 @@
  * judged by the sum of the rows.
  */
 import type { Sql, Tx } from '#base/sql/database.ts'
+import type { Inventory } from '../contract/inventories.ts'
 
 export interface ProviderRow {
   uuid: string
@@ -32,16 +33,10 @@ export interface ProviderAggregateRow {
   root_provider_uuid: string
 }
 
-export interface InventoryRow {
+export interface InventoryRow extends Inventory {
   resource_class: string
   root_provider_uuid: string
   resource_provider_uuid: string
-  total: number
-  reserved: number
-  min_unit: number
-  max_unit: number
-  step_size: number
-  allocation_ratio: number
   used: number
   created_at: number
   updated_at: number
