@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { openPage } from './browser.ts'
-import { closed, dialog, menu, row, startStore, type Store, waitFor } from './store.ts'
+import { closed, dialog, menu, row, startStore, type Store } from './store.ts'
 
 describe('object store', () => {
   let store: Store
@@ -126,13 +126,18 @@ describe('object store', () => {
       return fetch(`${store.cloud.url}/s3/?${new URLSearchParams({ AWSAccessKeyId: access, Expires: expires, Signature: signature })}`)
     }
     assert.equal((await listed()).status, 200)
+    const { users } = await store.admin.ask<{ users: { id: string }[] }>('GET', '/identity/v3/users?name=demo')
+    const path = `/identity/v3/users/${users[0]!.id}/credentials/OS-EC2`
     await page.keyboard.press('Escape')
     await closed(page)
     await menu(page, access, 'Revoke')
     await dialog(page).getByRole('button', { name: 'Revoke' }).click()
     await page.getByText('No keys yet').waitFor()
-    // The store asks Keystone again after some seconds.
-    await waitFor(async () => (await listed()).status === 403)
+    assert.deepEqual((await store.demo.ask<{ credentials: [] }>('GET', path)).credentials, [])
+    // In another project one stays with the same.
+    await page.getByRole('button', { name: 'Project: demo' }).click()
+    await page.getByRole('option', { name: 'empty' }).click()
+    await page.waitForURL(`**/console/projects/${store.empty}/s3`)
     assert.deepEqual(troubles, [])
   })
 

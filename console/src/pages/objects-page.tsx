@@ -148,7 +148,16 @@ export function ObjectsPage() {
             )
           }
         />
-        {object !== undefined && <ObjectDetails projectId={project_id} container={container} object={object} onClose={() => (show({ object: undefined, marker: search.marker }), void refresh())} />}
+        {object !== undefined && (
+          <ObjectDetails
+            projectId={project_id}
+            container={container}
+            object={object}
+            onDownload={(one) => void download(one)}
+            onShare={() => (show({ object: undefined, marker: search.marker }), setOpened({ kind: 'share', object }))}
+            onClose={() => (show({ object: undefined, marker: search.marker }), void refresh())}
+          />
+        )}
         {opened?.kind === 'folder' && <FolderDialog projectId={project_id} container={container} folder={folder} onClose={close} />}
         {(opened?.kind === 'copy' || opened?.kind === 'move') && <CopyDialog kind={opened.kind} projectId={project_id} container={container} folder={folder} lines={opened.lines} onClose={close} />}
         {opened?.kind === 'deleted' && <DeletedDialog projectId={project_id} container={container} folder={folder} onClose={close} />}

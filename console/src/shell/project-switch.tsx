@@ -1,7 +1,7 @@
 /** In which project one works. To go into another is to go to another address; its token is asked for when it is first used. */
 import { MenuSearch, MenuSearchInput, MenuToggle, SearchInput, Select, SelectList, SelectOption } from '@patternfly/react-core'
 import { useQuery } from '@tanstack/react-query'
-import { useNavigate, useParams } from '@tanstack/react-router'
+import { useLocation, useNavigate, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { projectsQuery } from '../api/identity.ts'
@@ -14,6 +14,7 @@ export function ProjectSwitch({ userId }: { userId: string }) {
   const { t } = useTranslation()
   const navigate = useNavigate()
   const { project_id } = useParams({ strict: false })
+  const { pathname } = useLocation()
   const { data: projects = [] } = useQuery(projectsQuery(userId))
   const [open, setOpen] = useState(false)
   const [typed, setTyped] = useState('')
@@ -29,7 +30,7 @@ export function ProjectSwitch({ userId }: { userId: string }) {
       onSelect={(_, id) => {
         setOpen(false)
         setTyped('')
-        void navigate(to.project(String(id)))
+        void navigate(samePage(pathname, String(id)))
       }}
       toggle={(ref) => (
         <MenuToggle ref={ref} isExpanded={open} onClick={() => setOpen(!open)} aria-label={`${t('shell.project')}: ${name}`}>
@@ -54,4 +55,10 @@ export function ProjectSwitch({ userId }: { userId: string }) {
       </SelectList>
     </Select>
   )
+}
+
+/** The page of the same kind in another project; what is in it stays behind. */
+function samePage(pathname: string, id: string) {
+  const page = /\/projects\/[^/]+\/([^/]+)/.exec(pathname)?.[1]
+  return page === 'containers' ? to.containers(id) : page === 's3' ? to.s3(id) : to.project(id)
 }

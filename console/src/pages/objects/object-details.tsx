@@ -1,14 +1,16 @@
 /** One object: what it is, what it looks like, its metadata and when it is deleted by itself. */
 import { Button, DescriptionList, DescriptionListDescription, DescriptionListGroup, DescriptionListTerm, FormGroup, FormSelect, FormSelectOption, Label, Skeleton, TextInput } from '@patternfly/react-core'
-import { TrashIcon } from '@patternfly/react-icons'
+import { DownloadIcon, ShareAltIcon, TrashIcon } from '@patternfly/react-icons'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { type ReactNode, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { containerQuery } from '../../api/containers.ts'
+import { pathOf } from '../../api/object-store.ts'
 import { changeObject, type ObjectFacts, objectQuery } from '../../api/objects.ts'
 import { type Duration, DURATIONS } from '../../api/temporary-url.ts'
 import { useReadOnly } from '../../session.ts'
 import { Bytes } from '../../ui/bytes.tsx'
+import { Copyable } from '../../ui/copyable.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { Time } from '../../ui/time.tsx'
 import { Preview } from './preview.tsx'
@@ -18,6 +20,8 @@ interface Props {
   projectId: string
   container: string
   object: string
+  onDownload: (facts: { name: string; bytes: number }) => void
+  onShare: () => void
   onClose: () => void
 }
 
@@ -33,7 +37,7 @@ export function ObjectDetails(props: Props) {
   )
 }
 
-function Filled({ projectId, container, object, onClose, facts }: Props & { facts: ObjectFacts }) {
+function Filled({ projectId, container, object, onDownload, onShare, onClose, facts }: Props & { facts: ObjectFacts }) {
   const { t } = useTranslation()
   const readOnly = useReadOnly(projectId)
   const versions = useQuery(containerQuery(projectId, container)).data?.versions
@@ -47,6 +51,16 @@ function Filled({ projectId, container, object, onClose, facts }: Props & { fact
   return (
     <Dialog large title={object} action={readOnly ? undefined : t('dialog.save')} disabled={wrong} working={save.isPending} failed={{ title: t('objects.save_failed'), error: save.error }} onSubmit={() => save.mutate()} onClose={onClose}>
       <Preview projectId={projectId} container={container} object={object} type={facts.type} bytes={facts.bytes} etag={facts.etag} />
+      <div className="deeds">
+        <Button variant="secondary" icon={<DownloadIcon />} onClick={() => onDownload({ name: object, bytes: facts.bytes })}>
+          {t('objects.download')}
+        </Button>
+        {!readOnly && (
+          <Button variant="secondary" icon={<ShareAltIcon />} onClick={onShare}>
+            {t('objects.share')}
+          </Button>
+        )}
+      </div>
       <DescriptionList isHorizontal isCompact>
         <Fact term={t('objects.size')}>
           <Bytes of={facts.bytes} /> {facts.segmented && <Label isCompact>{t('objects.segmented')}</Label>}
@@ -56,6 +70,11 @@ function Filled({ projectId, container, object, onClose, facts }: Props & { fact
         </Fact>
         <Fact term={t('objects.etag')}>
           <span className="guest-text">{facts.etag}</span>
+        </Fact>
+        <Fact term={t('objects.address')}>
+          <span className="guest-text">
+            <Copyable text={location.origin + pathOf(projectId, container, object)} />
+          </span>
         </Fact>
         <Fact term={t('objects.deleted_at')}>{facts.deleteAt === undefined ? t('objects.never') : <Time at={new Date(facts.deleteAt * 1000).toISOString()} />}</Fact>
       </DescriptionList>

@@ -11,7 +11,7 @@ import { transfers } from '../../transfers/transfers.ts'
 const SOON = 300
 
 /** `askForKey` is called for what is too large to hold and has no address yet. */
-export function useDownload(projectId: string, container: string, askForKey: (name: string) => void): (object: StoredObject) => Promise<void> {
+export function useDownload(projectId: string, container: string, askForKey: (name: string) => void): (object: Pick<StoredObject, 'name' | 'bytes'>) => Promise<void> {
   const queryClient = useQueryClient()
   return async ({ name, bytes }) => {
     const place = { projectId, container, name, size: bytes }
