@@ -92,7 +92,8 @@ async function answer(handler: HttpHandler, raw: IncomingMessage, res: ServerRes
     res.writeHead(status, headers)
     if (bodiless || body === undefined) res.end()
     // A text whose every character is one byte is ASCII: written as such, head and body leave in one piece without being encoded.
-    else if (typeof body === 'string') res.end(body, length === body.length ? 'latin1' : 'utf8')
+    // Other text goes as bytes: Node would encode the head as it does the body, and values of headers are bytes already.
+    else if (typeof body === 'string') length === body.length ? res.end(body, 'latin1') : res.end(Buffer.from(body))
     else res.end(body)
   }
   // What the handler left unread would be taken for the next request on this connection.
