@@ -1,7 +1,7 @@
 /** Accounts: their totals, their metadata, the containers in them. */
 import { conflict, Fault, gone } from '#base/fault.ts'
 import { listPage } from '../core/listing.ts'
-import { mergeMetadata } from '../core/metadata.ts'
+import { mergeMetadata, truthy } from '../core/metadata.ts'
 import type { Names } from '../core/names.ts'
 import type { Swift } from '../house.ts'
 import { accountTotals, changeAccount, containersIn, markAccountDeleted } from '../store/accounts.ts'
@@ -53,6 +53,8 @@ async function change(house: Swift, ask: Ask, names: Names): Promise<Answer> {
     if (!mayAdminister(house, ask, metadataOf(await accountSeen(house, ask, names.account))[ACCOUNT_ACL], names.account)) throw new Fault('forbidden', 'Only an admin of the account may change who may enter it.')
     headers[ACCOUNT_ACL] = cleanAccountAcl(headers[ACCOUNT_ACL])
   }
+  const quoted = headers['x-account-rfc-compliant-etags']
+  if (quoted) headers['x-account-rfc-compliant-etags'] = truthy(quoted) ? 'True' : 'False'
   const { made } = await changeAccount(house.db, names.account, house.world.clock.now(), (old) => mergeMetadata(old, headers, 'account', ALSO, house.config.limits))
   forget(ask)
   return done(ask.method === 'POST' ? 204 : made ? 201 : 202)

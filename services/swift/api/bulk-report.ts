@@ -12,14 +12,15 @@ export interface Report {
   extra?: Record<string, string>
 }
 
-export function reportAnswer(ask: Ask, report: Report, status = 200): Answer {
+/** `root`: the element of XML. */
+export function reportAnswer(ask: Ask, report: Report, root: 'delete' | 'extract' = 'delete', status = 200): Answer {
   const accept = ask.headers.accept ?? ''
   const { errors } = report
-  const facts: Record<string, string | number> = { ...report.counts, 'Response Status': report.status, 'Response Body': report.body, ...report.extra }
+  const facts: Record<string, string | number> = { ...report.counts, 'Response Body': report.body, 'Response Status': report.status, ...report.extra }
   if (/json/.test(accept)) return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify({ ...facts, Errors: errors }) }
   if (/xml/.test(accept)) {
     const lines = Object.entries(facts).map(([key, value]) => `<${key.replaceAll(' ', '_').toLowerCase()}>${escape(value)}</${key.replaceAll(' ', '_').toLowerCase()}>`)
-    return { status, headers: { 'content-type': accept.includes('text/xml') ? 'text/xml' : 'application/xml' }, body: `<delete>\n${lines.join('\n')}\n<errors>\n${errors.map(([name, why]) => `<object><name>${escape(name)}</name><status>${escape(why)}</status></object>`).join('\n')}\n</errors>\n</delete>\n` }
+    return { status, headers: { 'content-type': accept.includes('text/xml') ? 'text/xml' : 'application/xml' }, body: `<${root}>\n${lines.join('\n')}\n<errors>\n${errors.map(([name, why]) => `<object><name>${escape(name)}</name><status>${escape(why)}</status></object>\n`).join('')}</errors>\n</${root}>\n` }
   }
   return { status, headers: { 'content-type': 'text/plain' }, body: `${Object.entries(facts).map(([key, value]) => `${key}: ${value}`).join('\n')}\nErrors:\n${errors.map(([name, why]) => `${name}, ${why}\n`).join('')}` }
 }

@@ -12,10 +12,10 @@ import { type Answer, type Ask, attempt, forget, type Layer, ok, type Serve, sma
 import { type Report, reportAnswer } from './bulk-report.ts'
 
 export const bulk: Layer = (house, inner) => async (ask) => {
-  const { method, query, names } = ask
+  const { method, query } = ask
   if (method === 'PUT' && query.has('extract-archive')) return extract(house, inner, ask, query.get('extract-archive')!)
   // The names are in the body: what stands behind the account in the path does not count.
-  if ((method === 'POST' || method === 'DELETE') && query.has('bulk-delete') && (names.container === '' || method === 'DELETE')) return removeMany(house, inner, ask)
+  if ((method === 'POST' || method === 'DELETE') && query.has('bulk-delete') && ask.source === undefined) return removeMany(house, inner, ask)
   return inner(ask)
 }
 
@@ -23,7 +23,7 @@ const titled = (status: number): string => `${status} ${TITLES[status] ?? (statu
 
 async function extract(house: Swift, inner: Serve, ask: Ask, kind: string): Promise<Answer> {
   if (!['tar', 'tar.gz', 'tar.bz2'].includes(kind)) throw new Fault('invalid', 'Unsupported archive format', { field: 'extract-archive' })
-  if (ask.headers['content-length'] === undefined && ask.headers['transfer-encoding'] === undefined) throw new Fault('length_required', 'Missing Content-Length header.')
+  if (ask.headers['content-length'] === undefined && ask.headers['transfer-encoding'] === undefined) return reportAnswer(ask, { status: '411 Length Required', body: '', errors: [], counts: { 'Number Files Created': 0 } }, 'extract')
   const report: Report = { status: '201 Created', body: '', errors: [], counts: { 'Number Files Created': 0 } }
   const { max_containers_per_extraction, max_failed_extractions } = house.config.bulk
   const made = new Set<string>()
@@ -51,7 +51,7 @@ async function extract(house: Swift, inner: Serve, ask: Ask, kind: string): Prom
           if (answer.status === 401) throw new Fault('unauthenticated', '')
           made.add(target.container)
         }
-        const headers: Record<string, string> = { 'content-length': String(entry.size) }
+        const headers: Record<string, string> = { ...Object.fromEntries(Object.entries(ask.headers).filter(([name]) => name.startsWith('x-object-meta-'))), 'content-length': String(entry.size) }
         for (const name of ['x-delete-at', 'x-delete-after']) if (ask.headers[name] !== undefined) headers[name] = ask.headers[name]
         for (const [key, value] of Object.entries(entry.attributes)) {
           if (key === 'mime_type') headers['content-type'] = value
@@ -68,15 +68,14 @@ async function extract(house: Swift, inner: Serve, ask: Ask, kind: string): Prom
     else if (report.counts['Number Files Created'] === 0) Object.assign(report, { status: '400 Bad Request', body: 'Invalid Tar File: No Valid Files' })
   } catch (thrown) {
     if (isFault(thrown, 'unauthenticated')) Object.assign(report, { status: '401 Unauthorized' })
-    else if (isFault(thrown, 'invalid') || (thrown as { code?: string }).code?.startsWith('Z_')) Object.assign(report, { status: '400 Bad Request', body: isFault(thrown) ? thrown.message : 'Invalid Tar File: it is not compressed as it says' })
+    else if (isFault(thrown, 'invalid') || (thrown as { code?: string }).code?.startsWith('Z_')) Object.assign(report, { status: '400 Bad Request', body: isFault(thrown) ? thrown.message : `Invalid Tar File: ${kind === 'tar.gz' ? 'not a gzip file' : 'invalid compressed data'}` })
     else {
       const fault = asFault(thrown)
       if (fault.kind === 'internal') throw thrown
       Object.assign(report, { status: '502 Bad Gateway', body: fault.message })
     }
   }
-  const answer = reportAnswer(ask, report)
-  return answer
+  return reportAnswer(ask, report, 'extract')
 }
 
 function unpacked(ask: Ask, kind: string): AsyncIterable<Uint8Array> {
@@ -92,15 +91,20 @@ async function removeMany(house: Swift, inner: Serve, ask: Ask): Promise<Answer>
   const { max_deletes_per_request, max_failed_deletes } = house.config.bulk
   const report: Report = { status: '200 OK', body: '', errors: [], counts: { 'Number Deleted': 0, 'Number Not Found': 0 } }
   const most = max_deletes_per_request * (house.config.limits.max_object_name_length + house.config.limits.max_container_name_length + 2)
-  const text = (await small(ask, Math.min(most, 64 * 2 ** 20))).toString()
+  const type = ask.headers['content-type']
+  if (type !== undefined && !/^text\/plain\b/i.test(type)) return reportAnswer(ask, { ...report, status: '406 Not Acceptable' })
+  if (ask.headers['content-length'] === undefined && ask.headers['transfer-encoding'] === undefined && ask.body === undefined) return reportAnswer(ask, { ...report, status: '411 Length Required' })
+  const text = (await small(ask, Math.min(most, 64 * 2 ** 20))).toString('latin1')
   const lines = text.split('\n').map((line) => line.trim()).filter((line) => line !== '')
   if (lines.length > max_deletes_per_request) return reportAnswer(ask, { ...report, status: titled(413), body: `Maximum Bulk Deletes: ${max_deletes_per_request} per request` })
   if (lines.length === 0) return reportAnswer(ask, { ...report, status: '400 Bad Request', body: 'Invalid bulk delete.' })
+  const later = new Set<string>()
   for (const line of lines) {
     const path = unquote(line)
     const [, container = '', object = ''] = /^\/?([^/]+)(?:\/([\s\S]*))?$/.exec(path ?? '') ?? []
-    if (path === undefined) {
-      report.errors.push([quote(line), '412 Precondition Failed'])
+    if (line.length > 3 * (house.config.limits.max_object_name_length + house.config.limits.max_container_name_length) + 2) return reportAnswer(ask, { ...report, status: '400 Bad Request', body: 'Invalid File Name' })
+    if (path === undefined || path.includes('\0')) {
+      report.errors.push([line.replaceAll(/[^\x21-\x7e]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`), '412 Precondition Failed'])
       continue
     }
     if (container === '') {
@@ -108,8 +112,7 @@ async function removeMany(house: Swift, inner: Serve, ask: Ask): Promise<Answer>
       continue
     }
     const target: Names = { account: ask.names.account, container, object }
-    if (Buffer.byteLength(object) > house.config.limits.max_object_name_length) report.errors.push([quote(path), '400 Bad Request'])
-    else {
+    {
       const answer = await attempt(inner, { ...sub(ask, 'DELETE', target, { source: 'BD' }), seen: new Map() })
       if (ok(answer.status)) report.counts['Number Deleted']!++
       else if (answer.status === 404) report.counts['Number Not Found']!++
@@ -117,6 +120,10 @@ async function removeMany(house: Swift, inner: Serve, ask: Ask): Promise<Answer>
         report.errors.push([quote(path), '401 Unauthorized'])
         report.status = '401 Unauthorized'
         break
+      // What is not empty yet may be when the rest of the list is gone.
+      } else if (answer.status === 409 && object === '' && !later.has(line)) {
+        later.add(line)
+        lines.push(line)
       } else report.errors.push([quote(path), titled(answer.status)])
     }
     if (report.errors.length >= max_failed_deletes) {

@@ -130,6 +130,8 @@ function checked(house: Swift, given: Readonly<Record<string, string>>): Record<
     headers[name] = quote(location)
   }
   if (headers['x-versions-location'] && headers['x-history-location']) throw invalid('Only one of x-versions-location or x-history-location may be specified', { field: 'X-Versions-Location' })
+  const quoted = headers['x-container-rfc-compliant-etags']
+  if (quoted) headers['x-container-rfc-compliant-etags'] = truthy(quoted) ? 'True' : 'False'
   if (headers['x-versions-enabled'] !== undefined) headers['x-versions-enabled'] = truthy(headers['x-versions-enabled']) ? 'True' : 'False'
   return headers
 }

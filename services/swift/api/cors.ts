@@ -12,11 +12,11 @@ export const METHODS: Readonly<Record<'account' | 'container' | 'object', readon
 }
 
 export const cors: Layer = (house, inner) => async (ask) => {
-  const { origin } = ask.headers
+  const origin = ask.headers.origin || undefined
   const rules = origin === undefined || ask.names.container === '' ? {} : metadataOf(await containerSeen(house, ask, ask.names))
   const allowed = [...(rules[ORIGINS] ?? '').split(/\s+/), ...house.config.cors_allow_origin].filter((one) => one !== '')
   const fits = origin !== undefined && (allowed.includes('*') || allowed.includes(origin))
-  if (ask.method === 'OPTIONS') return preflight(ask, fits, allowed.includes('*'), rules)
+  if (ask.method === 'OPTIONS') return preflight(ask, origin, fits, allowed.includes('*'), rules)
   const answer = await attempt(inner, ask)
   if (!fits) return answer
   const expose = new Set([...ALWAYS, ...(rules['x-container-meta-access-control-expose-headers'] ?? '').split(/\s+/), ...Object.keys(answer.headers).filter((name) => /^x-(container|object)-meta-/.test(name))])
@@ -27,12 +27,13 @@ export const cors: Layer = (house, inner) => async (ask) => {
   return answer
 }
 
-function preflight(ask: Ask, fits: boolean, any: boolean, rules: Record<string, string>): Answer {
-  const { origin, 'access-control-request-method': method, 'access-control-request-headers': headers } = ask.headers
+function preflight(ask: Ask, origin: string | undefined, fits: boolean, any: boolean, rules: Record<string, string>): Answer {
+  const { 'access-control-request-method': method, 'access-control-request-headers': headers } = ask.headers
   const methods = METHODS[levelOf(ask.names)]
   const allow = methods.join(', ')
-  if (origin === undefined || method === undefined) {
-    if (origin !== undefined) throw new Fault('unauthenticated', 'A preflight names the method it asks for.')
+  // Accounts have no rules of their own, and a page learns nothing from their methods.
+  if (origin === undefined || method === undefined || ask.names.container === '') {
+    if (origin !== undefined && ask.names.container !== '') throw new Fault('unauthenticated', 'A preflight names the method it asks for.')
     return { status: 200, headers: { allow, 'content-type': 'text/html; charset=UTF-8' }, body: '' }
   }
   if (!fits || !methods.includes(method)) return { status: 401, headers: { allow, 'content-type': 'text/html; charset=UTF-8' }, body: '' }

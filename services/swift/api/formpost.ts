@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { Fault, isFault } from '#base/fault.ts'
 import { isStream } from '#base/http/message.ts'
 import { parameters, partsOf } from '../core/multipart.ts'
+import { TITLES } from '#stack/dialect.ts'
 import { escape } from '../core/markup.ts'
 import type { Names } from '../core/names.ts'
 import { readExpires, readSignature, sameText, signed } from '../core/signature.ts'
@@ -61,7 +62,9 @@ async function form(house: Swift, inner: Serve, ask: Ask, boundary: string): Pro
     const sent = await upload(house, inner, ask, fields, filename, part)
     if (!ok(sent.status)) {
       status = sent.status
-      message = sent.status === 413 ? 'max_file_size exceeded' : String(sent.body ?? '').replaceAll(/<[^>]+>/g, '')
+      if (sent.status === 413) throw new Fault('invalid', 'max_file_size exceeded')
+      const said = String(sent.body ?? '')
+      message = said.startsWith('<') ? '' : said
       break
     }
   }
@@ -76,7 +79,7 @@ async function form(house: Swift, inner: Serve, ask: Ask, boundary: string): Pro
     const location = `${redirect}${redirect.includes('?') ? '&' : '?'}status=${status}&message=${encodeURIComponent(message)}`
     return { status: 303, headers: { location, 'content-type': 'text/html' }, body: `<html><body><p><a href="${escape(location)}">Click to continue...</a></p></body></html>` }
   }
-  return { status, headers: { 'content-type': 'text/plain' }, body: status === 201 ? '201 Created\r\n\r\n' : `${status} Error\r\nFormPost: ${message}\r\n` }
+  return { status, headers: { 'content-type': 'text/plain' }, body: `${status} ${status === 201 ? 'Created' : (TITLES[status] ?? 'Error')}${message === '' ? '' : `\r\nFormPost: ${message.replaceAll(/\b[a-z]/g, (letter) => letter.toUpperCase())}`}` }
 }
 
 async function isSigned(house: Swift, ask: Ask, fields: Record<string, string>): Promise<boolean> {
@@ -97,16 +100,17 @@ async function upload(house: Swift, inner: Serve, ask: Ask, fields: Record<strin
     throw new Fault('unauthenticated', `FormPost: ${why}`)
   }
   if (!signature || !house.config.tempurl.digests.includes(signature.digest)) return wrong('Invalid Signature')
-  if (expires === undefined || expires * 1000 < house.world.clock.now()) return wrong('Form Expired')
+  if (expires === undefined) throw new Fault('invalid', 'expired not an integer')
+  if (expires * 1000 < house.world.clock.now()) return wrong('Form Expired')
   if (!/^\d+$/.test(fields.max_file_size ?? '')) throw new Fault('invalid', 'max_file_size not an integer')
   if (!/^\d+$/.test(fields.max_file_count ?? '')) throw new Fault('invalid', 'max_file_count not an integer')
   if (!(await isSigned(house, ask, fields))) return wrong('Invalid Signature')
   const target: Names = { account, container, object: `${object}${Buffer.from(filename, 'latin1').toString()}` }
-  const headers: Record<string, string> = { 'transfer-encoding': 'chunked', 'content-type': part.headers['content-type'] ?? 'application/octet-stream' }
+  const headers: Record<string, string> = { 'transfer-encoding': 'chunked', 'content-type': fields['content-type'] ?? part.headers['content-type'] ?? 'application/octet-stream' }
   if (part.headers['content-encoding']) headers['content-encoding'] = part.headers['content-encoding']
   for (const [field, name] of [['x_delete_at', 'x-delete-at'], ['x_delete_after', 'x-delete-after']] as const) {
     if (fields[field] === undefined) continue
-    if (!/^\d+$/.test(fields[field])) throw new Fault('invalid', `${field} not an integer: Unix epoch timestamp required`)
+    if (!/^\d+$/.test(fields[field])) throw new Fault('invalid', `${field} not an integer: ${field === 'x_delete_at' ? 'Unix timestamp' : 'Number of seconds'} required.`)
     headers[name] = fields[field]
   }
   const limit = Number(fields.max_file_size)

@@ -1,5 +1,5 @@
 /** Who may pass: operators of the account, reseller admins, readers, and those whom an ACL names. */
-import { Fault, forbidden, invalid, unauthenticated } from '#base/fault.ts'
+import { type Fault, forbidden, invalid, unauthenticated } from '#base/fault.ts'
 import { grantedTo, parseAcl, referrerAllowed } from '../core/acl.ts'
 import type { Names } from '../core/names.ts'
 import type { Swift } from '../house.ts'
@@ -61,16 +61,18 @@ export function mayAdminister(house: Swift, ask: Ask, acl: string | undefined, a
 
 export function cleanAccountAcl(value: string): string {
   if (value === '' || value === '{}') return ''
+  const bad = (why: string, cause?: unknown): Fault => invalid(`X-Account-Access-Control invalid: ${why}\n\nInput: ${value}\n`, { field: ACCOUNT_ACL, data: { plain: true }, ...(cause === undefined ? {} : { cause }) })
   let parsed: unknown
   try {
     parsed = JSON.parse(Buffer.from(value, 'latin1').toString())
   } catch (thrown) {
-    throw new Fault('invalid', 'X-Account-Access-Control: invalid JSON', { field: ACCOUNT_ACL, cause: thrown })
+    throw bad(`Syntax error in input ('${value}')`, thrown)
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw invalid('X-Account-Access-Control: Syntax error', { field: ACCOUNT_ACL })
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw bad(`Syntax error in input ('${value}')`)
   for (const [key, list] of Object.entries(parsed)) {
-    if (!['admin', 'read-write', 'read-only'].includes(key)) throw invalid(`X-Account-Access-Control: Key ${JSON.stringify(key)} not recognized`, { field: ACCOUNT_ACL })
-    if (!Array.isArray(list) || !list.every((one) => typeof one === 'string')) throw invalid(`X-Account-Access-Control: Value for key ${JSON.stringify(key)} must be a list of strings`, { field: ACCOUNT_ACL })
+    if (!['admin', 'read-write', 'read-only'].includes(key)) throw bad(`Key ${JSON.stringify(key)} not recognized`)
+    if (!Array.isArray(list)) throw bad(`Value for key ${JSON.stringify(key)} must be a list`)
+    if (!list.every((one) => typeof one === 'string')) throw bad(`Elements of ${JSON.stringify(key)} list must be strings`)
   }
   return Buffer.from(JSON.stringify(parsed)).toString('latin1')
 }

@@ -30,7 +30,8 @@ export function tempUser(house: Swift, token: string | undefined): Who | undefin
   const known = house.config.tempauth_users.find((one) => one.user === user)
   if (!known || expires * 1000 < house.world.clock.now()) return undefined
   const [project] = user.split(':')
-  const groups = [project!, user, ...known.groups]
+  // `.admin` is no group that an ACL could name: it would be everybody's admin.
+  const groups = [project!, user, ...known.groups.filter((group) => group !== '.admin')]
   if (known.groups.includes('.admin')) groups.push(accountOf(house, user))
   return { user_id: user, user_name: user, byName: false, roles: [], groups }
 }

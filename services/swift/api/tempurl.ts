@@ -1,18 +1,17 @@
 /** Temporary URLs: whoever holds one may do with one object (or prefix) what its signature says, until it expires. */
-import { unauthenticated } from '#base/fault.ts'
+import { invalid, unauthenticated } from '#base/fault.ts'
 import { type Names, quote, unquote } from '../core/names.ts'
 import { inRange, readExpires, readSignature, sameText, signed } from '../core/signature.ts'
 import type { Swift } from '../house.ts'
-import { accountSeen, type Answer, type Ask, containerSeen, drop, type Layer, metadataOf, page } from './ask.ts'
+import { accountSeen, type Answer, type Ask, containerSeen, drop, HTML, type Layer, metadataOf } from './ask.ts'
 
-const PARAMETERS = ['temp_url_sig', 'temp_url_expires', 'temp_url_prefix', 'temp_url_ip_range', 'filename', 'inline']
 /** Headers that could make a signed upload into something else than an upload of these bytes. */
 const FORBIDDEN = ['x-object-manifest', 'x-symlink-target', 'x-copy-from', 'x-copy-from-account']
 
 /** Beyond this no clock counts. */
 const LAST = 8.64e15
 
-const refused = (): Answer => page(401, 'Temp URL invalid', { 'www-authenticate': 'Swift realm="unknown"' })
+const refused = (): Answer => ({ status: 401, headers: { ...HTML, 'www-authenticate': 'Swift realm="unknown"' }, body: '401 Unauthorized: Temp URL invalid\n' })
 
 export interface Key { key: string; scope: 'account' | 'container' }
 
@@ -45,7 +44,7 @@ export const tempurl: Layer = (house, inner) => async (ask) => {
   if (prefix !== null && !names.object.startsWith(prefix)) return refused()
   if (range !== null && inRange(ask.remote, range) !== true) return refused()
   const keys = await keysFor(house, ask, names)
-  const [, account = '', container = ''] = ask.path.match(/^\/v1\/([^/]+)\/([^/]+)\//) ?? []
+  const [, account = '', container = ''] = ask.path.match(/^\/v1\/([^/]+)\/([^/]+)(?:\/|$)/) ?? []
   const scope = (text: string): string => (prefix === null ? text : `prefix:${text}`)
   // Signed as the client sees it, with or without the mount, quoted or not.
   const below = prefix === null ? [ask.path, `/v1/${names.account}/${names.container}/${names.object}`] : [`/v1/${account}/${container}/${prefix}`, `/v1/${unquote(account)}/${unquote(container)}/${prefix}`]
@@ -54,16 +53,17 @@ export const tempurl: Layer = (house, inner) => async (ask) => {
   const head = range === null ? '' : `ip=${range}\n`
   const found = keys.find(({ key }) => allowed.some((verb) => [...paths].some((path) => sameText(signature.hex, signed(key, signature.digest, `${head}${verb}\n${at}\n${scope(path)}`)))))
   if (!found) return refused()
-  if ((method === 'PUT' || method === 'POST') && FORBIDDEN.some((name) => ask.headers[name] !== undefined)) return page(400, `The headers ${FORBIDDEN.join(', ')} are not allowed with a temporary URL.`)
+  const forbidden = method === 'PUT' || method === 'POST' ? FORBIDDEN.find((name) => ask.headers[name] !== undefined) : undefined
+  if (forbidden !== undefined) throw invalid(`The header '${forbidden.replaceAll(/\b[a-z]/g, (letter) => letter.toUpperCase())}' is not allowed in this tempurl`, { field: forbidden })
   if (method === 'PUT' && query.get('multipart-manifest') !== null) throw unauthenticated('A temporary URL makes no large objects.')
-  const rest = new URLSearchParams(query)
-  // What is signed is the name, not one of its versions.
-  for (const name of [...PARAMETERS, 'version-id']) rest.delete(name)
+  // What is signed is the name, not one of its versions, its manifest or the link itself.
   const granted = (to: Names): boolean => to.account === names.account && (found.scope === 'account' || to.container === names.container)
   const { 'x-auth-token': _token, ...headers } = ask.headers
   for (const name of Object.keys(headers)) if (name.startsWith('x-object-sysmeta') || name === 'x-delete-at-container') delete headers[name]
   const signedQuery = (['temp_url_prefix', 'temp_url_expires', 'temp_url_sig', 'temp_url_ip_range'] as const).filter((name) => query.has(name)).map((name) => `${name}=${quote(query.get(name)!)}`)
-  const answer = await inner({ ...ask, query: rest, headers, granted, who: { byName: false, roles: [] }, source: 'TU', ...(prefix === null ? {} : { temporary: { prefix, query: [...signedQuery, ...(query.has('inline') ? ['inline'] : [])].join('&') } }) })
+  const answer = await inner({ ...ask, query: new URLSearchParams(), headers, granted, who: { byName: false, roles: [] }, source: 'TU', ...(prefix === null ? {} : { temporary: { prefix, query: [...signedQuery, ...(query.has('inline') ? ['inline'] : [])].join('&') } }) })
+  // Metadata is the owner's, but for what is named as public.
+  for (const name of Object.keys(answer.headers)) if (name.startsWith('x-object-meta-') && !name.startsWith('x-object-meta-public-')) delete answer.headers[name]
   const listing = answer.headers['x-backend-content-generator'] === 'staticweb'
   if (atRoot && answer.status < 300 && !listing) {
     drop(answer)

@@ -48,12 +48,12 @@ export async function* entriesOf(source: AsyncIterable<Uint8Array>): AsyncGenera
   for (;;) {
     const first = await take(BLOCK)
     if (first.length === 0) {
-      if (!seen) throw invalid('Invalid Tar File: it is empty')
+      if (!seen) throw invalid('Invalid Tar File: empty file')
       return
     }
     const head = first.length === BLOCK ? first : Buffer.concat([first, await exactly(BLOCK - first.length)])
     if (head.every((byte) => byte === 0)) {
-      if (!seen) throw invalid('Invalid Tar File: it is empty')
+      if (!seen) throw invalid('Invalid Tar File: empty file')
       // The rest is padding; the client wants it taken. More than a tape's worth of it is there to be unpacked at our expense.
       for (let padded = 0, part = await take(1 << 16); part.length > 0; part = await take(1 << 16)) if ((padded += part.length) > MOST_PADDING) throw invalid('Invalid Tar File: too much behind its end')
       return

@@ -118,3 +118,40 @@ test('a website at a host of its own moves to addresses of that host', async () 
   const answer = await handler({ method: 'GET', path: '/dir', query: '', headers: { host: 'site.project-a.example.test' }, body: undefined, origin: 'http://site.project-a.example.test', remote: '127.0.0.1' })
   assert.deepEqual([answer.status, answer.headers['location']], [301, 'http://site.project-a.example.test/dir/'])
 })
+
+test('temporary URLs: what an owner wrote of an object is his, and the query beside the signature counts for nothing', async () => {
+  await ask('PUT', `${A}/box/meta`, { body: 'm', headers: { 'x-object-meta-secret': 's', 'x-object-meta-public-note': 'p' } })
+  await ask('PUT', `${A}/box/manifest?multipart-manifest=put`, { body: JSON.stringify([{ path: '/box/meta' }]) })
+  const until = Math.floor(Date.now() / 1000) + 1000
+  const got = await ask('GET', `${A}/box/meta?${tempUrl('key', 'GET', `${A}/box/meta`, until)}`, { as: 'nobody' })
+  assert.deepEqual([got.status, got.headers['x-object-meta-secret'], got.headers['x-object-meta-public-note']], [200, undefined, 'p'])
+  assert.equal((await ask('GET', `${A}/box/manifest?${tempUrl('key', 'GET', `${A}/box/manifest`, until)}&multipart-manifest=get`, { as: 'nobody' })).text, 'm')
+  assert.equal((await ask('PUT', `${A}/box/up?${tempUrl('key', 'PUT', `${A}/box/up`, until)}`, { as: 'nobody', body: 'x', headers: { 'x-object-manifest': 'box/' } })).text, "The header 'X-Object-Manifest' is not allowed in this tempurl")
+})
+
+test('websites: who may list sees the root and learns of folders, others see what they may read', async () => {
+  await ask('PUT', `${A}/web`, { headers: { 'x-container-read': '.r:*', 'x-container-meta-web-index': 'index.html', 'x-container-meta-web-error': 'error.html' } })
+  for (const [name, body] of [['index.html', 'INDEX'], ['dir/index.html', 'DIR'], ['bare/x', 'X'], ['404error.html', 'E404'], ['401error.html', 'E401']] as const) await ask('PUT', `${A}/web/${name}`, { body })
+  const got = async (path: string): Promise<string> => {
+    const { status, text } = await ask('GET', `${A}/web${path}`, { as: 'nobody' })
+    return `${status} ${text}`
+  }
+  assert.deepEqual([await got('/'), await got('/dir/'), await got('/bare'), await got('/bare/'), await got('/none')], ['401 E401', '200 DIR', '404 E404', '404 E404', '404 E404'])
+  assert.match(await got('/dir'), /^301 <html><h1>Moved Permanently/)
+  await ask('POST', `${A}/web`, { headers: { 'x-container-read': '.r:*,.rlistings' } })
+  assert.equal(await got('/'), '200 INDEX')
+  assert.match(await got('/bare'), /^301/)
+})
+
+test('many at once: containers wait for what is in them, names come quoted or not', async () => {
+  await ask('PUT', `${A}/gone`)
+  for (const name of ['a', '%C3%BC', '%C3%A4']) await ask('PUT', `${A}/gone/${name}`, { body: 'x' })
+  const report = (await ask('POST', `${A}?bulk-delete`, { body: '/gone\n/gone/a\n/gone/ü\n/gone/%C3%A4\n', headers: { accept: 'application/json', 'content-type': 'text/plain' } })).json
+  assert.deepEqual(report, { 'Number Deleted': 4, 'Number Not Found': 0, 'Response Body': '', 'Response Status': '200 OK', Errors: [] })
+  assert.equal((await ask('POST', `${A}?bulk-delete`, { body: '/gone', headers: { accept: 'application/json', 'content-type': 'application/json' } })).json['Response Status'], '406 Not Acceptable')
+})
+
+test('what a page elsewhere asks of an account, and the words about account ACLs', async () => {
+  assert.equal((await ask('OPTIONS', A, { as: 'nobody', headers: { origin: 'http://a.example', 'access-control-request-method': 'GET' } })).status, 200)
+  assert.equal((await ask('POST', A, { headers: { 'x-account-access-control': '{"admin":"x"}' } })).text, 'X-Account-Access-Control invalid: Value for key "admin" must be a list\n\nInput: {"admin":"x"}\n')
+})
