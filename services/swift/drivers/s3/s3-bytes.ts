@@ -51,6 +51,14 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
   }
   const wrong = (what: string, answer: { status: number; body: Buffer }): Fault =>
     answer.status === 507 || /QuotaExceeded/.test(answer.body.toString()) ? new Fault('insufficient_storage', 'There is no room left for this object.') : unavailable('The store of the bytes refused them.', { detail: `${what}: ${answer.status} ${answer.body.toString().slice(0, 200)}`, data: { retry_after: 5 } })
+  /** What is no document of S3 is the store's mistake, and not that of whoever asks us. */
+  const parsed = (answer: S3Answer, root: string): Element => {
+    try {
+      return parseXml(answer.body, root)
+    } catch {
+      throw wrong(`no ${root}`, answer)
+    }
+  }
   const chosen: Record<string, string> = options.storage_class ? { 'x-amz-storage-class': options.storage_class } : {}
   const put = async (key: string, query: Record<string, string>, bytes: readonly Buffer[]): Promise<string> => {
     const md5 = md5Of(bytes)
@@ -111,7 +119,7 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
       const answer: S3Answer = await s3.ask('GET', key, { uploadId, 'part-number-marker': marker })
       if (answer.status === 404) return true
       if (answer.status !== 200) return false
-      const page = parseXml(answer.body, 'ListPartsResult')
+      const page = parsed(answer, 'ListPartsResult')
       if (children(page, 'Part').some((part) => !(Date.parse(textOf(part, 'LastModified') ?? '') < before))) return false
       marker = textOf(page, 'IsTruncated') === 'true' ? textOf(page, 'NextPartNumberMarker') : undefined
     }
@@ -131,7 +139,8 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
         if (upload === undefined) {
           const begun = await s3.ask('POST', key, { uploads: '' }, undefined, chosen)
           if (begun.status !== 200) throw wrong('begin', begun)
-          upload = textOf(parseXml(begun.body, 'InitiateMultipartUploadResult'), 'UploadId')
+          upload = textOf(parsed(begun, 'InitiateMultipartUploadResult'), 'UploadId') || undefined
+          if (upload === undefined) throw wrong('begin', begun)
         }
         etags.push(await put(key, { partNumber: String(etags.length + 1), uploadId: upload! }, bytes))
       }
@@ -209,7 +218,7 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
       for (let token: string | undefined; ; ) {
         const answer = await s3.ask('GET', '', { 'list-type': '2', prefix: 'c/', ...(token === undefined ? {} : { 'continuation-token': token }) })
         if (answer.status !== 200) throw wrong('list', answer)
-        const page = parseXml(answer.body, 'ListBucketResult')
+        const page = parsed(answer, 'ListBucketResult')
         for (const one of children(page, 'Contents')) {
           const [, hex] = /^c\/[0-9a-f]{2}\/([0-9a-f]{32})$/.exec(textOf(one, 'Key') ?? '') ?? []
           if (hex !== undefined && Date.parse(textOf(one, 'LastModified') ?? '') < before) yield `c-${hex}-${payloadOf(Number(textOf(one, 'Size'))).toString(36)}`
@@ -223,7 +232,7 @@ export function s3Bytes(options: S3Options, clock: Clock, hexId: () => string): 
       for (let next: Record<string, string> | undefined = {}; next; ) {
         const answer: S3Answer = await s3.ask('GET', '', { uploads: '', prefix: 'c/', ...next })
         if (answer.status !== 200) return
-        const page = parseXml(answer.body, 'ListMultipartUploadsResult')
+        const page = parsed(answer, 'ListMultipartUploadsResult')
         for (const one of children(page, 'Upload')) {
           const [key, id] = [textOf(one, 'Key'), textOf(one, 'UploadId')]
           // A bucket may hold what is not ours.
