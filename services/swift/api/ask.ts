@@ -165,11 +165,12 @@ export async function small(ask: Ask, limit: number): Promise<Buffer> {
 }
 
 export function accountSeen(house: Swift, ask: Ask, account: string): Promise<AccountRow | undefined> {
-  return once(ask, `a/${account}`, () => accountOf(house.db, account))
+  // Nothing has such a name, and not every database takes one in a question.
+  return once(ask, `a/${account}`, async () => (account.includes('\0') ? undefined : accountOf(house.db, account)))
 }
 
 export function containerSeen(house: Swift, ask: Ask, names: Names): Promise<ContainerRow | undefined> {
-  return once(ask, `c/${names.account}/${names.container}`, () => containerOf(house.db, names.account, names.container))
+  return once(ask, `c/${names.account}/${names.container}`, async () => ((names.account + names.container).includes('\0') ? undefined : containerOf(house.db, names.account, names.container)))
 }
 
 export function forget(ask: Ask): void {

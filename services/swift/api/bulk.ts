@@ -38,7 +38,8 @@ async function extract(house: Swift, inner: Serve, ask: Ask, kind: string): Prom
       const cut = path.indexOf('/')
       if (cut < 0) continue
       const target: Names = { account: ask.names.account, container: path.slice(0, cut), object: path.slice(cut + 1) }
-      if (Buffer.byteLength(target.object) > house.config.limits.max_object_name_length || Buffer.byteLength(target.container) > house.config.limits.max_container_name_length) {
+      if (path.includes('\0')) fail(path, '412 Precondition Failed')
+      else if (Buffer.byteLength(target.object) > house.config.limits.max_object_name_length || Buffer.byteLength(target.container) > house.config.limits.max_container_name_length) {
         fail(path, '400 Bad Request')
       } else if (entry.size > house.config.max_file_size) fail(path, titled(413))
       else {

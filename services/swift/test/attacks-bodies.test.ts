@@ -135,13 +135,15 @@ test('JSON of any depth and patterns of any length end soon', async () => {
 })
 
 /** What comes back on one connection. */
-async function raw(text: string): Promise<string> {
+async function raw(text: string, end = false): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(server.port, '127.0.0.1')
     let said = ''
     socket.setTimeout(30_000, () => socket.destroy(new Error('never answered')))
     socket.setEncoding('latin1').on('data', (chunk: string) => (said += chunk)).on('close', () => resolve(said)).on('error', (thrown: { code?: string }) => (thrown.code === 'ECONNRESET' || thrown.code === 'EPIPE' ? resolve(said) : reject(thrown as Error)))
-    socket.end(text, 'latin1')
+    // Whoever has said all may still wait for the answer; what is cut wrongly waits for more.
+    if (end) socket.end(text, 'latin1')
+    else socket.write(text, 'latin1')
   })
 }
 
@@ -168,7 +170,7 @@ test('a request that two readers would cut differently is refused, and what hide
     'two requests in a name': `GET ${A}/box/s HTTP/1.1\r\nX: y HTTP/1.1\r\n${T}\r\n`,
   }
   for (const [what, text] of Object.entries(smuggled)) {
-    const said = await raw(text)
+    const said = await raw(text, true)
     assert.doesNotMatch(said, /HTTP\/1\.1 (500|204)/, what)
     assert.equal((await ask('GET', `${A}/box/kept`)).text, 'kept', what)
   }
