@@ -12,7 +12,7 @@ import { syncContainers } from '../api/container-sync.ts'
 import { domainsOf } from '../api/domains.ts'
 import { layersOf } from '../api/layers.ts'
 import { sandboxed } from '../api/pages.ts'
-import { isS3Host, isS3Signed, s3Dialect, type S3Parts, s3Routes } from '../api/s3/door.ts'
+import { isS3Form, isS3Host, isS3Signed, s3Dialect, type S3Parts, s3Routes } from '../api/s3/door.ts'
 import { identities, projects } from '../api/s3/identity.ts'
 import type { SwiftConfig } from '../config.ts'
 import { checkRealms } from '../core/sync.ts'
@@ -77,7 +77,7 @@ export function controlProcess(parts: HouseParts<SwiftConfig>, bytes?: BytesDriv
   const below = (request: HttpRequest): boolean => /^\/s3(\/|$)/.test(request.path)
   const hosts = [...domains, ...websites]
   const ownHost = (request: HttpRequest): boolean => hosts.length > 0 && isS3Host(request.headers.host, hosts)
-  const isS3 = (request: HttpRequest): boolean => request.mount === undefined && (ownHost(request) || (isS3Signed(request) && !below(request)))
+  const isS3 = (request: HttpRequest): boolean => request.mount === undefined && (ownHost(request) || (!below(request) && (isS3Signed(request) || isS3Form(request))))
   // At the address of the whole cloud, where the dashboard is too.
   const shared = config.sandbox_pages ? sandboxed : (handler: HttpHandler) => handler
   const byPath = shared((request) => (request.mount === undefined && below(request) ? s3(request) : swift(request)))

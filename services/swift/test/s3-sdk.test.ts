@@ -74,6 +74,14 @@ test('what Swift knows of an end is told as S3 tells it; a HEAD has ranges too',
   for (const [name, value] of [['x-delete-at', 'test'], ['x-delete-at', '1'], ['x-delete-after', '-5']] as const) await refused('InvalidArgument', 'PUT', '/s3/sdk/ends', { body: 'x', headers: { [name]: value } })
 })
 
+test('a form is posted to a bucket at the root of the address as well', async () => {
+  await ok('PUT', '/s3/forms', { headers: { 'x-amz-acl': 'public-read-write' } })
+  const body = ['key', 'file'].map((name) => `--b\r\nContent-Disposition: form-data; name="${name}"${name === 'file' ? '; filename="f"' : ''}\r\n\r\n${name === 'key' ? 'posted' : 'by a page'}\r\n`).join('') + '--b--\r\n'
+  const answer = await kit.visit('POST', '/forms', { body, headers: { 'content-type': 'multipart/form-data; boundary=b', 'content-length': String(body.length) } })
+  assert.equal(answer.status, 204, answer.text)
+  assert.equal((await ok('GET', '/s3/forms/posted')).text, 'by a page')
+})
+
 test('lists have their elements in Amazon\'s order', async () => {
   order((await ok('GET', '/s3/sdk?prefix=k')).text, 'Key', 'LastModified', 'ETag', 'Size', 'Owner', 'StorageClass')
   order((await ok('GET', '/s3/sdk?uploads')).text, 'KeyMarker', 'UploadIdMarker', 'NextKeyMarker', 'NextUploadIdMarker', 'Prefix', 'MaxUploads', 'IsTruncated')

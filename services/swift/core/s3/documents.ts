@@ -155,10 +155,17 @@ export function parseLifecycle(bytes: Uint8Array): LifecycleRule[] {
   return rules
 }
 
+function midnight(date: string): number {
+  const at = /^\d{4}-\d\d-\d\d/.test(date) ? Date.parse(date) : Number.NaN
+  if (Number.isNaN(at) || at % 86_400_000 !== 0) throw s3Fault('InvalidArgument', "'Date' must be at midnight GMT", { ArgumentName: 'Date' })
+  return at
+}
+
 function lifecycleRule(element: Element, index: number): LifecycleRule {
   const status = need(element, 'Status')
   if (status !== 'Enabled' && status !== 'Disabled') throw s3Fault('MalformedXML')
-  if (child(element, 'Transition') || child(element, 'NoncurrentVersionTransition')) throw s3Fault('NotImplemented', 'There is one storage class, so nothing can move to another.')
+  for (const transition of childrenOf(element, 'Transition')) if (textOf(transition, 'Date') !== undefined) midnight(textOf(transition, 'Date')!)
+  if (child(element, 'Transition') || child(element, 'NoncurrentVersionTransition')) throw s3Fault('NotImplemented', 'Lifecycle rules move nothing to another storage class; ./ondol swift move does, and so does a copy onto itself.')
   const days = (text: string | undefined, name: string): number => {
     if (text === undefined || !/^[1-9]\d{0,6}$/.test(text)) throw s3Fault('InvalidArgument', `'${name}' must be a positive integer`, { ArgumentName: name })
     return Number(text)
@@ -186,9 +193,7 @@ function lifecycleRule(element: Element, index: number): LifecycleRule {
   if (expiration) {
     const [date, marker] = [textOf(expiration, 'Date'), textOf(expiration, 'ExpiredObjectDeleteMarker')]
     if (date !== undefined) {
-      const at = Date.parse(date)
-      if (Number.isNaN(at) || at % 86_400_000 !== 0) throw s3Fault('InvalidArgument', "'Date' must be at midnight GMT", { ArgumentName: 'Date' })
-      rule.expire = { at }
+      rule.expire = { at: midnight(date) }
     } else if (marker !== undefined) rule.expired_delete_marker = marker === 'true'
     else rule.expire = { days: days(textOf(expiration, 'Days'), 'Days') }
   }
