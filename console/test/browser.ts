@@ -12,7 +12,7 @@ export async function openPage(origin: string, options: BrowserContextOptions = 
   browser ??= chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ARGS })
   const context = await (await browser).newContext({ baseURL: origin, locale: 'en-GB', viewport: { width: 1280, height: 800 }, ...options })
   const page = await context.newPage()
-  page.setDefaultTimeout(15_000)
+  page.setDefaultTimeout(30_000)
   const troubles: string[] = []
   page.on('pageerror', (thrown) => troubles.push(String(thrown)))
   page.on('console', (line) => {

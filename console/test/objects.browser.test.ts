@@ -1,7 +1,7 @@
 /** The object browser in a real browser, against a whole cloud. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { closed, dialog, menu, MIB, PIXEL, row, said, startStore, type Store, waitFor } from './store.ts'
@@ -72,6 +72,14 @@ describe('object browser', () => {
     await page.dispatchEvent('.drop-area', 'drop', { dataTransfer: drop })
     await row(page, '각.txt').waitFor()
     assert.equal(await (await store.made('GET', `/up/2026/${encodeURIComponent('각.txt')}`)).text(), 'dropped')
+    // A folder of the machine, as a mouse brings it.
+    await mkdir(join(store.files, '여행/빈 폴더'), { recursive: true })
+    await writeFile(join(store.files, '여행/a.txt'), 'in a folder')
+    const mouse = await page.context().newCDPSession(page)
+    for (const type of ['dragEnter', 'dragOver', 'drop'] as const) await mouse.send('Input.dispatchDragEvent', { type, x: 600, y: 400, data: { items: [], files: [join(store.files, '여행')], dragOperationsMask: 1 } })
+    await page.getByRole('link', { name: '여행' }).click()
+    await page.getByRole('link', { name: '빈 폴더' }).waitFor()
+    assert.equal(await (await store.made('GET', `/up/2026/${encodeURIComponent('여행')}/a.txt`)).text(), 'in a folder')
     await page.getByRole('navigation', { name: 'Path' }).getByRole('link', { name: 'up' }).click()
     await row(page, 'a.txt').waitFor()
     // Again the same name.

@@ -113,7 +113,7 @@ export async function menu(page: Page, name: string, item: string): Promise<void
 }
 
 export async function waitFor(holds: () => Promise<boolean>): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
+  for (let attempt = 0; attempt < 600; attempt++) {
     if (await holds()) return
     await new Promise((resolve) => setTimeout(resolve, 50))
   }

@@ -21,12 +21,12 @@ async function listVersions(projectId: string, container: string, query: { prefi
   return (await (await ask(projectId, 'GET', { container, query: { versions: '', format: 'json', limit: PAGE, ...query }, signal })).json()) as Version[]
 }
 
-/** Of one object, the newest first. */
+/** Of one object: what it is now, then the newest first. */
 export const versionsQuery = (projectId: string, container: string, object: string) =>
   queryOptions({
     queryKey: [...storeKey(projectId), 'versions', container, object],
     // Longer names come after it.
-    queryFn: async ({ signal }): Promise<Version[]> => (await listVersions(projectId, container, { prefix: object }, signal)).filter(({ name }) => name === object),
+    queryFn: async ({ signal }): Promise<Version[]> => (await listVersions(projectId, container, { prefix: object }, signal)).filter(({ name }) => name === object).sort((a, b) => Number(b.is_latest) - Number(a.is_latest)),
   })
 
 /** Objects below a folder that are not there any more, each with what it was last. */

@@ -1,5 +1,7 @@
 /** What was chosen or dropped, as files with their paths: folders with all that is in them. */
 
+import { FOLDER_TYPE } from '../api/objects.ts'
+
 export interface ChosenFile {
   file: File
   /** With slashes; Hangul composed, as everyone but macOS writes it. */
@@ -27,7 +29,8 @@ async function filesIn(entry: FileSystemEntry): Promise<ChosenFile[]> {
   for (;;) {
     // A part at a time, until there is none left.
     const part = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject))
-    if (part.length === 0) return found
+    // An empty folder is kept by an object of its name.
+    if (part.length === 0) return found.length > 0 ? found : [{ file: new File([], '', { type: FOLDER_TYPE }), name: `${composed(entry.fullPath.replace(/^\//, ''))}/` }]
     for (const inner of part) found.push(...(await filesIn(inner)))
   }
 }

@@ -57,7 +57,7 @@ export const transfers = {
   upload(place: { projectId: string; container: string }, files: readonly { file: File; name: string }[]): void {
     owner = session.required().user.id
     for (const { file, name } of files) {
-      works.push({ id: nextId++, kind: 'upload', ...place, name, size: file.size, moved: 0, state: 'waiting', serial: 1, stop: new AbortController(), upload: { ...place, name, wanted: name, file, replace: false, segments: [] } })
+      works.push({ id: nextId++, kind: 'upload', ...place, name, size: file.size, moved: 0, state: 'waiting', serial: 1, stop: new AbortController(), upload: { ...place, name, wanted: name, file, replace: false, segments: [] }, ...(name.endsWith('/') ? { choice: 'skip' } : {}) })
     }
     proceed()
   },
