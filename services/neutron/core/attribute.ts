@@ -18,8 +18,8 @@ export interface AttributeRules extends FieldRules {
   enforce?: boolean
   /** Seeing it is asked of the policy `get_<one>:<name>`. */
   guarded?: boolean
-  /** Milliseconds in the row, ISO 8601 on the wire. */
-  instant?: boolean
+  /** Milliseconds in the row; ISO 8601 on the wire, or with a space in the middle and no zone. */
+  instant?: boolean | 'spaced'
 }
 
 export type Attribute = Field & AttributeRules & { take: Take }
@@ -190,5 +190,5 @@ export const computed = (rules: AttributeRules = {}, take: Take = anything): Att
 /** Read-only text of the house's own making. */
 export const fact = (rules: AttributeRules = {}): Attribute => attribute({ schema: { type: 'string' }, stored: 'plain', parse: same }, anything, rules)
 
-export const instant = (): Attribute =>
-  attribute({ schema: { type: 'string' }, stored: 'plain', parse: (given) => { const at = Date.parse(given); return Number.isNaN(at) ? undefined : at } }, anything, { instant: true })
+export const instant = (spelling: true | 'spaced' = true): Attribute =>
+  attribute({ schema: { type: 'string' }, stored: 'plain', parse: (given) => { const at = Date.parse(given); return Number.isNaN(at) ? undefined : at } }, anything, { instant: spelling })

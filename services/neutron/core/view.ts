@@ -74,6 +74,7 @@ function instantText(ms: number): string {
 
 function ownPart(field: Attribute, column: string): (row: Values) => string {
   if (field.stored === 'flag') return (row) => (row[column] === 1 ? 'true' : 'false')
+  if (field.instant === 'spaced') return (row) => instantText(row[column] as number).replace(/T(.*)Z/, ' $1')
   if (field.instant) return (row) => instantText(row[column] as number)
   if (field.stored === 'json') return (row) => (row[column] as string | null | undefined) ?? 'null'
   return (row) => {

@@ -1,6 +1,7 @@
 /** The wire: who sees what, what is refused in which words, and that numbers hold under crowds. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { CONTROL_TOPIC } from '../contract/rpc.ts'
 import { HOST, neutronKit, type NeutronKit } from './kit.ts'
 
 interface Named {
@@ -75,6 +76,13 @@ describe('the API of networks', () => {
     assert.equal((await make('/subnets', { subnet: { network_id: network.id, ip_version: 4, cidr: '10.99.99.0/16' } })).cidr, '10.99.0.0/16')
     assert.deepEqual(await status('POST', '/subnets', { subnet: { network_id: network.id, ip_version: 4, cidr: '10.98/16' } }), [400, 'HTTPBadRequest'])
     assert.deepEqual((await kit.must('PUT', `/networks/${network.id}/tags`, { tags: ['red', 'blue'] })).tags, ['blue', 'red'])
+  })
+
+  it('tells the instants of agents as Neutron does, and no others', async () => {
+    await kit.parts.bus.call(CONTROL_TOPIC, 'heartbeat', { host: 'somewhere', availability_zone: 'nova', started_at: 0, agents: [{ agent_type: 'L3 agent', binary: 'b', topic: 'N/A', configurations: {} }] })
+    const { agents } = (await kit.must('GET', '/agents?host=somewhere', undefined, 'admin')) as unknown as { agents: { started_at: string }[] }
+    assert.equal(agents[0]!.started_at, '1970-01-01 00:00:00')
+    assert.match((await make('/networks', { network: { name: 'when' } })).created_at as string, /T.*Z$/)
   })
 
   it('pages in both directions', async () => {

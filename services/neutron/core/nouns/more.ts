@@ -1,5 +1,5 @@
 /** Nouns of administration: RBAC, agents, segments, ranges, flavors, metering, logs, trunks. */
-import { anything, bad, cidr, computed, flag, good, integer, isBad, json, name, oneOf, orNull, takeInteger, takeList, takeObject, takeText, takeUuid, text, uuid, type Take } from '../attribute.ts'
+import { anything, bad, cidr, computed, flag, good, instant, integer, isBad, json, name, oneOf, orNull, takeInteger, takeList, takeObject, takeText, takeUuid, text, uuid, type Take } from '../attribute.ts'
 import { described, fact, id, type Noun, project, standard, tags } from '../noun.ts'
 
 const sent = { post: 'optional', put: true } as const
@@ -48,9 +48,10 @@ export const agent: Noun = {
     description: text(255, { put: true, null: true }),
     availability_zone: fact(),
     configurations: json(anything),
-    created_at: standard.created_at,
-    started_at: standard.created_at,
-    heartbeat_timestamp: standard.created_at,
+    // `2026-11-21 00:21:05`, agents alone: gophercloud reads no other spelling of them.
+    created_at: instant('spaced'),
+    started_at: instant('spaced'),
+    heartbeat_timestamp: instant('spaced'),
     alive: computed(),
     resources_synced: computed(),
   },
