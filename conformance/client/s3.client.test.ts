@@ -112,6 +112,11 @@ test('s3cmd, which knows no path before the bucket, at the root of the same addr
   await s3cmd('mv', 's3://commanded/a/small', 's3://commanded/moved')
   assert.match(await s3cmd('ls', '-r', 's3://commanded'), /s3:\/\/commanded\/big\n.*s3:\/\/commanded\/moved/)
   assert.match(await s3cmd('info', 's3://commanded/moved'), /File size: 5/)
+  const link = (await s3cmd('signurl', 's3://commanded/moved', '+600')).trim()
+  assert.equal(await (await fetch(link)).text(), 'small')
+  await s3cmd('modify', '--add-header', 'x-amz-meta-color:blue', 's3://commanded/moved')
+  assert.match(await s3cmd('info', 's3://commanded/moved'), /x-amz-meta-color: blue/)
+  for (const [again, sent] of [/upload: /, /^$/].entries()) assert.match(await s3cmd('sync', 'small', 's3://commanded/synced/'), sent, String(again))
   await s3cmd('rb', '-r', 's3://commanded')
 })
 
