@@ -3,7 +3,7 @@
  * size, so that it never moves; pages that were never used cost nothing. Made at its first use.
  */
 import { assemble } from './assembler.ts'
-import { manyMessages, oneMessage } from './md5-code.ts'
+import { manyMessages, oneMessage, sineVectors } from './md5-code.ts'
 import { fold, SECRET, xxh3 } from './xxh3-code.ts'
 
 // The types of Node do not know WebAssembly.
@@ -39,6 +39,7 @@ export const ADDRESSES_AT = 1024
 export const ROOM_AT = 2048
 export const STATE_AT = 4096
 export const TAIL_AT = 4160
+const SINES_AT = 8192
 /** One page for bytes that lie elsewhere. */
 export const GUEST_AT = 65_536
 
@@ -56,11 +57,12 @@ const free: { large: number[]; small: number[] } = { large: [], small: [] }
 export function arena(): Arena {
   if (made) return made
   const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES })
-  const module = new WebAssembly.Module(assemble([oneMessage(), manyMessages(2), manyMessages(3), fold(), xxh3(3)], PAGES))
+  const module = new WebAssembly.Module(assemble([oneMessage(), manyMessages(2, SINES_AT), manyMessages(3, SINES_AT), fold(), xxh3(3)], PAGES))
   const { exports } = new WebAssembly.Instance(module, { env: { memory } }) as { exports: Functions }
   const { md5x1, md5x8, md5x12, xxh3: sum } = exports
   made = { md5x1, md5x8, md5x12, xxh3: sum, bytes: Buffer.from(memory.buffer), words: new Uint32Array(memory.buffer) }
   made.bytes.set(SECRET, SECRET_AT)
+  made.words.set(sineVectors(), SINES_AT / 4)
   // The last that was given back is the first to be taken, so that no more of them are ever used than were at once.
   for (let i = LARGES - 1; i >= 0; i--) free.large.push(FIRST + i * LARGE)
   for (let i = SMALLS - 1; i >= 0; i--) free.small.push(FIRST + LARGES * LARGE + i * SMALL)

@@ -86,13 +86,11 @@ const bytesOf = (word: number): number[] => [word & 255, (word >>> 8) & 255, (wo
 export const v128 = {
   load: (offset: number): Code => vector(0, 4, ...unsigned(offset)),
   store: (offset: number): Code => vector(11, 4, ...unsigned(offset)),
-  /** Four times this word. */
-  words: (word: number): Code => vector(12, ...[word, word, word, word].flatMap(bytesOf)),
   longs: (long: bigint): Code => vector(12, ...[long, long].flatMap((one) => [...bytesOf(Number(one & 0xffffffffn)), ...bytesOf(Number((one >> 32n) & 0xffffffffn))])),
   /** Words of two vectors by number: 0 to 3 of the first, 4 to 7 of the second. */
   pick: (...words: [number, number, number, number]): Code => vector(13, ...words.flatMap((word) => [word * 4, word * 4 + 1, word * 4 + 2, word * 4 + 3])),
-  not: vector(77), and: vector(78), andNot: vector(79), or: vector(80), xor: vector(81),
-  shlWords: vector(171), shrWords: vector(173), addWords: vector(174),
+  and: vector(78), andNot: vector(79), or: vector(80), xor: vector(81),
+  shlWords: vector(171), shrWords: vector(173), addWords: vector(174), subWords: vector(177),
   shrLongs: vector(205), addLongs: vector(206), mulLongs: vector(213),
   /** The products of the two lower words of each. */
   mulLowWords: vector(222),
