@@ -19,8 +19,8 @@ export interface Pace {
 
 export interface Watch {
   now(): number
-  /** Milliseconds that this thread has waited for a processor, ever; undefined where the system does not tell. */
-  queued(): number | undefined
+  /** Milliseconds that this thread has waited for a processor, ever, and how often this process has let one go to wait for something else. */
+  waits(): { queued: number; yields: number }
 }
 
 export function pace(watch: Watch = systemWatch): Pace {
@@ -30,15 +30,16 @@ export function pace(watch: Watch = systemWatch): Pace {
     run(here, there) {
       const began = watch.now()
       if (began < resting) return there()
-      const before = began < watching ? watch.queued() : undefined
+      const before = began < watching ? watch.waits() : undefined
       try {
         return here()
       } finally {
         const took = watch.now() - began
         if (took > SLOW_MS) {
-          const queued = watch.queued()
-          if (before === undefined && queued !== undefined) watching = began + took + WATCH_MS
-          else if (took - ((queued ?? 0) - (before ?? 0)) > SLOW_MS) resting = began + took * (REST + 1)
+          const after = watch.waits()
+          if (!before) watching = began + took + WATCH_MS
+          // Without a yield it was not the disk, but other programs, or the machine under this one.
+          else if (after.yields > before.yields && took - (after.queued - before.queued) > SLOW_MS) resting = began + took * (REST + 1)
         }
       }
     },
@@ -49,15 +50,17 @@ let schedstat: number | undefined
 const line = Buffer.alloc(100)
 const systemWatch: Watch = {
   now: () => performance.now(),
-  queued() {
-    try {
-      schedstat ??= openSync('/proc/thread-self/schedstat', 'r')
-      // Nanoseconds on a processor, nanoseconds in the queue for one, turns.
-      return Number(line.toString('latin1', 0, readSync(schedstat, line, 0, line.length, 0)).split(' ')[1]) / 1e6
-    } catch {
-      return undefined
-    }
-  },
+  waits: () => ({ queued: queuedMs(), yields: process.resourceUsage().voluntaryContextSwitches }),
+}
+
+function queuedMs(): number {
+  try {
+    schedstat ??= openSync('/proc/thread-self/schedstat', 'r')
+    // Nanoseconds on a processor, nanoseconds in the queue for one, turns.
+    return Number(line.toString('latin1', 0, readSync(schedstat, line, 0, line.length, 0)).split(' ')[1]) / 1e6
+  } catch {
+    return 0
+  }
 }
 
 export interface OpenFile {
