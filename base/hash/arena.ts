@@ -43,10 +43,10 @@ const SINES_AT = 8192
 /** One page for bytes that lie elsewhere. */
 export const GUEST_AT = 65_536
 
-export const LARGE = 256 << 10
+export const LARGE = 512 << 10
 export const SMALL = 64 << 10
 const PAGE = 65_536
-const LARGES = 32
+const LARGES = 20
 const SMALLS = 384
 const FIRST = 2 * PAGE
 const PAGES = (FIRST + LARGES * LARGE + SMALLS * SMALL) / PAGE
@@ -69,7 +69,7 @@ export function arena(): Arena {
   return made
 }
 
-/** 256 KiB; 64 when many have some; undefined when all are taken. What a slab holds is anything. */
+/** 512 KiB; 64 when many have some; undefined when all are taken. What a slab holds is anything. */
 export function takeSlab(): Slab | undefined {
   const { bytes } = arena()
   const large = free.large.pop()

@@ -17,8 +17,8 @@ export async function drawFlames(folder: string, say: (line: string) => void): P
   const withPerf = existsSync('/usr/bin/perf')
   if (!withPerf) say('perf is not installed (apt-get install linux-perf): the graphs show JavaScript alone')
   const store = await openStore('fast', { BENCH_PROFILE: join(dir, 'profile'), BENCH_NODE: withPerf ? '--perf-basic-prof --interpreted-frames-native-stack' : '' })
+  const { pid } = (await store.cloud.tell('pid')) as { pid: number }
   try {
-    const { pid } = (await store.cloud.tell('pid')) as { pid: number }
     const body = Buffer.alloc(SIZE, 7)
     const works = {
       put: (i: number) => transfer('PUT', `${store.url}/o${i % 64}`, store.headers, body),
@@ -42,6 +42,7 @@ export async function drawFlames(folder: string, say: (line: string) => void): P
     closeConnections()
     closeTransfers()
     await store.stop()
+    await rm(`/tmp/perf-${pid}.map`, { force: true })
     await rm(dir, { recursive: true, force: true })
   }
 }
@@ -53,7 +54,6 @@ async function perfStacks(pid: number, file: string, work: () => Promise<void>):
   recorder.kill('SIGINT')
   await ended
   const { stdout } = await promisify(execFile)('perf', ['script', '-i', file, '-F', 'comm,ip,sym,dso'], { maxBuffer: 2 ** 30 })
-  await rm(`/tmp/perf-${pid}.map`, { force: true })
   return stacksOf(stdout)
 }
 
