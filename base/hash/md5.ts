@@ -1,6 +1,6 @@
 /**
- * MD5 of bytes that come in slabs of the arena. One that is alone is hashed at once. Of several, those whose slabs are full in the same turn of the loop are hashed
- * together, up to twelve: who is full waits as long as bytes come for others, at most a few milliseconds.
+ * MD5 of bytes that come in slabs of the arena. One that is alone is hashed at once. Where several come, those whose slabs are full in the same turn of the loop are
+ * hashed together, up to twelve: who is full waits until all sockets were looked at, and as long as bytes come for others, at most a few milliseconds.
  */
 import { ADDRESSES_AT, arena, ROOM_AT, type Slab, STATE_AT, STATES_AT, TAIL_AT } from './arena.ts'
 
@@ -10,6 +10,10 @@ const LANES = 12
 /** So many at once take as long one after the other as together. */
 const ALONE = 2
 const LONGEST_WAIT_MS = 4
+/** Who begins so soon after another may have company; short uploads are often over before the next is looked at. */
+const SOON_MS = 20
+/** What is shorter is not worth a wait. */
+const LEAST_BLOCKS = 256
 
 export interface SlabMd5 {
   /** Tells that bytes have come, for which others that are full may wait. */
@@ -25,6 +29,8 @@ export interface SlabMd5 {
 interface Job { state: Uint32Array; at: number; blocks: number; done: () => void }
 
 let open = 0
+let began = Number.NEGATIVE_INFINITY
+let company = Number.NEGATIVE_INFINITY
 let arrivals = 0
 let heard = 0
 let since = 0
@@ -37,6 +43,9 @@ export function slabMd5(): SlabMd5 {
   let size = 0
   let tail = 0
   let ended = false
+  const now = performance.now()
+  if (open > 0 || now - began < SOON_MS) company = now
+  began = now
   open++
   const alone = (at: number, blocks: number): void => {
     if (blocks === 0) return
@@ -53,9 +62,16 @@ export function slabMd5(): SlabMd5 {
       size += length
       tail = length % BLOCK
       if (tail > 0) rest.set(slab.bytes.subarray(blocks * BLOCK, length))
-      if (open <= ALONE || blocks === 0) return alone(slab.at, blocks) as undefined
+      const at = performance.now()
+      if (blocks < LEAST_BLOCKS || (open === 1 && at - company > 5 * SOON_MS)) {
+        alone(slab.at, blocks)
+        return undefined
+      }
       return new Promise((resolve) => {
-        if (waiting.length === 0) since = performance.now()
+        if (waiting.length === 0) {
+          since = at
+          heard = arrivals
+        }
         waiting.push({ state, at: slab.at, blocks, done: resolve })
         schedule()
       })
