@@ -18,12 +18,9 @@ export const copy: Layer = (house, inner) => async (ask) => {
   }
   if (method !== 'PUT' || !headers['x-copy-from']) return inner(ask)
   const account = headers['x-copy-from-account'] === undefined ? names.account : headerAccount(headers['x-copy-from-account'], 'X-Copy-From-Account')
-  const [path = '', query = ''] = headers['x-copy-from'].split('?')
-  const from = headerPath(path, account, 'X-Copy-From')
+  const from = headerPath(headers['x-copy-from'], account, 'X-Copy-From')
   const { 'x-copy-from': _1, 'x-copy-from-account': _2, ...rest } = headers
-  const merged = new URLSearchParams(ask.query)
-  for (const [key, value] of new URLSearchParams(query)) merged.set(key, value)
-  return copied({ ...ask, query: merged }, from, { ...ask, headers: rest })
+  return copied(ask, from, { ...ask, headers: rest })
 
   async function copied(asked: Ask, source: Names, put: Ask): Promise<Answer> {
     const { limits } = house.config

@@ -8,6 +8,7 @@ import { unquote } from '../core/names.ts'
 export const USUAL: Readonly<Record<number, string>> = {
   403: 'Access was denied to this resource.',
   405: 'The method is not allowed for this resource.',
+  406: 'The resource is not available in a format acceptable to your browser.',
   409: 'There was a conflict when trying to complete your request.',
   412: 'A precondition for this request was not met.',
   413: 'The body of your request was too large for this server.',

@@ -57,9 +57,9 @@ function shown(house: Swift, { method, customer }: Ask, row: ObjectRow, versione
 async function byVersion(house: Swift, ask: Ask, into: ContainerRow, text: string, enabled: boolean): Promise<Answer> {
   const { method, names } = ask
   if (method === 'POST') throw invalid('POST to a specific version is not allowed', { field: 'version-id' })
-  if (method === 'PUT' && (Number(ask.headers['content-length'] ?? 0) > 0 || ask.headers['transfer-encoding'] !== undefined)) throw invalid('PUT version-id requests require a zero byte body', { field: 'version-id' })
   const stamp = versionStamp(text)
-  if (stamp === undefined) throw invalid('Invalid version parameter', { field: 'version-id' })
+  if (stamp === undefined || (stamp === null && method === 'PUT')) throw invalid('Invalid version parameter', { field: 'version-id' })
+  if (method === 'PUT' && (Number(ask.headers['content-length'] ?? 0) > 0 || ask.headers['transfer-encoding'] !== undefined)) throw invalid('PUT version-id requests require a zero byte body', { field: 'version-id' })
   // An expired one is still to be had by its version.
   const standing = await objectOf(house.db, into.id, names.object)
   const current = standing && standing.version_id === stamp ? standing : undefined
@@ -84,7 +84,7 @@ async function byVersion(house: Swift, ask: Ask, into: ContainerRow, text: strin
         if (promote) await promoteVersion(commit, into.id, names.object, now)
       })
     }
-    return current || old ? done(204, current ? { 'x-object-version-id': text } : { ...id, ...(old?.deleted === 1 ? { 'x-backend-marker': 'true' } : {}) }) : done(stamp === null || enabled ? 204 : 404, id)
+    return current || old ? done(204, current ? { 'x-object-version-id': text } : { ...id, ...(old?.deleted === 1 ? { 'x-backend-marker': 'true' } : {}) }) : promote && (stamp === null || enabled) ? done(204, id) : { ...lost(), headers: { ...HTML, ...id } }
   }
   if (method === 'PUT') {
     if (!enabled) throw invalid('The container does not keep versions.', { field: 'version-id' })
@@ -177,8 +177,8 @@ function contentType(headers: Readonly<Record<string, string>>, name: string): s
 
 interface Patch { metadata: Record<string, string>; delete_at: number | null }
 
-function patchOf(house: Swift, { headers }: Ask): Patch {
-  return { metadata: mergeMetadata({}, headers, 'object', ALSO, house.config.limits), delete_at: deleteAt(house, headers) }
+function patchOf(house: Swift, { headers, limits }: Ask): Patch {
+  return { metadata: mergeMetadata({}, headers, 'object', ALSO, limits ?? house.config.limits), delete_at: deleteAt(house, headers) }
 }
 
 async function post(house: Swift, ask: Ask, { container_id, name }: ObjectRow, { metadata: given, delete_at }: Patch): Promise<Answer> {
