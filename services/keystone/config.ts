@@ -129,7 +129,7 @@ export const configSchema: ConfigSchema = {
       } as unknown as Fact,
       saml: {
         type: 'object', default: {}, additionalProperties: true,
-        description: 'SAML2, which Keystone speaks itself: entity_id of this Keystone (an address of its own), key_file and certificate_file for signed requests and for assertions to other Keystones (idp_entity_id, assertion_expiration in seconds), and providers by identity provider: metadata_file, or entity_id, sso_url and certificate_files; also protocol (saml2), sign_requests, keystone (it is a Keystone, whose users come with an assertion for this one), accept_sha1 (the Keystone of OpenStack signs so)',
+        description: 'SAML2, which Keystone speaks itself: entity_id of this Keystone (an address of its own), key_file and certificate_file for signed requests and for assertions to other Keystones (idp_entity_id, assertion_expiration in seconds), and providers by identity provider: metadata_file, or entity_id, sso_url and certificate_files; also protocol (saml2), sign_requests, keystone (it is a Keystone, whose users come with an assertion for this one), accept_sha1 (the Keystone of OpenStack signs so), encrypted (nothing else is taken), accept_cbc (encrypted by AES-CBC, where a provider has no AES-GCM)',
       } as unknown as Fact,
     }),
   },

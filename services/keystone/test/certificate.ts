@@ -15,5 +15,5 @@ export function selfSigned(name: string): { key: string; certificate: string } {
   const life = der(0x30, der(0x17, Buffer.from('200101000000Z')), der(0x17, Buffer.from('491231235959Z')))
   const body = der(0x30, der(0x02, Buffer.from([1])), WAY, who, life, who, publicKey.export({ type: 'spki', format: 'der' }))
   const whole = der(0x30, body, WAY, der(0x03, Buffer.from([0]), sign('RSA-SHA256', body, privateKey)))
-  return { key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string, certificate: `-----BEGIN CERTIFICATE-----\n${whole.toString('base64').replaceAll(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n` }
+  return { key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string, certificate: `-----BEGIN CERTIFICATE-----\n${whole.toString('base64').replaceAll(/.{64}(?=.)/g, '$&\n')}\n-----END CERTIFICATE-----\n` }
 }

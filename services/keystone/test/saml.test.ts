@@ -16,7 +16,7 @@ import type { KeystoneTables } from '../store/tables.ts'
 import { sweep } from '../store/sweep.ts'
 import { selfSigned } from './certificate.ts'
 import { type KeystoneKit, keystoneKit } from './kit.ts'
-import { type Said, type SamlProviderKit, samlProviderKit } from './saml-provider.ts'
+import { type Encrypting, type Said, type SamlProviderKit, samlProviderKit } from './saml-provider.ts'
 
 const DASHBOARD = 'https://dash.example/auth/websso/'
 const NAMED = '/v3/auth/OS-FEDERATION/identity_providers/corp/protocols/saml2'
@@ -44,6 +44,7 @@ before(async () => {
     providers: {
       corp: { entity_id: provider.entity_id, sso_url: 'https://idp.example/sso?tenant=1', certificate_files, sign_requests: true },
       cloud: { entity_id: provider.entity_id, certificate_files, keystone: true },
+      old: { entity_id: provider.entity_id, sso_url: 'https://idp.example/sso', certificate_files, accept_cbc: true, encrypted: true },
     },
   }
   k = await keystoneKit({ federation: { trusted_dashboard: [DASHBOARD], trust_headers_from: ['local'], saml } }, clock)
@@ -56,7 +57,7 @@ before(async () => {
   // What any_one_of asks for goes into no {n}.
   const remote = [{ type: 'groups', any_one_of: ['staff'] }, { type: 'MELLON_uid' }, { type: 'groups', whitelist: ['staff'] }]
   await put('mappings/corp', { mapping: { rules: [{ local: [{ user: { name: '{0}' } }, { groups: '{1}', domain: { id: 'default' } }], remote }] } })
-  for (const idp of ['corp', 'cloud']) {
+  for (const idp of ['corp', 'cloud', 'old']) {
     await put(`identity_providers/${idp}`, { identity_provider: { enabled: true, remote_ids: [`${idp}-${provider.entity_id}`] } })
     await put(`identity_providers/${idp}/protocols/saml2`, { protocol: { mapping_id: 'corp' } })
   }
@@ -72,14 +73,14 @@ interface Begun {
   cookie: string
 }
 
-async function begin(): Promise<Begun> {
-  const answer = await k.ask('GET', `${NAMED}/websso?origin=${encodeURIComponent(DASHBOARD)}`)
+async function begin(door = NAMED): Promise<Begun> {
+  const answer = await k.ask('GET', `${door}/websso?origin=${encodeURIComponent(DASHBOARD)}`)
   assert.equal(answer.status, 302, answer.text)
   const { request, relay_state } = provider.request(String(answer.headers.location))
   return { request_id: request.attributes.get('ID')!, relay_state, cookie: String(answer.headers['set-cookie']).split(';')[0]! }
 }
-const post = (begun: Begun, xml: string): Promise<Answer> =>
-  k.ask('POST', `${NAMED}/acs`, { headers: { cookie: begun.cookie, 'content-type': 'application/x-www-form-urlencoded' }, body: new URLSearchParams({ SAMLResponse: Buffer.from(xml).toString('base64'), RelayState: begun.relay_state }).toString() })
+const post = (begun: Begun, xml: string, door = NAMED): Promise<Answer> =>
+  k.ask('POST', `${door}/acs`, { headers: { cookie: begun.cookie, 'content-type': 'application/x-www-form-urlencoded' }, body: new URLSearchParams({ SAMLResponse: Buffer.from(xml).toString('base64'), RelayState: begun.relay_state }).toString() })
 
 /** A login in which the provider says something else than it should, or somebody changes what it said. */
 async function login(said: Said = {}, change = (xml: string): string => xml): Promise<number> {
@@ -191,6 +192,58 @@ test('wrapping: whatever stands beside, around or inside the signed assertion, n
   assert.equal(await login({}, (xml) => `<x>${xml}</x>`), 401, 'another root')
   // What nobody has signed says nothing: the status and the issuer around it are held against ours.
   assert.equal(await login({}, (xml) => xml.replace('<samlp:Status>', '<samlp:Extensions/><samlp:Status>')), 200)
+})
+
+const CBC = 'http://www.w3.org/2001/04/xmlenc#aes128-cbc'
+const OAEP_11 = 'http://www.w3.org/2009/xmlenc11#rsa-oaep'
+const sha256 = '<ds:DigestMethod xmlns:ds="http://www.w3.org/2000/09/xmldsig#" Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/>'
+const mgf256 = '<xenc11:MGF xmlns:xenc11="http://www.w3.org/2009/xmlenc11#" Algorithm="http://www.w3.org/2009/xmlenc11#mgf1sha256"/>'
+
+/** A login whose assertion comes encrypted for this cloud. */
+async function secretLogin(how: Encrypting = {}, { door = NAMED, certificate = own.certificate, change = (assertion: string): string => assertion, said = {} as Said } = {}): Promise<{ status: number; text: string }> {
+  const begun = await begin(door)
+  const about = { in_response_to: begun.request_id, recipient: `${OUTSIDE}${door}/acs`, ...said }
+  const { status, text } = await post(begun, provider.wrap(provider.encrypted(change(provider.assertion(about)), certificate, how), about), door)
+  return { status, text }
+}
+
+test('an encrypted assertion is opened, and must be signed like any other', async () => {
+  for (const how of [{}, { beside: true }, { data: 'http://www.w3.org/2009/xmlenc11#aes128-gcm' }, { key: OAEP_11, method: sha256 + mgf256, oaepHash: 'sha256' }]) assert.equal((await secretLogin(how)).status, 200, JSON.stringify(how))
+  const metadata = (await k.ask('GET', `${NAMED}/metadata`)).text
+  assert.match(metadata, /use="encryption".*xmlenc11#aes256-gcm/)
+  assert.equal((await secretLogin({}, { change: (xml) => xml.replace('>jane</saml:AttributeValue>', '>root</saml:AttributeValue>') })).status, 401, 'changed before it was encrypted: everybody has our certificate')
+  assert.equal((await secretLogin({}, { change: (xml) => xml.replace(/<ds:Signature[^]*<\/ds:Signature>/, '') })).status, 401, 'no signature')
+  assert.equal((await secretLogin({}, { said: { key: stranger.key } })).status, 401, 'signed by a stranger')
+  assert.equal((await secretLogin({}, { change: (xml) => xml + xml })).status, 401, 'two in one')
+  assert.equal((await secretLogin({}, { change: (xml) => provider.encrypted(xml, own.certificate) })).status, 401, 'encrypted twice')
+  assert.equal((await secretLogin({}, { change: () => '<!DOCTYPE x>' })).status, 401)
+  const begun = await begin()
+  const plain = provider.assertion({ in_response_to: begun.request_id })
+  assert.equal((await post(begun, provider.wrap(plain + provider.encrypted(plain, own.certificate)))).status, 401, 'one beside another')
+  assert.equal((await post(begun, provider.wrap(provider.encrypted(plain, own.certificate).repeat(2)))).status, 401)
+  assert.equal((await post(begun, provider.wrap(provider.encrypted(plain, own.certificate)))).status, 200)
+  assert.equal((await post(begun, provider.wrap(provider.encrypted(plain, own.certificate)))).status, 401, 'again')
+})
+
+test('weak ways of encrypting are not taken, and what fails does not say how', async () => {
+  const old = NAMED.replace('corp', 'old')
+  assert.equal((await secretLogin({ data: CBC })).status, 401, 'AES-CBC unasked')
+  assert.equal((await secretLogin({ data: CBC }, { door: old })).status, 200)
+  assert.equal((await secretLogin({ key: 'http://www.w3.org/2001/04/xmlenc#rsa-1_5' })).status, 401, 'PKCS#1 v1.5')
+  assert.equal((await secretLogin({ key: OAEP_11, method: sha256, oaepHash: 'sha256' })).status, 401, 'two hashes')
+  const begun = await begin(old)
+  assert.equal((await post(begun, provider.response({ in_response_to: begun.request_id, recipient: `${OUTSIDE}${old}/acs` }), old)).status, 401, 'plain, where only encrypted ones are taken')
+  const flip = (at: number) => (bytes: Buffer): Buffer => {
+    bytes[at < 0 ? bytes.length + at : at]! ^= 1
+    return bytes
+  }
+  const failures = [
+    await secretLogin({}, { certificate: stranger.certificate }), await secretLogin({ secret: Buffer.alloc(32) , spoil: flip(20) }), await secretLogin({ spoil: flip(-1) }), await secretLogin({ spoil: (bytes) => bytes.subarray(0, 20) }),
+    await secretLogin({ spoil: () => Buffer.alloc(0) }), await secretLogin({ data: CBC, spoil: flip(-17) }, { door: old }), await secretLogin({ data: CBC, spoil: flip(30) }, { door: old }), await secretLogin({ data: CBC, spoil: flip(-1) }, { door: old }),
+    await secretLogin({ data: CBC, spoil: (bytes) => bytes.subarray(0, -3) }, { door: old }), await secretLogin({ data: CBC, spoil: (bytes) => bytes.subarray(0, 16) }, { door: old }),
+  ]
+  assert.deepEqual([...new Set(failures.map(({ status, text }) => `${status} ${text}`))].length, 1, JSON.stringify(failures))
+  assert.equal(failures[0]!.status, 401)
 })
 
 test('XML that could mislead a parser is not read at all', async () => {

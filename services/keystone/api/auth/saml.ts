@@ -6,6 +6,7 @@ import { readBody } from '#base/http/message.ts'
 import type { Reply, Rq } from '#stack/route.ts'
 import type { Attributes } from '../../core/attributes.ts'
 import { judgeAssertion } from '../../core/saml/assertion.ts'
+import type { Opener } from '../../core/saml/encryption.ts'
 import { paosRequest, PAOS_TYPE, redirectUrl, serviceProviderMetadata } from '../../core/saml/messages.ts'
 import type { SamlProvider } from '../../core/saml/settings.ts'
 import { type SignedResponse, signedAssertion } from '../../core/saml/signature.ts'
@@ -35,6 +36,7 @@ const entityId = (house: Keystone): string => house.saml.entity_id || outsideUrl
 const named = (provider: SamlProvider, where: string): string => `/v3/${where}/identity_providers/${encodeURIComponent(provider.idp_id)}/protocols/${encodeURIComponent(provider.protocol_id)}`
 const consumer = (house: Keystone, provider: SamlProvider, door: 'acs' | 'ecp'): string => outsideUrl(house, `${named(provider, 'auth/OS-FEDERATION')}/${door}`)
 const word = (house: Keystone): string => house.world.random.bytes(32).toString('base64url')
+const openerOf = (house: Keystone): Opener => ({ key: house.saml.key, random: (bytes) => house.world.random.bytes(bytes) })
 const requestId = (house: Keystone): string => `_${house.world.random.bytes(20).toString('hex')}`
 
 export async function beginSaml(house: Keystone, provider: SamlProvider, origin: string): Promise<Reply> {
@@ -54,7 +56,7 @@ export async function finishSaml(house: Keystone, rq: Rq): Promise<{ attributes:
   const name = cookieName(state)
   const begun = (await unseal(house, BROWSER, cookieOf(rq.http.headers, name))) ?? refuse('The browser has begun no such login, or too long ago')
   if (!sameText(begun.state!, state) || begun.idp_id !== provider.idp_id || begun.protocol_id !== provider.protocol_id) refuse('The state is of another login')
-  const shown = signedAssertion(utf8(Buffer.from(form.get('SAMLResponse') ?? '', 'base64')), provider)
+  const shown = signedAssertion(utf8(Buffer.from(form.get('SAMLResponse') ?? '', 'base64')), provider, openerOf(house))
   if (shown.root !== shown.response) refuse('A browser brings a bare response')
   const url = consumer(house, provider, 'acs')
   const attributes = await accept(house, provider, shown, url, begun.request_id)
@@ -77,7 +79,7 @@ export async function acceptEnvelope(house: Keystone, rq: Rq): Promise<{ provide
   const text = utf8(await bodyOf(rq, LARGEST_XML))
   const common = rq.params.idp_id === undefined
   const provider = common ? issuerOf(house, text) : known(house, rq)
-  const shown = signedAssertion(text, provider)
+  const shown = signedAssertion(text, provider, openerOf(house))
   if (shown.root === shown.response) refuse('The response has no envelope')
   const relay = childrenOf(shown.root, 'soap', 'Header').flatMap((header) => childrenOf(header, 'ecp', 'RelayState'))[0]?.text.trim()
   const begun = await unseal(house, CARRIER, relay)

@@ -1,6 +1,7 @@
 /** What a service provider says: its request for a login, by redirect or in an envelope for clients without a browser, and its metadata. */
-import { createSign } from 'node:crypto'
+import { createSign, X509Certificate } from 'node:crypto'
 import { deflateRawSync } from 'node:zlib'
+import { RSA_OAEP, WANTED_CIPHERS } from './encryption.ts'
 import { NS, tag } from './xml.ts'
 
 export const PAOS_TYPE = 'application/vnd.paos+xml'
@@ -60,12 +61,16 @@ export function ecpEnvelope(response: string, relay_state: string, consumer: str
 /** What stands in a PEM certificate between its lines. */
 export const certificateBody = (pem: string): string => pem.replaceAll(/-----[^-]+-----|\s/g, '')
 
-export function keyDescriptor(certificate: string): string {
-  return tag('md:KeyDescriptor', { use: 'signing' }, tag('ds:KeyInfo', { 'xmlns:ds': NS.signature }, tag('ds:X509Data', {}, tag('ds:X509Certificate', {}, certificateBody(certificate)))))
+export function keyDescriptor(certificate: string, use: 'signing' | 'encryption' = 'signing'): string {
+  const methods = use === 'signing' ? [] : [...WANTED_CIPHERS, RSA_OAEP]
+  const info = tag('ds:KeyInfo', { 'xmlns:ds': NS.signature }, tag('ds:X509Data', {}, tag('ds:X509Certificate', {}, certificateBody(certificate))))
+  return tag('md:KeyDescriptor', { use }, info + methods.map((Algorithm) => tag('md:EncryptionMethod', { Algorithm })).join(''))
 }
+
+const forBothUses = (certificate: string): string => keyDescriptor(certificate) + (new X509Certificate(certificate).publicKey.asymmetricKeyType === 'rsa' ? keyDescriptor(certificate, 'encryption') : '')
 
 export function serviceProviderMetadata({ entity_id, acs, ecp, certificate }: { entity_id: string; acs: string; ecp: string; certificate: string | undefined }): string {
   const services = [[POST_BINDING, acs], [PAOS_BINDING, ecp]].map(([Binding, Location], index) => tag('md:AssertionConsumerService', { Binding, Location, index: String(index), ...(index === 0 ? { isDefault: 'true' } : {}) })).join('')
-  const role = tag('md:SPSSODescriptor', { protocolSupportEnumeration: NS.protocol, AuthnRequestsSigned: String(certificate !== undefined), WantAssertionsSigned: 'true' }, (certificate === undefined ? '' : keyDescriptor(certificate)) + services)
+  const role = tag('md:SPSSODescriptor', { protocolSupportEnumeration: NS.protocol, AuthnRequestsSigned: String(certificate !== undefined), WantAssertionsSigned: 'true' }, (certificate === undefined ? '' : forBothUses(certificate)) + services)
   return `<?xml version="1.0" encoding="UTF-8"?>\n${tag('md:EntityDescriptor', { 'xmlns:md': NS.metadata, entityID: entity_id }, role)}`
 }

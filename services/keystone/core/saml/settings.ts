@@ -19,6 +19,10 @@ export interface SamlProvider {
   /** Its signatures may be of SHA-1. */
   accept_sha1: boolean
   sign_requests: boolean
+  /** Its assertions may be encrypted by AES-CBC. */
+  accept_cbc: boolean
+  /** Only encrypted assertions are taken. */
+  encrypted: boolean
 }
 
 export interface SamlService {
@@ -35,7 +39,7 @@ export interface SamlService {
 }
 
 const KEYS = ['entity_id', 'idp_entity_id', 'assertion_expiration', 'key_file', 'certificate_file', 'providers']
-const PROVIDER_KEYS = ['protocol', 'entity_id', 'sso_url', 'certificate_files', 'metadata_file', 'keystone', 'accept_sha1', 'sign_requests']
+const PROVIDER_KEYS = ['protocol', 'entity_id', 'sso_url', 'certificate_files', 'metadata_file', 'keystone', 'accept_sha1', 'sign_requests', 'accept_cbc', 'encrypted']
 
 export type ReadFile = (path: string) => string
 type Given = Record<string, unknown>
@@ -72,7 +76,9 @@ function samlProvider(idp_id: string, settings: unknown, readFile: ReadFile, can
   if (sso_url !== undefined && !isSafeUrl(sso_url)) ask.wrong('sso_url', 'an https URL (http is for the machine itself only)')
   const sign_requests = ask.flag('sign_requests')
   if (sign_requests && !canSign) ask.wrong('sign_requests', 'off, or keystone.federation.saml.key_file and certificate_file given')
-  return { idp_id, protocol_id: given.protocol === undefined ? 'saml2' : ask.text('protocol'), entity_id: known?.entity_id ?? ask.text('entity_id'), sso_url, certificates, keystone: ask.flag('keystone'), accept_sha1: ask.flag('accept_sha1'), sign_requests }
+  const encrypted = ask.flag('encrypted')
+  if (encrypted && !canSign) ask.wrong('encrypted', 'off, or keystone.federation.saml.key_file and certificate_file given')
+  return { idp_id, protocol_id: given.protocol === undefined ? 'saml2' : ask.text('protocol'), entity_id: known?.entity_id ?? ask.text('entity_id'), sso_url, certificates, keystone: ask.flag('keystone'), accept_sha1: ask.flag('accept_sha1'), sign_requests, accept_cbc: ask.flag('accept_cbc'), encrypted }
 }
 
 /** Asks a map of settings for its values; what is wrong is named by its key, and not told. */
@@ -113,6 +119,6 @@ function fromMetadata(text: string, entity_id: string | undefined): { entity_id:
   const role = found.length === 1 ? childrenOf(found[0]!, 'metadata', 'IDPSSODescriptor')[0] : undefined
   if (!role) return undefined
   const signing = childrenOf(role, 'metadata', 'KeyDescriptor').filter((one) => one.attributes.get('use') !== 'encryption')
-  const certificates = signing.flatMap((one) => [...everything(one)]).filter((one) => isA(one, 'signature', 'X509Certificate')).map((one) => `-----BEGIN CERTIFICATE-----\n${one.text.replaceAll(/\s/g, '').replaceAll(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`)
+  const certificates = signing.flatMap((one) => [...everything(one)]).filter((one) => isA(one, 'signature', 'X509Certificate')).map((one) => `-----BEGIN CERTIFICATE-----\n${one.text.replaceAll(/\s/g, '').replaceAll(/.{64}(?=.)/g, '$&\n')}\n-----END CERTIFICATE-----\n`)
   return { entity_id: found[0]!.attributes.get('entityID') ?? '', sso_url: childrenOf(role, 'metadata', 'SingleSignOnService').find((one) => one.attributes.get('Binding') === REDIRECT_BINDING)?.attributes.get('Location'), certificates }
 }

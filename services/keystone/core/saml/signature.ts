@@ -4,6 +4,7 @@
  */
 import { DOMParser } from '@xmldom/xmldom'
 import { SignedXml } from 'xml-crypto'
+import { type Opener, withOpenAssertion } from './encryption.ts'
 import type { SamlProvider } from './settings.ts'
 import { childrenOf, everything, isA, NS, only, readXml, refuse, type XmlElement } from './xml.ts'
 
@@ -27,12 +28,14 @@ export interface SignedResponse {
   root: XmlElement
 }
 
-/** The one assertion of a response (bare, or in the body of a SOAP envelope), signed by one of the certificates or public keys (PEM). */
-export function signedAssertion(xml: string, { certificates, accept_sha1 }: Pick<SamlProvider, 'certificates' | 'accept_sha1'>): SignedResponse {
-  const text = xml.replaceAll(/\r\n?/g, '\n')
+/** The one assertion of a response (bare, or in the body of a SOAP envelope), opened if need be, signed by one of the certificates or public keys (PEM). */
+export function signedAssertion(xml: string, provider: SamlProvider, opener: Opener): SignedResponse {
+  const { certificates, accept_sha1 } = provider
+  const shown = xml.replaceAll(/\r\n?/g, '\n')
+  const before = readXml(shown)
+  const text = withOpenAssertion(shown, before, responseIn(before), provider, opener).replaceAll(/\r\n?/g, '\n')
   const root = readXml(text)
-  const response = isA(root, 'soap', 'Envelope') ? only(only(root, 'soap', 'Body'), 'protocol', 'Response') : root
-  if (!isA(response, 'protocol', 'Response')) return refuse('This is no response of SAML')
+  const response = responseIn(root)
   const claimed = only(response, 'assertion', 'Assertion')
   assertPlain(root, response, claimed)
   const id = claimed.attributes.get('ID') ?? refuse('The assertion has no ID')
@@ -43,14 +46,19 @@ export function signedAssertion(xml: string, { certificates, accept_sha1 }: Pick
   return { response, assertion, root }
 }
 
-/** One assertion, nothing encrypted, no name twice, signatures only where they belong. */
+function responseIn(root: XmlElement): XmlElement {
+  const response = isA(root, 'soap', 'Envelope') ? only(only(root, 'soap', 'Body'), 'protocol', 'Response') : root
+  return isA(response, 'protocol', 'Response') ? response : refuse('This is no response of SAML')
+}
+
+/** One assertion, nothing (more) encrypted, no name twice, signatures only where they belong. */
 function assertPlain(root: XmlElement, response: XmlElement, assertion: XmlElement): void {
   const ids = new Set<string>()
   const signatures = new Set([...childrenOf(response, 'signature', 'Signature'), ...childrenOf(assertion, 'signature', 'Signature')])
   for (const one of everything(root)) {
     if (one.local === 'Assertion' && one !== assertion) refuse('There is more than one assertion')
     if (one.local === 'Response' && one !== response && one.uri === NS.protocol) refuse('There is more than one response')
-    if (one.local.startsWith('Encrypted')) refuse('Encrypted assertions are not read')
+    if (one.local.startsWith('Encrypted')) refuse('There is something encrypted beside the assertion, or in it')
     if (one.local === 'Signature' && !signatures.has(one)) refuse('There is a signature in a strange place')
     if (one.uri === NS.signature && ['Object', 'RetrievalMethod', 'XPath'].includes(one.local)) refuse(`A signature has a ${one.local}`)
     for (const name of ID_NAMES) {

@@ -7,6 +7,8 @@ export const NS = {
   protocol: 'urn:oasis:names:tc:SAML:2.0:protocol',
   metadata: 'urn:oasis:names:tc:SAML:2.0:metadata',
   signature: 'http://www.w3.org/2000/09/xmldsig#',
+  encryption: 'http://www.w3.org/2001/04/xmlenc#',
+  encryption11: 'http://www.w3.org/2009/xmlenc11#',
   soap: 'http://schemas.xmlsoap.org/soap/envelope/',
   ecp: 'urn:oasis:names:tc:SAML:2.0:profiles:SSO:ecp',
   paos: 'urn:liberty:paos:2003-08',
