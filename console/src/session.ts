@@ -3,7 +3,7 @@
  * sessionStorage, which ends with the tab; nothing is put in a cookie or in localStorage.
  */
 import { useSyncExternalStore } from 'react'
-import { type Issued, issueByPassword, issueForProject, revoke, showToken } from './api/identity.ts'
+import { type Issued, issueByPassword, issueForProject, type Login, revoke, showToken } from './api/identity.ts'
 
 export interface Session {
   user: { id: string; name: string; domain: { name: string } }
@@ -30,7 +30,7 @@ export const session = {
     return current
   },
 
-  async login(user: { name: string; password: string; domain: string }): Promise<void> {
+  async login(user: Login): Promise<void> {
     const { token, facts } = await issueByPassword(user)
     expired = false
     set({ user: facts.user, token, scoped: {} })

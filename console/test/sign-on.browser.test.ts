@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { buildConsole } from '../../cloud/console-build.ts'
 import { type Cloud, startCloud } from '../../cloud/start-cloud.ts'
+import { totpCode } from '../../services/keystone/core/totp.ts'
 import { type OpenidProviderKit, openidProviderKit } from '../../services/keystone/test/openid-provider.ts'
 import { openPage } from './browser.ts'
 import { logIn, type Person } from './people.ts'
@@ -61,6 +62,25 @@ describe('sign-on', () => {
     assert.equal(await page.evaluate(() => sessionStorage.getItem('ondol.session')), null)
     await page.getByRole('button', { name: 'To the login' }).click()
     await page.getByLabel('User name').waitFor()
+    assert.deepEqual(troubles, [])
+    await page.context().close()
+  })
+
+  test('a second factor is asked for, and a wrong code is said', async () => {
+    const { user } = await admin.ask<{ user: { id: string } }>('POST', '/identity/v3/users', { user: { name: 'careful', password: 'first factor', options: { multi_factor_auth_enabled: true, multi_factor_auth_rules: [['password', 'totp']] } } })
+    await admin.ask('POST', '/identity/v3/credentials', { credential: { type: 'totp', user_id: user.id, blob: 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ' } })
+    const { page, troubles } = await openPage(cloud.url)
+    await page.goto('/console/login')
+    await page.getByLabel('User name').fill('careful')
+    await page.getByRole('textbox', { name: 'Password' }).fill('first factor')
+    await page.keyboard.press('Enter')
+    await page.getByText('The password is right.').waitFor()
+    await page.getByLabel('Code').fill('000')
+    await page.keyboard.press('Enter')
+    await page.getByText('The code is wrong or too old.').waitFor()
+    await page.getByLabel('Code').fill(totpCode('GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ', Date.now()))
+    await page.keyboard.press('Enter')
+    await page.getByText('You have no project yet').waitFor()
     assert.deepEqual(troubles, [])
     await page.context().close()
   })

@@ -11,9 +11,22 @@ export interface Issued {
   facts: TokenBody
 }
 
-/** A token without scope. Throws ApiError 401 when name, password or domain do not fit. */
-export async function issueByPassword(user: { name: string; password: string; domain: string }): Promise<Issued> {
-  return issue({ identity: { methods: ['password'], password: { user: { name: user.name, password: user.password, domain: { name: user.domain } } } }, scope: 'unscoped' })
+/** Who somebody says they are. With a receipt the password was right, and the code of an authenticator is the rest. */
+export interface Login {
+  name: string
+  password: string
+  domain: string
+  passcode?: string
+  receipt?: string
+}
+
+export const RECEIPT = 'openstack-auth-receipt'
+
+/** A token without scope. Throws ApiError 401 when name, password or domain do not fit, and with a receipt among its headers when another factor is wanted. */
+export async function issueByPassword({ name, password, domain, passcode, receipt }: Login): Promise<Issued> {
+  const user = { name, domain: { name: domain } }
+  if (receipt !== undefined) return issue({ identity: { methods: ['totp'], totp: { user: { ...user, passcode } } }, scope: 'unscoped' }, { [RECEIPT]: receipt })
+  return issue({ identity: { methods: ['password'], password: { user: { ...user, password } } }, scope: 'unscoped' })
 }
 
 /** A token for a project, on the strength of another token. Throws ApiError 403 when the user may not work there, 401 when the token has ended. */
@@ -52,8 +65,8 @@ async function listProjects(token: string, signal?: AbortSignal): Promise<Projec
   return projects.filter((project) => project.enabled).sort((a, b) => a.name.localeCompare(b.name))
 }
 
-async function issue(auth: object): Promise<Issued> {
-  const sending: Sending = { body: { auth } }
+async function issue(auth: object, headers: Readonly<Record<string, string>> = {}): Promise<Issued> {
+  const sending: Sending = { body: { auth }, headers }
   const response = await send('POST', '/identity/v3/auth/tokens', sending)
   const { token } = (await response.json()) as { token: TokenBody }
   return { token: response.headers.get('x-subject-token') ?? '', facts: token }

@@ -6,6 +6,7 @@ import { Navigate, useRouter, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError } from '../api/client.ts'
+import { RECEIPT } from '../api/identity.ts'
 import { settingsQuery } from '../api/settings.ts'
 import { leaveFor } from '../api/sign-on.ts'
 import { safeNext, to } from '../paths.ts'
@@ -20,9 +21,17 @@ export function LoginPage() {
   const { next, ended } = useSearch({ from: '/login' })
   const [user, setUser] = useState({ name: '', password: '', domain: 'Default' })
   const [shown, setShown] = useState(false)
+  /** Of a right password, where another factor is wanted. */
+  const [receipt, setReceipt] = useState<string>()
+  const [passcode, setPasscode] = useState('')
   const waiting = useTransfers().filter(({ state }) => state === 'waiting').length
   const login = useMutation({
     mutationFn: session.login,
+    onError: (thrown) => {
+      const given = thrown instanceof ApiError ? thrown.headers.get(RECEIPT) : null
+      if (given !== null) setReceipt(given)
+      setPasscode('')
+    },
     onSuccess: () => router.history.push(safeNext(next, location.origin)),
   })
   useEffect(() => {
@@ -31,12 +40,12 @@ export function LoginPage() {
 
   if (session.current() && login.isIdle) return <Navigate {...to.home()} replace />
 
-  const complete = user.name !== '' && user.password !== '' && user.domain !== ''
+  const complete = user.name !== '' && user.password !== '' && user.domain !== '' && (receipt === undefined || passcode !== '')
   const submit = (event: FormEvent): void => {
     event.preventDefault()
-    if (complete && !login.isPending) login.mutate(user)
+    if (complete && !login.isPending) login.mutate(receipt === undefined ? user : { ...user, receipt, passcode })
   }
-  const field = (name: keyof typeof user) => ({ id: name, name, value: user[name], isRequired: true, onChange: (_: unknown, value: string) => setUser({ ...user, [name]: value }) })
+  const field = (name: keyof typeof user) => ({ id: name, name, value: user[name], isRequired: true, onChange: (_: unknown, value: string) => (setUser({ ...user, [name]: value }), setReceipt(undefined)) })
 
   return (
     <main className="login">
@@ -50,9 +59,7 @@ export function LoginPage() {
         <CardBody>
           <Form onSubmit={submit}>
             {login.isError ? (
-              <Alert component="p" variant="danger" isInline title={t('login.failed')}>
-                {reasonOf(login.error, t)}
-              </Alert>
+              <Reason error={login.error} second={receipt !== undefined} />
             ) : (
               ended && (
                 <Alert component="p" variant="info" isInline title={t('login.ended')}>
@@ -76,6 +83,11 @@ export function LoginPage() {
             <FormGroup label={t('login.domain')} fieldId="domain" isRequired>
               <TextInput {...field('domain')} autoCapitalize="off" spellCheck={false} />
             </FormGroup>
+            {receipt !== undefined && (
+              <FormGroup label={t('login.passcode')} fieldId="passcode" isRequired>
+                <TextInput id="passcode" name="passcode" value={passcode} isRequired onChange={(_, value) => setPasscode(value.trim())} inputMode="numeric" autoComplete="one-time-code" autoFocus />
+              </FormGroup>
+            )}
             <ActionGroup>
               <Button type="submit" isBlock isLoading={login.isPending} isDisabled={!complete || login.isPending}>
                 {t('login.submit')}
@@ -111,10 +123,21 @@ function SignOn({ next }: { next: string | undefined }) {
   )
 }
 
-function reasonOf(thrown: Error, t: ReturnType<typeof useTranslation>['t']): string {
-  if (!(thrown instanceof ApiError)) return thrown.message
-  if (thrown.status === 0) return t('problem.network')
-  // Keystone asks for more by a receipt: the password was right.
-  if (thrown.status === 401) return t(thrown.headers.has('openstack-auth-receipt') ? 'login.more_factors' : 'login.wrong')
-  return thrown.message
+/** Why one is not logged in. Keystone asks for a second factor by a receipt, and refuses a wrong one without. */
+function Reason({ error, second }: { error: Error; second: boolean }) {
+  const { t } = useTranslation()
+  if (error instanceof ApiError && error.status === 401 && second) {
+    const asked = error.headers.has(RECEIPT)
+    return (
+      <Alert component="p" variant={asked ? 'info' : 'danger'} isInline title={t(asked ? 'login.more_title' : 'login.failed')}>
+        {t(asked ? 'login.more_factors' : 'login.wrong_code')}
+      </Alert>
+    )
+  }
+  const words = error instanceof ApiError && (error.status === 0 ? t('problem.network') : error.status === 401 ? t('login.wrong') : undefined)
+  return (
+    <Alert component="p" variant="danger" isInline title={t('login.failed')}>
+      {words || error.message}
+    </Alert>
+  )
 }
