@@ -49,10 +49,11 @@ export async function glanceKit(config: Partial<GlanceConfig> = {}, more: { cloc
       return made.json.id as string
     },
     async until(target, good) {
-      for (let turn = 0; turn < 5000; turn++) {
+      const end = performance.now() + 60_000
+      for (let turn = 0; performance.now() < end; turn++) {
         const answer = await ask('GET', target)
         if (answer.status === 200 && good(answer.json as never)) return answer
-        await new Promise<void>((resolve) => setImmediate(resolve))
+        await new Promise<void>((resolve) => (turn < 200 ? setImmediate(resolve) : setTimeout(resolve, 5)))
       }
       throw new Error(`${target} did not come about`)
     },
