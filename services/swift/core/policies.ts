@@ -92,6 +92,15 @@ export function policyNamed(policies: readonly Policy[], name: string): Policy |
   return policies.find((one) => one.name.toLowerCase() === low || one.aliases.some((alias) => alias.toLowerCase() === low))
 }
 
+/** What the S3 door calls a policy that has a place of its own, as a storage class: its first alias, or its name. */
+export const className = ({ name, aliases }: Policy): string => (aliases[0] ?? name).toUpperCase().replaceAll('-', '_')
+
+/** The policy that a storage class means; undefined: there is no such class, or nothing new is taken by it. */
+export function policyOfClassName(policies: readonly Policy[], name: string): Policy | undefined {
+  const found = name === name.toUpperCase() ? policyNamed(policies, name.replaceAll('_', '-')) : undefined
+  return found && found.pool !== '' && !found.deprecated ? found : undefined
+}
+
 export const defaultPolicy = (policies: readonly Policy[]): Policy => policies.find((one) => one.default)!
 
 /** The place in which bytes lie, by their id (`drivers/pools.ts`); empty for that which `swift.driver` names. */

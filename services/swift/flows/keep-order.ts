@@ -13,14 +13,14 @@ import { removeObject, removeVersion } from '../store/objects.ts'
 const SETTLED = 86_400_000
 const PACK_SETTLED = 3_600_000
 
-export async function sweep(house: Swift): Promise<void> {
+export async function sweep(house: Swift, signal?: AbortSignal): Promise<void> {
   const now = house.world.clock.now()
   for (;;) {
     const rows = await expiredObjects(house.db, now)
     await Promise.all(rows.map((row) => house.commits.run((commit) => removeObject(commit, row.container_id, row.name, { expired: true }, now)).catch(() => undefined)))
     if (rows.length < 500) break
   }
-  await lifecycleRound(house)
+  await lifecycleRound(house, signal)
   for (let after = ''; ; ) {
     const ids = await dueBytes(house.db, now, after)
     for (const pool of new Set(ids.map(poolOf))) await removeDue(house, ids.filter((id) => poolOf(id) === pool))

@@ -73,7 +73,8 @@ async function moveContainer(house: Mover, container: ContainerRow, pool: string
   }
 }
 
-async function movePage(house: Mover, container: ContainerRow, page: readonly Carrier[], pool: string, moved: Moved, { signal, report }: MoveOptions): Promise<void> {
+/** Takes the bytes of these rows to this place, where they are not there already. */
+export async function movePage(house: Mover, container: ContainerRow, page: readonly Carrier[], pool: string, moved: Moved, { signal, report }: MoveOptions): Promise<void> {
   const elsewhere = page.filter((one) => bytesIn(one).some((id) => poolOf(id) !== pool))
   for (let i = 0; i < elsewhere.length && !signal?.aborted; ) {
     const step: Carrier[] = []

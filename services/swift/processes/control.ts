@@ -103,7 +103,7 @@ export function controlProcess(parts: HouseParts<SwiftConfig>, bytes?: BytesDriv
         for (const [id, key] of Object.entries(root)) secrets.keys.set(id, Buffer.from(key, 'hex'))
         secrets.current = Object.keys(root).sort().at(-1)!
       }
-      sweeper = startReconciler({ name: 'swift.sweeper', every: 15_000, world, run: () => sweep(house) })
+      sweeper = startReconciler({ name: 'swift.sweeper', every: 15_000, world, run: (signal) => sweep(house, signal) })
       others = [
         startReconciler({ name: 'swift.reconciler', every: 21_600_000, world, run: async (signal) => void (await reconcile(house, signal)) }),
         ...(config.container_sync.realms.length > 0 ? [startReconciler({ name: 'swift.sync', every: config.container_sync.interval_seconds * 1000, world, run: async (signal) => void (await syncContainers(house, outbound, signal)) })] : []),

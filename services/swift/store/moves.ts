@@ -1,7 +1,7 @@
 /** Queries of moving: rows whose bytes lie elsewhere than they should, and the exchange of one place of bytes for another. */
 import { byKey } from '#base/sql/compilers.ts'
 import type { Database, Sql } from '#base/sql/database.ts'
-import type { ContainerRow, SwiftTables } from './tables.ts'
+import type { ContainerRow, ObjectRow, SwiftTables, VersionRow } from './tables.ts'
 
 type Db = Sql<SwiftTables>
 
@@ -38,6 +38,9 @@ export async function setPolicy(db: Db, containerId: string, policy: string): Pr
 
 const md5Of = (row: { etag: string; secret_id: string | null }): string | undefined => (row.secret_id === null && /^[0-9a-f]{32}$/.test(row.etag) ? row.etag : undefined)
 const COLUMNS = ['container_id', 'name', 'bytes_id', 'stored', 'etag', 'secret_id', 'parts'] as const
+
+export const objectCarrier = (row: Pick<ObjectRow, (typeof COLUMNS)[number]>): Carrier => ({ table: 'swift_objects', key: { container_id: row.container_id, name: row.name }, name: row.name, bytes_id: row.bytes_id, size: Number(row.stored), md5: row.parts === null ? md5Of(row) : undefined, parts: row.parts })
+export const versionCarrier = (row: Pick<VersionRow, (typeof COLUMNS)[number] | 'rank'>): Carrier & { rank: string } => ({ ...objectCarrier(row), table: 'swift_versions', key: { container_id: row.container_id, name: row.name, rank: row.rank }, rank: row.rank })
 
 export async function objectCarriers(db: Db, containerId: string, after: string, limit: number): Promise<Carrier[]> {
   const rows = await db.query.selectFrom('swift_objects').select(COLUMNS).where('container_id', '=', containerId).where('name', '>', after).orderBy('name', byKey()).limit(limit).execute()

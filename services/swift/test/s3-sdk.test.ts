@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, test } from 'node:test'
 import { checksum, composite } from '../core/s3/checksums.ts'
+import { sweep } from '../flows/keep-order.ts'
 import { moveBytes } from '../flows/move-bytes.ts'
 import { codeOf, s3Kit } from './s3-kit.ts'
 
@@ -131,4 +132,29 @@ test('storage classes are the policies that have a place of their own', async ()
   assert.ok((await swift('POST', '/v1/AUTH_project-a', { as: 'ResellerAdmin@project-a', headers: { 'x-account-quota-bytes-policy-cold': '5' } })).status < 300)
   await ok('PUT', '/s3/sdk-b')
   await refused('InvalidStorageClass', 'PUT', '/s3/sdk-b/k', { body: 'x', headers: cold })
+})
+
+test('lifecycle moves objects, wholes in parts and old versions to another class', async () => {
+  await ok('PUT', '/s3/ages', { by: 'b' })
+  const by = { by: 'b' } as const
+  await ok('PUT', '/s3/ages?versioning', { ...by, body: '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>' })
+  const rules = (name: string): string => `<LifecycleConfiguration><Rule><ID>r</ID><Status>Enabled</Status><Filter><Prefix>old/</Prefix></Filter><Transition><Days>2</Days><StorageClass>${name}</StorageClass></Transition><NoncurrentVersionTransition><NoncurrentDays>1</NoncurrentDays><StorageClass>${name}</StorageClass></NoncurrentVersionTransition></Rule></LifecycleConfiguration>`
+  for (const [name, code] of [['GLACIER', 'InvalidStorageClass'], ['STANDARD', 'InvalidArgument']] as const) await refused(code, 'PUT', '/s3/ages?lifecycle', { ...by, body: rules(name) })
+  await refused('InvalidArgument', 'PUT', '/s3/ages?lifecycle', { ...by, body: '<LifecycleConfiguration><Rule><Status>Enabled</Status><Filter/><Transition><Date>20260927</Date><StorageClass>STANDARD_IA</StorageClass></Transition></Rule></LifecycleConfiguration>' })
+  await ok('PUT', '/s3/ages?lifecycle', { ...by, body: rules('STANDARD_IA') })
+  assert.match((await ok('GET', '/s3/ages?lifecycle', by)).text, /<Transition><Days>2<\/Days><StorageClass>STANDARD_IA<\/StorageClass><\/Transition><NoncurrentVersionTransition>/)
+  for (const [key, body] of [['old/k', 'first'], ['old/k', 'second'], ['young', 'x']] as const) await ok('PUT', `/s3/ages/${key}`, { ...by, body })
+  const id = /<UploadId>(\w+)</.exec((await ok('POST', '/s3/ages/old/parts?uploads', by)).text)![1]!
+  const { headers } = await ok('PUT', `/s3/ages/old/parts?partNumber=1&uploadId=${id}`, { ...by, body: 'part' })
+  await ok('POST', `/s3/ages/old/parts?uploadId=${id}`, { ...by, body: `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${String(headers.etag)}</ETag></Part></CompleteMultipartUpload>` })
+  const classes = async (): Promise<string[]> => [...(await ok('GET', '/s3/ages?versions', by)).text.matchAll(/<Key>([^<]+)<.*?<StorageClass>(\w+)</g)].map(([, key, name]) => `${key} ${name}`)
+  await sweep(house)
+  assert.deepEqual(await classes(), ['old/k STANDARD', 'old/k STANDARD', 'old/parts STANDARD', 'young STANDARD'])
+  await kit.clock.advance(1.6 * 86_400_000)
+  await sweep(house)
+  assert.deepEqual(await classes(), ['old/k STANDARD', 'old/k STANDARD_IA', 'old/parts STANDARD', 'young STANDARD'])
+  await kit.clock.advance(86_400_000)
+  await sweep(house)
+  assert.deepEqual(await classes(), ['old/k STANDARD_IA', 'old/k STANDARD_IA', 'old/parts STANDARD_IA', 'young STANDARD'])
+  assert.deepEqual([(await ok('GET', '/s3/ages/old/k', by)).text, (await ok('GET', '/s3/ages/old/parts', by)).text], ['second', 'part'])
 })

@@ -2,7 +2,7 @@
  * Storage classes: STANDARD is the bucket's own storage policy; every other policy that has a place of its own is a class by its first alias, or its
  * name, in capitals and with underscores for dashes. Nothing is kept of it: the class of an object is where its bytes lie, whoever moved them.
  */
-import { type Policy, policyNamed, poolOf } from '../../core/policies.ts'
+import { className, policyOfClassName, poolOf } from '../../core/policies.ts'
 import { s3Fault } from '../../core/s3/errors.ts'
 import type { Swift } from '../../house.ts'
 import { accountOf } from '../../store/accounts.ts'
@@ -15,14 +15,12 @@ export const STANDARD = 'STANDARD'
 /** Of an upload in parts: the policy in whose place its bytes lie. */
 export const CLASS = 'x-object-sysmeta-s3-class'
 
-const named = ({ name, aliases }: Policy): string => (aliases[0] ?? name).toUpperCase().replaceAll('-', '_')
-
 /** The policy in whose place bytes of this class lie; undefined: the bucket's own. */
 export async function policyOfClass(at: S3Request, name: string | undefined): Promise<string | undefined> {
   if (name === undefined || name === STANDARD) return undefined
   const { house } = at
-  const found = name === name.toUpperCase() ? policyNamed(house.policies, name.replaceAll('_', '-')) : undefined
-  if (!found || found.pool === '' || found.deprecated) throw s3Fault('InvalidStorageClass', undefined, { StorageClassRequested: name.slice(0, 60) })
+  const found = policyOfClassName(house.policies, name)
+  if (!found) throw s3Fault('InvalidStorageClass', undefined, { StorageClassRequested: name.slice(0, 60) })
   if (found.name === bucketRow(at).policy) return undefined
   const limits = metadataOf(await accountOf(house.db, at.account))
   // A policy's quota counts the containers that have it: bytes that come in another's would be seen by none.
@@ -33,10 +31,10 @@ export async function policyOfClass(at: S3Request, name: string | undefined): Pr
 function classOfPool({ policies }: Swift, { policy }: ContainerRow, pool: string): string {
   if (policies.find((one) => one.name === policy)?.pool === pool) return STANDARD
   const there = policies.find((one) => one.pool === pool && pool !== '')
-  return there ? named(there) : STANDARD
+  return there ? className(there) : STANDARD
 }
 
-export const classOfPolicy = ({ policies }: Swift, policy: string | undefined): string => (policy === undefined ? STANDARD : named(policies.find((one) => one.name === policy)!))
+export const classOfPolicy = ({ policies }: Swift, policy: string | undefined): string => (policy === undefined ? STANDARD : className(policies.find((one) => one.name === policy)!))
 
 export function classOf(at: S3Request, row: Pick<Stored, 'bytes_id' | 'parts'>): string {
   const id = row.bytes_id !== '' || row.parts === null ? row.bytes_id : (/"bytes_id":"([^"]+)"/.exec(row.parts)?.[1] ?? '')

@@ -9,6 +9,7 @@ import type { XmlTree } from '../../core/s3/xml.ts'
 import { askLifecycle, LIFECYCLE } from '../../flows/lifecycle.ts'
 import { changeContainer } from '../../store/accounts.ts'
 import { type Answer, metadataOf } from '../ask.ts'
+import { policyOfClass } from './classes.ts'
 import { xml } from './listing.ts'
 import { ACL, aclOf, BLOCK, blockOf, isPublicAcl, OWNERSHIP, POLICY, policyOf } from './may.ts'
 import { bucketRow, type S3Request, smallBody } from './request.ts'
@@ -84,13 +85,19 @@ function lifecycleTree(rule: LifecycleRule): XmlTree {
   return {
     ID: rule.id, ...(rule.bare_prefix ? { Prefix: rule.prefix } : { Filter: count > 1 ? { And: facts } : count === 0 ? { Prefix: '' } : facts }), Status: rule.enabled ? 'Enabled' : 'Disabled',
     Expiration: expire ? ('at' in expire ? { Date: new Date(expire.at).toISOString() } : { Days: expire.days }) : rule.expired_delete_marker === undefined ? undefined : { ExpiredObjectDeleteMarker: rule.expired_delete_marker },
+    Transition: rule.transitions?.map((each) => ({ ...('at' in each ? { Date: new Date(each.at).toISOString() } : { Days: each.days }), StorageClass: each.class })),
+    NoncurrentVersionTransition: rule.noncurrent_transitions?.map((each) => ({ NoncurrentDays: each.days, NewerNoncurrentVersions: each.keep, StorageClass: each.class })),
     NoncurrentVersionExpiration: noncurrent && { NoncurrentDays: noncurrent.days, NewerNoncurrentVersions: noncurrent.keep },
     AbortIncompleteMultipartUpload: rule.abort_uploads_days === undefined ? undefined : { DaysAfterInitiation: rule.abort_uploads_days },
   }
 }
 
 export async function putLifecycle(at: S3Request): Promise<Answer> {
-  const answer = await keep(at, LIFECYCLE, JSON.stringify(parseLifecycle(await smallBody(at))))
+  const rules = parseLifecycle(await smallBody(at))
+  for (const name of new Set(rules.flatMap((rule) => [...(rule.transitions ?? []), ...(rule.noncurrent_transitions ?? [])].map((each) => each.class)))) {
+    if ((await policyOfClass(at, name)) === undefined) throw s3Fault('InvalidArgument', "'StorageClass' is that of the bucket", { ArgumentName: 'StorageClass', ArgumentValue: name })
+  }
+  const answer = await keep(at, LIFECYCLE, JSON.stringify(rules))
   askLifecycle(at.house)
   return answer
 }

@@ -70,6 +70,7 @@ describe('bodies', () => {
     refused('InvalidArgument', () => rule('<Prefix/><Expiration><Date>2030-01-01T00:00:01Z</Date></Expiration>'))
     refused('InvalidArgument', () => rule('<Prefix/><Expiration><Days>0</Days></Expiration>'))
     refused('InvalidRequest', () => rule('<Prefix/>'))
-    refused('NotImplemented', () => rule('<Prefix/><Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>'))
+    assert.deepEqual(rule('<Prefix/><Transition><Days>0</Days><StorageClass>COLD</StorageClass></Transition><NoncurrentVersionTransition><NoncurrentDays>3</NoncurrentDays><StorageClass>COLD</StorageClass></NoncurrentVersionTransition>')[0], { id: 'rule-1', enabled: true, prefix: '', bare_prefix: true, tags: {}, transitions: [{ class: 'COLD', days: 0 }], noncurrent_transitions: [{ class: 'COLD', days: 3 }] })
+    refused('MalformedXML', () => rule('<Prefix/><Transition><Days>1</Days></Transition>'))
   })
 })

@@ -144,6 +144,9 @@ export interface LifecycleRule {
   expired_delete_marker?: boolean
   noncurrent?: { days: number; keep?: number }
   abort_uploads_days?: number
+  /** To another storage class: so many days after creation, or at an instant. */
+  transitions?: readonly (({ days: number } | { at: number }) & { class: string })[]
+  noncurrent_transitions?: readonly { days: number; keep?: number; class: string }[]
 }
 
 export function parseLifecycle(bytes: Uint8Array): LifecycleRule[] {
@@ -164,8 +167,6 @@ function midnight(date: string): number {
 function lifecycleRule(element: Element, index: number): LifecycleRule {
   const status = need(element, 'Status')
   if (status !== 'Enabled' && status !== 'Disabled') throw s3Fault('MalformedXML')
-  for (const transition of childrenOf(element, 'Transition')) if (textOf(transition, 'Date') !== undefined) midnight(textOf(transition, 'Date')!)
-  if (child(element, 'Transition') || child(element, 'NoncurrentVersionTransition')) throw s3Fault('NotImplemented', 'Lifecycle rules move nothing to another storage class; ./ondol swift move does, and so does a copy onto itself.')
   const days = (text: string | undefined, name: string): number => {
     if (text === undefined || !/^[1-9]\d{0,6}$/.test(text)) throw s3Fault('InvalidArgument', `'${name}' must be a positive integer`, { ArgumentName: name })
     return Number(text)
@@ -177,7 +178,15 @@ function lifecycleRule(element: Element, index: number): LifecycleRule {
     return text === undefined ? undefined : /^\d{1,15}$/.test(text) ? Number(text) : days(text, name)
   }
   const [expiration, noncurrent, abort] = [child(element, 'Expiration'), child(element, 'NoncurrentVersionExpiration'), child(element, 'AbortIncompleteMultipartUpload')]
-  if (!expiration && !noncurrent && !abort) throw s3Fault('InvalidRequest', 'At least one action needs to be specified in a rule')
+  const transitions = childrenOf(element, 'Transition').map((each) => {
+    const date = textOf(each, 'Date')
+    return { class: need(each, 'StorageClass'), ...(date === undefined ? { days: textOf(each, 'Days') === '0' ? 0 : days(textOf(each, 'Days'), 'Days') } : { at: midnight(date) }) }
+  })
+  const noncurrentTransitions = childrenOf(element, 'NoncurrentVersionTransition').map((each) => {
+    const keep = textOf(each, 'NewerNoncurrentVersions')
+    return { class: need(each, 'StorageClass'), days: days(textOf(each, 'NoncurrentDays'), 'NoncurrentDays'), ...(keep === undefined ? {} : { keep: days(keep, 'NewerNoncurrentVersions') }) }
+  })
+  if (!expiration && !noncurrent && !abort && transitions.length === 0 && noncurrentTransitions.length === 0) throw s3Fault('InvalidRequest', 'At least one action needs to be specified in a rule')
   if ((textOf(element, 'ID') ?? '').length > 255) throw s3Fault('InvalidArgument', 'ID length should not exceed allowed limit of 255', { ArgumentName: 'ID' })
   const rule: LifecycleRule = {
     id: textOf(element, 'ID') || `rule-${index + 1}`,
@@ -201,6 +210,8 @@ function lifecycleRule(element: Element, index: number): LifecycleRule {
     const keep = textOf(noncurrent, 'NewerNoncurrentVersions')
     rule.noncurrent = { days: days(textOf(noncurrent, 'NoncurrentDays'), 'NoncurrentDays'), ...(keep === undefined ? {} : { keep: days(keep, 'NewerNoncurrentVersions') }) }
   }
+  if (transitions.length > 0) rule.transitions = transitions
+  if (noncurrentTransitions.length > 0) rule.noncurrent_transitions = noncurrentTransitions
   if (abort) rule.abort_uploads_days = days(textOf(abort, 'DaysAfterInitiation'), 'DaysAfterInitiation')
   return rule
 }

@@ -34,6 +34,29 @@ export function versionEnds(rules: readonly LifecycleRule[], one: Lived, since: 
   return rules.some((rule) => rule.noncurrent !== undefined && fits(rule, one) && newer >= (rule.noncurrent.keep ?? 0) && midnightAfter(since, rule.noncurrent.days) <= now)
 }
 
+/** The storage class to which rules have moved what stands now, by this instant: that of the transition that was due last. */
+export function classNow(rules: readonly LifecycleRule[], one: Lived, now: number): string | undefined {
+  let last: { at: number; class: string } | undefined
+  for (const rule of rules) {
+    if (!rule.transitions || !fits(rule, one)) continue
+    for (const each of rule.transitions) {
+      const at = 'at' in each ? each.at : midnightAfter(one.created_at, each.days)
+      if (at <= now && (!last || at >= last.at)) last = { at, class: each.class }
+    }
+  }
+  return last?.class
+}
+
+/** The same of an old version: it has been one since `since`, and `newer` old versions are newer. */
+export function versionClassNow(rules: readonly LifecycleRule[], one: Lived, since: number, newer: number, now: number): string | undefined {
+  let last: { days: number; class: string } | undefined
+  for (const rule of rules) {
+    if (!rule.noncurrent_transitions || !fits(rule, one)) continue
+    for (const each of rule.noncurrent_transitions) if (newer >= (each.keep ?? 0) && midnightAfter(since, each.days) <= now && (!last || each.days >= last.days)) last = each
+  }
+  return last?.class
+}
+
 /** A marker with nothing behind it goes at once by one kind of rule, and as old as an object by the other. */
 export function markerEnds(rules: readonly LifecycleRule[], one: Lived, now: number): boolean {
   return rules.some((rule) => fits(rule, one) && (rule.expired_delete_marker === true || (rule.expire !== undefined && ('at' in rule.expire ? rule.expire.at : midnightAfter(one.created_at, rule.expire.days)) <= now)))
