@@ -30,6 +30,12 @@ export const containersQuery = (projectId: string, { find, marker }: ContainersS
     placeholderData: keepPreviousData,
   })
 
+/** The marker of the page before the one that begins with `first`; none: that is the first page. */
+export async function markerBefore(projectId: string, find: string | undefined, first: string): Promise<string | undefined> {
+  const response = await ask(projectId, 'GET', { query: { format: 'json', limit: PAGE_SIZE + 1, prefix: find, marker: first, reverse: 'true' } })
+  return ((await response.json()) as Container[])[PAGE_SIZE]?.name
+}
+
 export interface ContainerFacts {
   count: number
   bytes: number

@@ -6,7 +6,7 @@ import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { isPublic } from '../api/acl.ts'
-import { type Container, containerQuery, type ContainersSearch, containersQuery } from '../api/containers.ts'
+import { type Container, containerQuery, type ContainersSearch, containersQuery, markerBefore } from '../api/containers.ts'
 import { storeKey } from '../api/object-store.ts'
 import { to } from '../paths.ts'
 import { useReadOnly } from '../session.ts'
@@ -94,6 +94,7 @@ export function ContainersPage() {
         updatedAt={dataUpdatedAt}
         onRefresh={() => void refresh()}
         onFirst={search.marker ? () => show(search.find ? { find: search.find } : {}) : undefined}
+        onPrevious={search.marker && data?.containers[0] ? () => void markerBefore(project_id, search.find, data.containers[0]!.name).then((marker) => show({ ...(search.find ? { find: search.find } : {}), ...(marker ? { marker } : {}) })) : undefined}
         onNext={data?.next ? () => show({ ...search, marker: data.next! }) : undefined}
       />
       <ResourceTable
