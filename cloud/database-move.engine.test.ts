@@ -11,7 +11,7 @@ import { type Cloud, startCloud } from './start-cloud.ts'
 import { bodyOf, boxOf, busy, tokenOf } from './test/moving-cloud.maker.ts'
 
 for (const begin of [startPostgres, startMariadb]) {
-  test(`a busy cloud moves to what ${begin.name} starts`, async (t) => {
+  test(`a busy cloud moves to what ${begin.name} starts`, { timeout: 300_000 }, async (t) => {
     const server = await begin()
     if (!server) return t.skip('not installed')
     const dataDir = await mkdtemp(join(tmpdir(), 'ondol-moving-'))

@@ -51,7 +51,7 @@ async function check(dir: string, to: string, known: Known): Promise<void> {
 const server = process.env.ONDOL_TEST_DATABASE ? 'has a database of its own' : false
 
 for (const steps of [['captured', 'slice', 'copied', 'compared', 'applied', 'left'], ['noted'], ['switched']]) {
-  test(`a cloud that dies when its move is at ${steps.join(', ')} has lost nothing, and the same command goes on`, { skip: server }, async () => {
+  test(`a cloud that dies when its move is at ${steps.join(', ')} has lost nothing, and the same command goes on`, { skip: server, timeout: 300_000 }, async () => {
     const dir = await mkdtemp(join(tmpdir(), 'ondol-moving-'))
     try {
       const to = `sqlite:${join(dir, 'elsewhere.db')}`
@@ -66,7 +66,7 @@ for (const steps of [['captured', 'slice', 'copied', 'compared', 'applied', 'lef
   })
 }
 
-test('a start finds the database where it has moved to, and whoever is told otherwise is told why not', { skip: server }, async () => {
+test('a start finds the database where it has moved to, and whoever is told otherwise is told why not', { skip: server, timeout: 300_000 }, async () => {
   const dir = await mkdtemp(join(tmpdir(), 'ondol-moving-'))
   const start = (config: Record<string, unknown> = {}) => startCloud({ dataDir: dir, port: null, config: { 'seed.enabled': false, ...config } })
   try {

@@ -8,6 +8,7 @@ import { moveDatabase } from '#base/sql/move/offline.ts'
 import { countChanges, releaseSource, sourceMove } from '#base/sql/move/source.ts'
 import { clearTarget } from '#base/sql/move/target.ts'
 import { openDatabase } from '#base/sql/open.ts'
+import type { HouseMigrations } from '#base/sql/table.ts'
 import type { World } from '#base/world.ts'
 import type { CloudConfig } from './config.ts'
 import type { Home } from './database-home.ts'
@@ -37,7 +38,7 @@ export interface MoveView extends Partial<LiveReport> {
   configured?: boolean
 }
 
-export const cloudMigrations = (): { house: string; migrations: typeof flowMigrations }[] => [{ house: 'base', migrations: flowMigrations }, ...houses.map((house) => house.plate.migrations)] as never
+export const cloudMigrations = (): HouseMigrations[] => [{ house: 'base', migrations: flowMigrations }, ...houses.map((house) => house.plate.migrations)]
 
 export class DatabaseMove {
   readonly #parts: DatabaseMoveParts

@@ -2,13 +2,13 @@
 import type { Database, Sql } from '../database.ts'
 import type { Any, Shape } from './catalog.ts'
 import { type Key, put, rowsOf } from './rows.ts'
-import { changesOf, countChanges, dropChanges, span } from './source.ts'
+import { changesOf, countChanges, dropChanges } from './source.ts'
 
 /** A row that differs and may yet be on its way. */
 export interface Suspect { shape: Shape; key: string }
 
 /** Of many that wait, more at a time: it must be faster than those who write. */
-const [AT_ONCE, WHEN_MANY] = [500, 2_000]
+const [AT_ONCE, WHEN_MANY] = [1_000, 5_000]
 
 const isDatabase = (source: Sql<Any> | Database<Any>): source is Database<Any> => 'transaction' in source
 
@@ -17,7 +17,7 @@ const isDatabase = (source: Sql<Any> | Database<Any>): source is Database<Any> =
  * of the source, which then holds the striking out too. `grown` gets the rows by which each table has grown.
  */
 export async function catchUp(source: Sql<Any> | Database<Any>, target: Database<Any>, shapes: ReadonlyMap<string, Shape>, grown: Map<string, number>): Promise<number> {
-  const changes = await changesOf(source, (await countChanges(source)) > 2 * WHEN_MANY ? WHEN_MANY : AT_ONCE)
+  const changes = await changesOf(source, (await countChanges(source)) > 2 * AT_ONCE ? WHEN_MANY : AT_ONCE)
   const last = changes.at(-1)
   if (!last) return 0
   const byTable = new Map<string, Set<string>>()
@@ -32,11 +32,4 @@ export async function catchUp(source: Sql<Any> | Database<Any>, target: Database
   if (isDatabase(source)) await source.transaction((tx) => dropChanges(tx, last.id))
   else await dropChanges(source, last.id)
   return changes.length
-}
-
-/** All that wait now; what comes meanwhile may be left. */
-export async function catchUpOnce(source: Database<Any>, target: Database<Any>, shapes: ReadonlyMap<string, Shape>, grown: Map<string, number>): Promise<void> {
-  const now = await span(source)
-  if (!now) return
-  for (let found: typeof now | undefined = now; found && found.oldest <= now.newest; found = await span(source)) await catchUp(source, target, shapes, grown)
 }

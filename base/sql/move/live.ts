@@ -15,7 +15,7 @@ import { underWay } from '../../under-way.ts'
 import type { Database } from '../database.ts'
 import type { Movable } from '../movable.ts'
 import type { HouseMigrations } from '../table.ts'
-import { catchUp, catchUpOnce, type Suspect } from './catch-up.ts'
+import { catchUp, type Suspect } from './catch-up.ts'
 import type { Any, Shape } from './catalog.ts'
 import { compare, recheck } from './compare.ts'
 import { copyTables, type TableMove } from './copy.ts'
@@ -49,8 +49,6 @@ export interface LiveOptions {
   batch?: number
   /** Milliseconds: how long the door is shut at most, waiting for what is inside and then working. Default 2,000 and 5,000. */
   door?: { wait: number; work: number }
-  /** Changes that may be left when the door is shut. Default 500. */
-  few?: number
   signal?: AbortSignal
   report?(report: LiveReport): void
   warn?(message: string, error: unknown): void
@@ -60,6 +58,10 @@ export interface LiveOptions {
 
 /** Rows of tables up to so many are counted once more while the door is shut. */
 const COUNTED = 200_000
+/** The door is shut when no more changes are left than these, or than the target takes in so many milliseconds. */
+const [FEW, MOMENT] = [200, 700]
+/** Rounds that bring the target no nearer, and the milliseconds for which the others then wait. */
+const [PATIENCE, PULSE] = [3, 250]
 
 /** The tables and their rows; undefined when it was stopped. The database is then still where it was, and what changes is written down. */
 export async function moveLive(home: Movable, target: Database, houses: readonly HouseMigrations[], options: LiveOptions): Promise<TableMove[] | undefined> {
@@ -123,19 +125,25 @@ export async function moveLive(home: Movable, target: Database, houses: readonly
 
   const grown = new Map<string, number>()
   const byName = new Map(shapes.map((one) => [one.name, one]))
-  /** Until no more than `few` are left. */
-  const follow = async (few: number): Promise<boolean> => {
+  /** Until what is left would go over in a moment, as fast as it goes now: behind the shut door nothing is added to it. */
+  const follow = async (): Promise<boolean> => {
+    let [least, worse] = [Infinity, 0]
     for (;;) {
       if (signal?.aborted) return false
       await say('following', shapes.length, shapes.length)
+      const began = performance.now()
       const done = await catchUp(source, to, byName, grown)
       await at('followed')
-      if (done <= few && (await countChanges(source)) <= few) return true
+      const behind = await countChanges(source)
+      if (behind <= Math.max(FEW, (done / Math.max(1, performance.now() - began)) * MOMENT)) return true
+      worse = behind < least ? 0 : worse + 1
+      least = Math.min(least, behind)
+      // They write faster than the target takes it: they are made to wait a little, again and again.
+      if (worse >= PATIENCE) await aheadOfAll(home, () => catchUp(source, to, byName, grown))
       await nextTurn()
     }
   }
-  const few = options.few ?? 500
-  if (!(await patiently(() => follow(few)))) return undefined
+  if (!(await patiently(follow))) return undefined
 
   grown.clear()
   const counts = await patiently(() => countsOf(to, shapes.map((one) => one.name)))
@@ -156,17 +164,30 @@ export async function moveLive(home: Movable, target: Database, houses: readonly
     }
     return found
   })
-  if (!suspects || !(await patiently(async () => (await recheck(source, to, suspects, () => catchUpOnce(source, to, byName, grown)), true)))) return undefined
+  if (!suspects || !(await patiently(async () => (await recheck(source, to, suspects), true)))) return undefined
   await at('compared')
 
   for (let pause = 100; !signal?.aborted; pause = Math.min(5_000, pause * 2)) {
-    if (!(await patiently(() => follow(few)))) return undefined
+    if (!(await patiently(follow))) return undefined
     await say('switching', shapes.length, shapes.length)
     const moved = await patiently(() => cutOver(home, source, to, shapes, byName, counts, grown, options, at))
     if (moved) return shapes.map((one) => ({ table: one.name, rows: counts.get(one.name)! + (grown.get(one.name) ?? 0) }))
     await underWay(() => delay(pause))
   }
   return undefined
+}
+
+/** Works behind the shut door for a moment; nobody waits longer for it, though the target may. */
+async function aheadOfAll(home: Movable, work: () => Promise<number>): Promise<void> {
+  const shut = await home.shut(PULSE)
+  if (!shut) return
+  const until = performance.now() + PULSE
+  const turn = (async () => {
+    while ((await work()) > 0 && performance.now() < until);
+  })()
+  turn.catch(() => {})
+  await Promise.race([turn, underWay(() => delay(3 * PULSE))]).finally(() => shut.open())
+  await turn
 }
 
 class TooSlow extends Error {}

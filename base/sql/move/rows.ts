@@ -58,12 +58,11 @@ const plain = (value: unknown): unknown => (value instanceof Uint8Array && !Buff
 const weight = (value: unknown): number => (typeof value === 'string' ? value.length : value instanceof Uint8Array ? value.length : 8)
 
 /** How many rows there were with these keys. */
-export async function remove(tx: Sql<Any>, shape: Shape, keys: readonly Key[]): Promise<number> {
+export const remove = (tx: Sql<Any>, shape: Shape, keys: readonly Key[]): Promise<number> => removeBy(tx, shape, shape.key, keys)
+
+async function removeBy(tx: Sql<Any>, shape: Shape, columns: readonly string[], keys: readonly Key[]): Promise<number> {
   let removed = 0n
-  for (let i = 0; i < keys.length; i += KEYS) {
-    const some = keys.slice(i, i + KEYS)
-    removed += await removeWhere(tx, shape, shape.key, some)
-  }
+  for (let i = 0; i < keys.length; i += KEYS) removed += await removeWhere(tx, shape, columns, keys.slice(i, i + KEYS))
   return Number(removed)
 }
 
@@ -105,42 +104,61 @@ export interface Put { shape: Shape; keys: readonly Key[]; rows: readonly Row[] 
  * source no longer, is taken from it: that row has changed since it was copied, so its turn is still to come. Gives by how much each table has grown.
  */
 export async function put(target: Database<Any>, puts: readonly Put[], also: (tx: Tx<Any>) => Promise<void>): Promise<Map<string, number>> {
-  const grown = new Map<string, number>()
-  const attempt = (careful: boolean) => async (tx: Tx<Any>): Promise<void> => {
-    grown.clear()
+  let grown = new Map<string, number>()
+  const attempt = (write: (tx: Tx<Any>, shape: Shape, rows: readonly Row[]) => Promise<number>) => async (tx: Tx<Any>): Promise<void> => {
+    grown = new Map()
     for (const { shape, keys, rows } of puts) {
-      let change = rows.length - (keys.length > 0 ? await remove(tx, shape, keys) : 0)
-      if (!careful) await insert(tx, shape, rows)
-      else change -= await insertCarefully(tx, shape, rows)
-      grown.set(shape.name, (grown.get(shape.name) ?? 0) + change)
+      const removed = keys.length > 0 ? await remove(tx, shape, keys) : 0
+      grown.set(shape.name, (grown.get(shape.name) ?? 0) - removed + (await write(tx, shape, rows)))
     }
     await also(tx)
   }
-  try {
-    await target.transaction(attempt(false), { guarded: true })
-  } catch (thrown) {
-    if (thrown instanceof Fault && thrown.code !== 'sql.duplicate') throw thrown
-    await target.transaction(attempt(true), { guarded: true })
+  // From the fastest way to the one that names the row that cannot be written.
+  for (const [i, way] of WAYS.entries()) {
+    try {
+      await target.transaction(attempt(way), { guarded: true })
+      break
+    } catch (thrown) {
+      if (i === WAYS.length - 1 || (thrown instanceof Fault && thrown.code !== 'sql.duplicate')) throw thrown
+    }
   }
   return grown
 }
 
-/** One after the other, so that the one that cannot be written is known by its name. Gives how many others had to go. */
-async function insertCarefully(tx: Tx<Any>, shape: Shape, rows: readonly Row[]): Promise<number> {
-  let gone = 0n
-  for (const row of rows) {
-    for (const unique of [shape.key, ...shape.uniques]) {
-      const values = unique.map((column) => row[column])
-      if (!values.includes(null)) gone += await removeWhere(tx, shape, unique, [values])
+/** Each gives by how much the table has grown. */
+const WAYS: readonly ((tx: Tx<Any>, shape: Shape, rows: readonly Row[]) => Promise<number>)[] = [
+  async (tx, shape, rows) => {
+    await insert(tx, shape, rows)
+    return rows.length
+  },
+  async (tx, shape, rows) => {
+    const gone = await makeRoom(tx, shape, rows)
+    await insert(tx, shape, rows)
+    return rows.length - gone
+  },
+  async (tx, shape, rows) => {
+    let grown = 0
+    for (const row of rows) {
+      grown += 1 - (await makeRoom(tx, shape, [row]))
+      try {
+        await insert(tx, shape, [row])
+      } catch (thrown) {
+        if (thrown instanceof Fault) throw thrown
+        throw conflict(`The target does not take the row ${JSON.stringify(keyOf(shape, row))} of the table ${shape.name}: ${(thrown as Error).message}`, { cause: thrown })
+      }
     }
-    try {
-      await insert(tx, shape, [row])
-    } catch (thrown) {
-      if (thrown instanceof Fault) throw thrown
-      throw conflict(`The target does not take the row ${JSON.stringify(keyOf(shape, row))} of the table ${shape.name}: ${(thrown as Error).message}`, { cause: thrown })
-    }
+    return grown
+  },
+]
+
+/** Removes whatever has a unique key of these rows, and gives how many they were. */
+async function makeRoom(tx: Tx<Any>, shape: Shape, rows: readonly Row[]): Promise<number> {
+  let gone = 0
+  for (const unique of [shape.key, ...shape.uniques]) {
+    const values = rows.map((row) => unique.map((column) => row[column])).filter((one) => !one.includes(null))
+    gone += await removeBy(tx, shape, unique, values)
   }
-  return Number(gone)
+  return gone
 }
 
 /** Whether a row came over as it was. Engines tell numbers of some columns as text. */

@@ -92,8 +92,10 @@ export async function dropChanges(tx: Sql<Any>, upTo: number): Promise<void> {
   await tx.query.deleteFrom(CHANGES).where('id', '<=', upTo).execute()
 }
 
-export async function isWaiting(db: Sql<Any>, table: string, key: string): Promise<boolean> {
-  return (await db.query.selectFrom(CHANGES).select('id').where('table_name', '=', table).where('row_key', '=', key).limit(1).execute()).length > 0
+/** Keys of the rows of this table whose changes wait. */
+export async function waitingIn(db: Sql<Any>, table: string): Promise<Set<string>> {
+  const rows = (await db.query.selectFrom(CHANGES).select('row_key').distinct().where('table_name', '=', table).execute()) as { row_key: string }[]
+  return new Set(rows.map((one) => one.row_key))
 }
 
 /** Numbers of the oldest and the newest change that waits; undefined when none does. */
