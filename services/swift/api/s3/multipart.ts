@@ -138,6 +138,7 @@ export async function completeMultipart(at: S3Request): Promise<Answer> {
   // As Amazon: where there are checksums, what they make together wants the key.
   if (customer || sumOfUpload(upload)) assertSameKey(mark, customer)
   const there = new Map((await partsOf(house.db, upload.id)).map((row) => [row.number, { ...row, checksum: partSum(row, customer) ?? null, kept: row.checksum }]))
+  if (!customer && [...there.values()].some(({ kept }) => kept !== null)) assertSameKey(mark, undefined)
   const parts = wished.map(({ number: n, etag, checksums }) => {
     const row = there.get(n)
     if (!row || row.etag !== etag) throw s3Fault('InvalidPart', undefined, { UploadId: upload.id, PartNumber: String(n), ETag: etag })
@@ -244,7 +245,7 @@ export async function listUploads(at: S3Request): Promise<Answer> {
   const truncated = lines.length > most && most > 0
   const encode = query.get('encoding-type') === 'url' ? (text: string) => encodeURIComponent(text).replaceAll('%2F', '/') : (text: string) => text
   return xml('ListMultipartUploadsResult', {
-    Bucket: at.bucket, KeyMarker: encode(key), UploadIdMarker: id, NextKeyMarker: truncated ? encode(last?.row?.name ?? last?.subdir ?? '') : '', NextUploadIdMarker: truncated ? (last?.row?.id ?? '') : '', Delimiter: delimiter === '' ? undefined : encode(delimiter), Prefix: encode(prefix), MaxUploads: most,
+    Bucket: at.bucket, KeyMarker: encode(key), UploadIdMarker: id, NextKeyMarker: encode(last?.row?.name ?? last?.subdir ?? ''), NextUploadIdMarker: last?.row?.id ?? '', Delimiter: delimiter === '' ? undefined : encode(delimiter), Prefix: encode(prefix), MaxUploads: most,
     EncodingType: query.get('encoding-type') === 'url' ? 'url' : undefined, IsTruncated: truncated,
     Upload: shown.flatMap(({ row }) => (row ? [{ Key: encode(row.name), UploadId: row.id, Initiator: initiatorOf(at, row), Owner: initiatorOf(at, row), StorageClass: classOfPolicy(at.house, policyOf(row)), ...kindOfSum(row), Initiated: isoMillis(row.created_at) }] : [])),
     CommonPrefixes: shown.flatMap(({ subdir }) => (subdir === undefined ? [] : [{ Prefix: encode(subdir) }])),
