@@ -31,6 +31,7 @@ export function routesOf(house: Swift): Route[] {
   const { config } = house
   return [
     open('/info', 'info.show', (rq) => answerInfo(house, rq)),
+    route({ method: 'OPTIONS', path: '/info', name: 'info.options', access: 'public', bodyKind: 'none', status: 200, handle: () => ({ headers: { allow: 'GET, HEAD, OPTIONS', 'content-type': 'text/html; charset=UTF-8' }, body: '' }) }),
     open('/healthcheck', 'healthcheck.show', () => ({ headers: { ...TEXT }, body: 'OK' })),
     open('/auth/v1.0', 'auth.show', (rq) => {
       if (config.tempauth_users.length === 0) throw notFound('This cloud has Keystone, and no v1 auth.')

@@ -7,7 +7,7 @@ import type { Swift } from '../house.ts'
 import { accountTotals, changeAccount, containersIn, markAccountDeleted } from '../store/accounts.ts'
 import { type Answer, type Ask, accountSeen, done, forget, isoMicros, metadataOf, timestamp } from './ask.ts'
 import { askedOf, listing } from './listings.ts'
-import { ACCOUNT_ACL, authorize, cleanAccountAcl, mayAdminister } from './rights.ts'
+import { ACCOUNT_ACL, authorize, cleanAccountAcl, domainMark, mayAdminister } from './rights.ts'
 
 const ALSO = [ACCOUNT_ACL, 'x-account-rfc-compliant-etags']
 
@@ -32,6 +32,7 @@ export async function account(house: Swift, ask: Ask): Promise<Answer> {
   if (mayAdminister(house, ask, acl, names.account)) {
     if (acl !== undefined) headers[ACCOUNT_ACL] = acl
   } else for (const name of ['x-account-meta-temp-url-key', 'x-account-meta-temp-url-key-2']) delete headers[name]
+  if (metadata['x-account-sysmeta-project-domain-id'] !== undefined) headers['x-account-project-domain-id'] = metadata['x-account-sysmeta-project-domain-id']
   const totals = await accountTotals(house.db, names.account)
   const sum = (of: (one: (typeof totals)[number]) => number): number => totals.reduce((all, one) => all + of(one), 0)
   const put = (prefix: string, containers: number, objects: number, bytes: number): void =>
@@ -53,6 +54,7 @@ async function change(house: Swift, ask: Ask, names: Names): Promise<Answer> {
     if (!mayAdminister(house, ask, metadataOf(await accountSeen(house, ask, names.account))[ACCOUNT_ACL], names.account)) throw new Fault('forbidden', 'Only an admin of the account may change who may enter it.')
     headers[ACCOUNT_ACL] = cleanAccountAcl(headers[ACCOUNT_ACL])
   }
+  Object.assign(headers, domainMark(house, ask.who, names.account))
   const quoted = headers['x-account-rfc-compliant-etags']
   if (quoted) headers['x-account-rfc-compliant-etags'] = truthy(quoted) ? 'True' : 'False'
   const { made } = await changeAccount(house.db, names.account, house.world.clock.now(), (old) => mergeMetadata(old, headers, 'account', ALSO, house.config.limits))

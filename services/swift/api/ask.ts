@@ -20,6 +20,8 @@ export interface Who {
   user_name?: string | undefined
   project_id?: string | undefined
   project_name?: string | undefined
+  /** Domain of that project. */
+  project_domain_id?: string | undefined
   /** User and project are of the default domain, where their names are nobody else's. */
   byName: boolean
   roles: readonly string[]

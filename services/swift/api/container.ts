@@ -16,7 +16,7 @@ import type { ContainerRow } from '../store/tables.ts'
 import { assertAccountLives } from './account.ts'
 import { accountSeen, type Answer, type Ask, containerSeen, done, forget, httpDate, isoMicros, metadataOf, timestamp } from './ask.ts'
 import { askedOf, type Entry, listing } from './listings.ts'
-import { ACCOUNT_ACL, authorize, isOwner, mayAdminister } from './rights.ts'
+import { ACCOUNT_ACL, authorize, domainMark, isOwner, mayAdminister } from './rights.ts'
 
 /** What only owners see. */
 const SECRETS = ['x-container-read', 'x-container-write', 'x-container-sync-key', 'x-container-sync-to', 'x-container-meta-temp-url-key', 'x-container-meta-temp-url-key-2']
@@ -108,7 +108,7 @@ async function change(house: Swift, ask: Ask, row: ContainerRow | undefined): Pr
     forget(ask)
     return done(method === 'POST' ? 204 : 202)
   }
-  if (!(await accountSeen(house, ask, names.account))) await changeAccount(house.db, names.account, now, (old) => old)
+  if (!(await accountSeen(house, ask, names.account))) await changeAccount(house.db, names.account, now, (old) => ({ ...old, ...domainMark(house, ask.who, names.account) }))
   const made: ContainerRow = { id: hexId(house.world.random), account: names.account, name: names.container, metadata: JSON.stringify(next({})), policy: (policy ?? defaultPolicy(house.policies)).name, object_count: 0, bytes_used: 0, created_at: now, changed_at: now }
   const first = await insertContainer(house.db, made)
   forget(ask)

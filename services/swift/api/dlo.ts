@@ -18,7 +18,7 @@ export const dlo: Layer = (house, inner) => async (ask) => {
   if ((method === 'PUT' || method === 'POST') && headers[MANIFEST] !== undefined) {
     const value = unquote(headers[MANIFEST])
     const [container, prefix] = split(value ?? '')
-    if (value === undefined || container === '' || prefix === '' || /[?&\0]/.test(value)) throw invalid('X-Object-Manifest must be in the format container/prefix', { field: 'X-Object-Manifest' })
+    if (value === undefined || container === '' || prefix === '' || value.includes('\0') || /[?&]/.test(headers[MANIFEST])) throw invalid('X-Object-Manifest must be in the format container/prefix', { field: 'X-Object-Manifest' })
     ask.headers[MANIFEST] = headers[MANIFEST].replace(/^\/+/, '')
     return inner(ask)
   }

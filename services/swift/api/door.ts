@@ -78,7 +78,7 @@ function whoOf(house: Swift, rq: Rq): Who {
   const { context } = rq
   if (context.user_id === undefined) return tempUser(house, rq.http.headers['x-auth-token'] ?? rq.http.headers['x-storage-token']) ?? { byName: false, roles: [] }
   return {
-    user_id: context.user_id, user_name: context.user_name, project_id: context.project_id, project_name: context.project_name, roles: context.roles,
+    user_id: context.user_id, user_name: context.user_name, project_id: context.project_id, project_name: context.project_name, roles: context.roles, project_domain_id: context.project_domain_id,
     byName: context.user_domain_id === 'default' && (context.project_domain_id ?? 'default') === 'default',
   }
 }

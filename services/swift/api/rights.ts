@@ -36,16 +36,32 @@ export async function authorize(house: Swift, ask: Ask, names: Names, right: Rig
   if (right !== 'own' && acl !== '') {
     const { referrers, groups } = parseAcl(acl)
     if (right === 'read' && referrerAllowed(ask.headers.referer, referrers) && (names.object !== '' || groups.includes('.rlistings'))) return
-    if (known && (who.groups ? groups.some((word) => who.groups!.includes(word)) : grantedTo(groups, who))) return
+    if (known && (who.groups ? groups.some((word) => who.groups!.includes(word)) : grantedTo(groups, await grantee(house, ask, names.account)))) return
   }
   throw known ? forbidden('Access was denied to this resource.') : unauthenticated('This server could not verify that you are authorized.')
+}
+
+/** The domain of the project that has the account, known since its owner first wrote there. */
+const DOMAIN = 'x-account-sysmeta-project-domain-id'
+
+/** What an owner tells the store of his account by being the one who writes. */
+export function domainMark(house: Swift, who: Who, account: string): Record<string, string> {
+  return who.project_domain_id !== undefined && account === accountOfProject(house, who.project_id) ? { [DOMAIN]: who.project_domain_id } : {}
+}
+
+/** Names mean somebody only among those of the default domain: he who comes and the account that he comes to. */
+async function grantee(house: Swift, ask: Ask, account: string): Promise<Who> {
+  if (!ask.who.byName) return ask.who
+  const domain = metadataOf(await accountSeen(house, ask, account))[DOMAIN] ?? 'default'
+  return domain === 'default' ? ask.who : { ...ask.who, byName: false }
 }
 
 async function byAccountAcl(house: Swift, ask: Ask, names: Names, right: Right): Promise<boolean> {
   const text = metadataOf(await accountSeen(house, ask, names.account))[ACCOUNT_ACL]
   if (text === undefined) return false
   const acl = JSON.parse(text) as AccountAcl
-  const holds = (kind: keyof AccountAcl): boolean => acl[kind]?.some((word) => (ask.who.groups ? ask.who.groups.includes(word) : grantedTo(word.includes(':') ? [word] : [], ask.who))) ?? false
+  const who = await grantee(house, ask, names.account)
+  const holds = (kind: keyof AccountAcl): boolean => acl[kind]?.some((word) => (ask.who.groups ? ask.who.groups.includes(word) : grantedTo(word.includes(':') ? [word] : [], who))) ?? false
   if (holds('admin')) return true
   if (holds('read-write')) return names.container !== '' || right === 'read'
   return right === 'read' && holds('read-only')

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import { Fault, invalid } from '#base/fault.ts'
 import { lengthOfSegment, parseManifest, rawManifest, type Segment, spanOf, type Wanted } from '../core/manifest.ts'
 import { TITLES } from '#stack/dialect.ts'
+import { compareNames } from '../core/listing.ts'
 import { escape } from '../core/markup.ts'
 import { type Names, quote } from '../core/names.ts'
 import { typeOf } from '../core/mime.ts'
@@ -129,6 +130,8 @@ async function put(house: Swift, inner: Serve, ask: Ask): Promise<Answer> {
     if (thrown instanceof Fault) return plain(400, thrown.message)
     throw thrown
   }
+  const own = wanted.findIndex(({ path }) => path?.container === ask.names.container && path.object === ask.names.object)
+  if (own >= 0) return plain(400, `Index ${own}: manifest must not include itself as a segment\n`)
   const heartbeat = /^(true|1|yes|on|t|y)$/i.test(query.get('heartbeat') ?? '')
   const work = async (): Promise<Answer> => assemble(house, inner, ask, wanted)
   if (!heartbeat) return work()
@@ -167,12 +170,8 @@ async function assemble(house: Swift, inner: Serve, ask: Ask, wanted: readonly W
           segments[i] = { data: one.data!.toString('base64') }
           continue
         }
-        const { container, object, text } = one.path
+        const { container, object } = one.path
         const key = `${container}/${object}`
-        if (container === names.container && object === names.object) {
-          errors[i] = [`${text}\0Manifest object cannot be among its own segments`]
-          continue
-        }
         if (!heads.has(key)) heads.set(key, attempt(inner, sub(ask, 'HEAD', { account: names.account, container, object }, bare)))
         const problems: string[] = []
         segments[i] = judge(one, await heads.get(key)!, problems, i === wanted.length - 1)
@@ -180,7 +179,8 @@ async function assemble(house: Swift, inner: Serve, ask: Ask, wanted: readonly W
       }
     }),
   )
-  const failures = errors.filter((one) => one !== undefined).flatMap((one) => one.map((what) => what.split('\0') as [string, string]))
+  // In the order of their names, as Swift lists them.
+  const failures = errors.filter((one) => one !== undefined).flatMap((one) => one.map((what) => what.split('\0') as [string, string])).toSorted(([a], [b]) => compareNames(a, b))
   if (failures.length > 0) return failed(ask, failures)
   const hash = createHash('md5')
   for (const one of segments) hash.update(one.data !== undefined ? createHash('md5').update(Buffer.from(one.data, 'base64')).digest('hex') : one.range === undefined ? one.hash! : `${one.hash}:${one.range};`)
@@ -227,7 +227,7 @@ function judge(one: Wanted, head: Answer, problems: string[], last: boolean): Se
     else segment.range = `${span.start}-${span.end}`
   }
   // Swift overlooks an empty one at the end.
-  if (segment.bytes! < 1 && !last && problems.length === 0) say('Too Small; each segment must be at least 1 byte.')
+  if (segment.bytes! < 1 && !last && problems.length === 0) say('Too small; each segment must be at least 1 byte.')
   return segment
 }
 

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, test } from 'node:test'
+import { changeAccount } from '../store/accounts.ts'
 import { A, swiftKit, tempUrl } from './kit.ts'
 
-const { ask, close, handler } = await swiftKit({ storage_domain: 'example.test' })
+const { ask, close, handler, house } = await swiftKit({ storage_domain: 'example.test' })
 after(close)
 const md5 = (text: string): string => createHash('md5').update(text).digest('hex')
 await ask('PUT', `${A}/box`)
@@ -154,4 +155,16 @@ test('many at once: containers wait for what is in them, names come quoted or no
 test('what a page elsewhere asks of an account, and the words about account ACLs', async () => {
   assert.equal((await ask('OPTIONS', A, { as: 'nobody', headers: { origin: 'http://a.example', 'access-control-request-method': 'GET' } })).status, 200)
   assert.equal((await ask('POST', A, { headers: { 'x-account-access-control': '{"admin":"x"}' } })).text, 'X-Account-Access-Control invalid: Value for key "admin" must be a list\n\nInput: {"admin":"x"}\n')
+})
+
+test('names in an ACL are those of the default domain, in an account of the default domain', async () => {
+  await ask('PUT', `${A}/named`, { headers: { 'x-container-read': '*:member' } })
+  await ask('PUT', `${A}/named/o`, { body: 'x' })
+  const name = (await ask('HEAD', A)).headers['x-account-project-domain-id']
+  assert.equal(name, 'default')
+  const wanted = async (): Promise<number> => (await ask('GET', `${A}/named/o`, { as: 'member@project-b' })).status
+  const before = await wanted()
+  await changeAccount(house.db, 'AUTH_project-a', 0, (old) => ({ ...old, 'x-account-sysmeta-project-domain-id': 'another' }))
+  assert.deepEqual([before, await wanted()], [200, 403])
+  assert.equal((await ask('OPTIONS', '/info', { as: 'nobody' })).status, 200)
 })
