@@ -90,6 +90,12 @@ const SWIFT_PACKAGES: readonly HostPackage[] = [
   { package: 'swift-container', tools: ['swift-container-server'], why: 'keeps its containers' },
   { package: 'swift-object', tools: ['swift-object-server'], why: 'keeps its objects' },
 ]
+const PROGRAM_PACKAGES: readonly HostPackage[] = [
+  { package: 'duplicity', tools: ['duplicity'], why: 'keeps backups in both doors of the object store' },
+  { package: 'docker-registry', tools: ['docker-registry'], why: 'keeps images of containers there' },
+  { package: 's3fs', tools: ['s3fs'], why: 'mounts a bucket' },
+  { package: 'glance-api', tools: ['glance-api'], why: 'keeps its images there' },
+]
 const BROWSER_PACKAGES: readonly HostPackage[] = [
   { package: 'chromium', tools: ['chromium'], why: 'shows the dashboard' },
 ]
@@ -112,7 +118,7 @@ const PLUGIN_PACKAGES: readonly HostPackage[] = PLUGINS.map((name) => pluginPack
 export const parts: readonly TestPart[] = [
   { name: 'types', what: 'the TypeScript compiler over the whole tree', run: () => command(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit']) },
   { name: 'lint', what: 'oxlint over the whole tree', run: () => command('node_modules/.bin/oxlint', ['--quiet']) },
-  { name: 'unit', what: 'unit tests, flows broken at every step, and wire scenarios against the whole cloud with fake drivers', run: (only) => nodeTests((file) => !/\.(real|engine|client|browser|machines|sim|ceph|swift)\.test\.ts$/.test(file), { only }) },
+  { name: 'unit', what: 'unit tests, flows broken at every step, and wire scenarios against the whole cloud with fake drivers', run: (only) => nodeTests((file) => !/\.(real|engine|client|browser|machines|sim|ceph|swift|programs)\.test\.ts$/.test(file), { only }) },
   { name: 'simulate', tryTwice: true, what: 'a minute of random operations, deaths and bad weather under a virtual clock, and the seeds that once failed', run: (only) => nodeTests((file) => file.endsWith('.sim.test.ts'), { only }) },
   { name: 'browser', tryTwice: true, what: 'the dashboard in Chromium', packages: BROWSER_PACKAGES, run: browser },
   { name: 'engines', tryTwice: true, what: 'the same on PostgreSQL, MariaDB and RabbitMQ', packages: ENGINE_PACKAGES, run: engines },
@@ -122,6 +128,7 @@ export const parts: readonly TestPart[] = [
   { name: 'client', tryTwice: true, what: 'a new user with the openstack command on real machines', packages: [...REAL_PACKAGES, ...CLIENT_PACKAGES, ...BROWSER_PACKAGES], run: (only) => nodeTests((file) => file.endsWith('.client.test.ts'), { only, concurrency: 1 }) },
   { name: 'ceph', onlyByName: true, what: 'the object store on a real Ceph: one monitor, one OSD in memory, one radosgw', packages: CEPH_PACKAGES, run: (only) => nodeTests((file) => file.endsWith('.ceph.test.ts'), { only, concurrency: 1 }) },
   { name: 'swift', onlyByName: true, what: "OpenStack's own Swift with our Keystone in front", packages: [...SWIFT_PACKAGES, ...CLIENT_PACKAGES], run: (only) => nodeTests((file) => file.endsWith('.swift.test.ts'), { only, concurrency: 1 }) },
+  { name: 'programs', onlyByName: true, what: 'programs that keep their things in the object store: duplicity, docker-registry, s3fs, Glance', packages: [...CLIENT_PACKAGES, ...PROGRAM_PACKAGES], run: (only) => nodeTests((file) => file.endsWith('.programs.test.ts'), { only, concurrency: 1 }) },
   { name: 'tempest', tryTwice: true, what: "OpenStack's Tempest, judged by a list of expected failures", packages: TEMPEST_PACKAGES, run: async () => (await import('../conformance/tempest/run.ts')).runTempest(TEMPEST) },
   { name: 'tempest-plugins', onlyByName: true, what: "Tempest's plugins for Neutron's API and for Cinder", packages: [...TEMPEST_PACKAGES, ...PLUGIN_PACKAGES], run: async () => (await import('../conformance/tempest/run.ts')).runTempest(['.'], { packages: PLUGINS }) },
   { name: 'tempest-personas', onlyByName: true, what: "Tempest's plugin for Keystone: its API, and who may do what as reader, member and admin of system, domains and projects", packages: [...TEMPEST_PACKAGES, pluginPackage('keystone_tempest_plugin')], run: async () => personas() },
