@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { createLog } from '#base/log.ts'
+import { freePorts } from '#base/test/daemon.ts'
 import { world } from '#base/world.ts'
 import { startCloud } from '#cloud/start-cloud.ts'
 import { selfSigned } from '#keystone/test/certificate.ts'
@@ -44,7 +45,8 @@ export async function runTempest(patterns: readonly string[], options: TempestOp
   const troubles: string[] = []
   const log = createLog({ level: 'warn', sinks: [{ form: 'person', sink: { write: (line) => void troubles.push(line) } }] })
   const personas = options.personas === true
-  const cloud = await startCloud({ config: { ...testedCloud(new URL(images.url).host), 'keystone.federation.saml': await ownProvider(dir), ...(personas ? { 'policy.dir': await stricterPolicy(dir) } : {}) }, world: world({ log }) })
+  const [port = 0] = await freePorts(1)
+  const cloud = await startCloud({ port, config: { ...testedCloud(new URL(images.url).host, port), 'keystone.federation.saml': await ownProvider(dir), ...(personas ? { 'policy.dir': await stricterPolicy(dir) } : {}) }, world: world({ log }) })
   try {
     await makeWorkspace(dir, cloud, { httpImage: images.url, log: options.keep !== undefined, enforceScope: personas })
     const began = performance.now()
@@ -68,7 +70,7 @@ export async function runTempest(patterns: readonly string[], options: TempestOp
 }
 
 /** What Tempest wants of a cloud beyond the defaults: thousands of users log in, images come from this machine, and there are stores and hosts to choose from. */
-function testedCloud(imageHost: string): Record<string, unknown> {
+function testedCloud(imageHost: string, port: number): Record<string, unknown> {
   return {
     'keystone.password_hashing.memory_kib': 64,
     'keystone.password_hashing.passes': 1,
@@ -83,6 +85,10 @@ function testedCloud(imageHost: string): Record<string, unknown> {
     // A second snapshot is refused while the first is taken, which on a real disk takes longer than a request.
     'nova.agent.fake.slow': { snapshot: 300 },
     'glance.stores': [{ id: 'file' }, { id: 'second' }],
+    // Containers are synchronized with others of the same cloud, which stands in its own realm.
+    'swift.container_sync.realms': [{ name: 'realm1', key: 'key of the realm', clusters: [{ name: 'name1', url: `http://127.0.0.1:${port}/v1` }] }],
+    'swift.container_sync.current': '//realm1/name1',
+    'swift.container_sync.interval_seconds': 1,
   }
 }
 

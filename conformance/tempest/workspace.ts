@@ -75,7 +75,7 @@ export async function makeWorkspace(dir: string, cloud: Cloud, { httpImage, log 
     'network-feature-enabled': { ipv6: true, ipv6_subnet_attributes: true, floating_ips: true, port_admin_state_change: true, port_security: true, api_extensions: extensions.join(',') },
     volume: { region, catalog_type: 'volumev3', build_timeout: 60, build_interval: 1, max_microversion: 'latest', backend_names: 'fake1,fake2', storage_protocol: 'fake', vendor_name: 'Ondol', manage_volume_ref: 'source-name,volume-%s' },
     'volume-feature-enabled': { multi_backend: true, backup: true, snapshot: true, clone: true, manage_volume: true, manage_snapshot: false, extend_attached_volume: true, consistency_group: false, volume_revert: true },
-    'object-storage': { region, operator_role: 'member', reseller_admin_role: 'ResellerAdmin', catalog_type: 'object-store' },
+    'object-storage': { region, operator_role: 'member', reseller_admin_role: 'ResellerAdmin', catalog_type: 'object-store', container_sync_interval: 1, container_sync_timeout: 60 },
     'object-storage-feature-enabled': { discoverability: has('swift'), object_versioning: has('swift'), container_sync: false, discoverable_apis: has('swift') ? Object.keys(await admin('GET', '/info')).filter((name) => name !== 'swift').join(',') : '' },
     validation: { run_validation: false, ping_timeout: 2, ssh_timeout: 2 },
   }
