@@ -42,6 +42,7 @@ for (const begin of [startPostgres, startMariadb]) {
       await Promise.race([cloud.databaseMove.done, all])
       const view = await cloud.databaseMove.view()
       assert.deepEqual([view.state, view.engine, view.error], ['moved', server.engine, undefined])
+      await assert.rejects(cloud.databaseMove.start(`sqlite:${join(dataDir, 'back.db')}`), /moves while the cloud is stopped/)
       // What was under way goes on, and new work begins.
       const [then, begun] = [requests, active]
       await until(() => requests > then + 100 && active > begun + 1)

@@ -20,6 +20,8 @@ export interface DatabaseMoveParts {
   dataDir: string
   config: CloudConfig['database']
   world: World
+  /** In a cloud that serves. */
+  live: boolean
   onQuery?: (sql: string, ms: number) => void
   /** Told at every step, for tests that die there. */
   at?: ((step: string) => void | Promise<void>) | undefined
@@ -72,6 +74,7 @@ export class DatabaseMove {
       this.#view = { ...this.#view, state: 'moved', to: shownUrl(to) }
       return
     }
+    if (this.#parts.live && home.database.engine !== 'sqlite') throw invalid(`The database is in ${shownUrl(home.url)}, where several processes may write: it moves while the cloud is stopped. On every machine: ./ondol down; then this command again.`)
     const known = await readNote(dataDir)
     const begun = known?.state === 'moving' && (await sourceMove(home.database))?.move_id === known.id
     if (begun && !samePlace(known.to, to)) throw invalid(`A move to ${shownUrl(known.to)} is not at its end: go on with it, or give it up with --abandon.`, { field: 'to' })

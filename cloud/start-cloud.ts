@@ -136,7 +136,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     const db = home.database
     undo.push(() => db.close())
     await migrate(db, cloudMigrations(), here.clock.now())
-    const move = new DatabaseMove({ home, dataDir, config: config.database, world: here, at: options.atMove, ...query })
+    const move = new DatabaseMove({ home, dataDir, config: config.database, world: here, live: true, at: options.atMove, ...query })
     undo.push(() => move.stop())
     phase('database')
     const secrets = await alone(db, FIRST_SECRETS, async () => {

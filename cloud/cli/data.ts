@@ -85,7 +85,7 @@ async function own(place: Place, options: DataOptions): Promise<Mover> {
   await assertNobodyMoves(place)
   await writeFile(place.moverFile, String(process.pid), { mode: 0o600 })
   const home = await openHome({ dataDir: place.dir, config: config.database, now: () => here.clock.now(), forMove: true })
-  const move = new DatabaseMove({ home, dataDir: place.dir, config: config.database, world: here })
+  const move = new DatabaseMove({ home, dataDir: place.dir, config: config.database, world: here, live: false })
   return {
     live: false,
     view: () => move.view(),
