@@ -138,25 +138,30 @@ function migratorOf(query: Kysely<any>, engine: Engine): Migrator {
     async createTable(name, columns, keys) {
       const parts = Object.entries(columns).map(([column, spec]) => `${quote(engine, column)} ${columnSql(engine, spec)}`)
       parts.push(`PRIMARY KEY (${keys.primary.map((c) => quote(engine, c)).join(', ')})`)
+      const indexes = [...(keys.unique ?? []).map((one) => ({ columns: one, unique: true })), ...(keys.index ?? []).map((one) => ({ columns: one, unique: false }))]
       const suffix = engine === 'mysql' ? ' CHARACTER SET utf8mb4 COLLATE utf8mb4_bin' : engine === 'sqlite' && keys.primary.length > 1 ? ' WITHOUT ROWID' : ''
-      await sql.raw(`CREATE TABLE ${quote(engine, name)} (${parts.join(', ')})${suffix}`).execute(query)
-      for (const unique of keys.unique ?? []) await migrator.createIndex(name, unique, true)
-      for (const index of keys.index ?? []) await migrator.createIndex(name, index)
+      // On a server with its indexes in one go: there is a way to it and back for every statement.
+      if (engine === 'mysql') parts.push(...indexes.map((one) => `${one.unique ? 'UNIQUE ' : ''}INDEX ${quote(engine, indexName(name, one.columns, one.unique))} (${columnList(engine, one.columns, one.unique)})`))
+      const statements = [`CREATE TABLE ${quote(engine, name)} (${parts.join(', ')})${suffix}`, ...(engine === 'mysql' ? [] : indexes.map((one) => indexSql(engine, name, one.columns, one.unique)))]
+      for (const statement of engine === 'postgres' ? [statements.join('; ')] : statements) await sql.raw(statement).execute(query)
     },
     async addColumn(table, name, column) {
       await sql.raw(`ALTER TABLE ${quote(engine, table)} ADD COLUMN ${quote(engine, name)} ${columnSql(engine, column)}`).execute(query)
     },
     async createIndex(table, columns, unique = false) {
-      // PostgreSQL sorts by an index only when it has the nulls where the query wants them: first, as everywhere (compilers.ts).
-      const nulls = engine === 'postgres' && !unique ? ' NULLS FIRST' : ''
-      const name = `${table}_${columns.join('_')}`.slice(0, 56) + (unique ? '_uq' : '_ix')
-      await sql
-        .raw(`CREATE ${unique ? 'UNIQUE ' : ''}INDEX ${quote(engine, name)} ON ${quote(engine, table)} (${columns.map((c) => quote(engine, c) + nulls).join(', ')})`)
-        .execute(query)
+      await sql.raw(indexSql(engine, table, columns, unique)).execute(query)
     },
   }
   return migrator
 }
+
+const indexName = (table: string, columns: readonly string[], unique: boolean): string => `${table}_${columns.join('_')}`.slice(0, 56) + (unique ? '_uq' : '_ix')
+
+// PostgreSQL sorts by an index only when it has the nulls where the query wants them: first, as everywhere (compilers.ts).
+const columnList = (engine: Engine, columns: readonly string[], unique: boolean): string => columns.map((c) => quote(engine, c) + (engine === 'postgres' && !unique ? ' NULLS FIRST' : '')).join(', ')
+
+const indexSql = (engine: Engine, table: string, columns: readonly string[], unique: boolean): string =>
+  `CREATE ${unique ? 'UNIQUE ' : ''}INDEX ${quote(engine, indexName(table, columns, unique))} ON ${quote(engine, table)} (${columnList(engine, columns, unique)})`
 
 function quote(engine: Engine, name: string): string {
   return engine === 'mysql' ? `\`${name}\`` : `"${name}"`
