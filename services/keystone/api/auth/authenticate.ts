@@ -2,7 +2,7 @@
 import { Fault, forbidden, invalid, unauthenticated } from '#base/fault.ts'
 import type { Row } from '#stack/resource/resource.ts'
 import { projectByName } from '../../store/projects.ts'
-import { findRow } from '../../store/rows.ts'
+import { findRow, findRows } from '../../store/rows.ts'
 import { consumeTrust } from '../../store/trusts.ts'
 import type { Keystone } from '../house.ts'
 import { checked } from '../steps.ts'
@@ -170,7 +170,13 @@ async function projectOf(house: Keystone, asked: Named): Promise<string> {
 export async function domainOf(house: Keystone, asked: Named): Promise<string> {
   if (asked.id !== undefined) return asked.id
   if (asked.name === undefined) throw invalid('Expecting to find id or name in domain.', { field: 'domain' })
-  return (await projectByName(house.db, '', asked.name))?.id ?? refused('No such domain')
+  return (await projectByName(house.db, '', asked.name))?.id ?? (await domainSpelt(house, asked.name)) ?? refused('No such domain')
+}
+
+/** Keystone on MySQL reads names in any case, and so half of the world logs in to the domain `default`. */
+async function domainSpelt(house: Keystone, name: string): Promise<string | undefined> {
+  const alike = (await findRows(house.db, 'keystone_projects', { domain_id: '' })).filter((one) => one.name.toLowerCase() === name.toLowerCase())
+  return alike.length === 1 ? alike[0]!.id : undefined
 }
 
 async function trustScope(house: Keystone, user_id: string, id: string): Promise<Partial<TokenWish>> {
