@@ -4,7 +4,6 @@ import { Readable } from 'node:stream'
 import { Fault, invalid } from '#base/fault.ts'
 import { lengthOfSegment, parseManifest, rawManifest, type Segment, spanOf, type Wanted } from '../core/manifest.ts'
 import { TITLES } from '#stack/dialect.ts'
-import { compareNames } from '../core/listing.ts'
 import { escape } from '../core/markup.ts'
 import { type Names, quote } from '../core/names.ts'
 import { typeOf } from '../core/mime.ts'
@@ -179,8 +178,7 @@ async function assemble(house: Swift, inner: Serve, ask: Ask, wanted: readonly W
       }
     }),
   )
-  // In the order of their names, as Swift lists them.
-  const failures = errors.filter((one) => one !== undefined).flatMap((one) => one.map((what) => what.split('\0') as [string, string])).toSorted(([a], [b]) => compareNames(a, b))
+  const failures = errors.filter((one) => one !== undefined).flatMap((one) => one.map((what) => what.split('\0') as [string, string]))
   if (failures.length > 0) return failed(ask, failures)
   const hash = createHash('md5')
   for (const one of segments) hash.update(one.data !== undefined ? createHash('md5').update(Buffer.from(one.data, 'base64')).digest('hex') : one.range === undefined ? one.hash! : `${one.hash}:${one.range};`)

@@ -35,7 +35,7 @@ test('a static large object is its segments, in ranges, nested, and with all of 
   assert.equal((await ask('GET', `${A}/box/slo`, { headers: { 'if-none-match': String(got.headers.etag) } })).status, 304)
   assert.equal(JSON.parse((await ask('GET', `${A}/box/slo?multipart-manifest=get`)).text).length, 2)
   const wrong = await ask('PUT', `${A}/box/bad?multipart-manifest=put`, { body: JSON.stringify([{ path: '/box/s1', etag: 'x', size_bytes: 6 }, { path: '/box/none' }, { path: '/box/s1', size_bytes: 5 }]) })
-  assert.deepEqual([wrong.status, wrong.text], [400, 'Errors:\n/box/none, 404 Not Found\n/box/s1, Etag Mismatch\n/box/s1, Size Mismatch\n'])
+  assert.deepEqual([wrong.status, wrong.text], [400, 'Errors:\n/box/s1, Etag Mismatch\n/box/none, 404 Not Found\n/box/s1, Size Mismatch\n'])
   assert.equal((await ask('GET', `${A}/box?format=json&prefix=slo`)).json[0].bytes, 12)
   // A segment that is not what it was is not sent as part of it.
   await put('box/s1', 'HELLO')
