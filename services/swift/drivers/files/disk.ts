@@ -49,7 +49,7 @@ export function diskFault(thrown: unknown): unknown {
   return thrown
 }
 
-/** Syncs of one folder: who comes during one waits for the next, together with all others who do. */
+/** Syncs of one folder: who comes during one waits for the next, together with all others who do. Whose sync failed, and who waited behind it, must not count on what they wrote. */
 export function folderSync(): (path: string) => Promise<void> {
   const running = new Map<string, { now: Promise<void>; next?: Promise<void> }>()
   const sync = async (path: string): Promise<void> => {
@@ -69,11 +69,18 @@ export function folderSync(): (path: string) => Promise<void> {
       running.set(path, { now })
       return now
     }
-    busy.next ??= busy.now.catch(() => {}).then(() => {
-      const now = run(path)
-      running.set(path, { now })
-      return now
-    })
+    // The system tells a failure once: a sync after one that failed succeeds, and says nothing of what was to be synced before.
+    busy.next ??= busy.now.then(
+      () => {
+        const now = run(path)
+        running.set(path, { now })
+        return now
+      },
+      (thrown: unknown) => {
+        running.delete(path)
+        throw thrown
+      },
+    )
     return busy.next
   }
 }

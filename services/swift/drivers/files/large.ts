@@ -3,7 +3,7 @@
  * `tmp/`, synced, renamed into one of 256 folders, the folder synced. Id: `f-<32 hex digits>-<size>-x`; those without `-x` are of before, with other sums.
  */
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
 import { invalid, unavailable } from '#base/fault.ts'
@@ -54,16 +54,17 @@ export function largeFiles(dir: string, safe: boolean, hexId: () => string): Lar
   const folder = async (path: string): Promise<void> => {
     if (made.has(path)) return
     await mkdir(path, { recursive: true, mode: 0o700 })
-    if (safe) await syncFolder(dir)
+    if (safe) {
+      await syncFolder(dir)
+      await syncFolder(dirname(dir))
+    }
     made.add(path)
   }
   return {
     async write(source) {
       const hex = hexId()
-      await folder(join(dir, 'tmp'))
-      await folder(join(dir, hex.slice(0, 2)))
       const temporary = join(dir, 'tmp', hex)
-      const file = await openFile(temporary, 'wx', disk).catch((thrown: unknown) => Promise.reject(diskFault(thrown) as Error))
+      const file = await folder(join(dir, 'tmp')).then(() => folder(join(dir, hex.slice(0, 2)))).then(() => openFile(temporary, 'wx', disk)).catch((thrown: unknown) => Promise.reject(diskFault(thrown) as Error))
       let unclosed = true
       try {
         const size = await pour(file, source, hex)
@@ -76,7 +77,7 @@ export function largeFiles(dir: string, safe: boolean, hexId: () => string): Lar
         return `f-${nameOf(place)}`
       } catch (thrown) {
         if (unclosed) await file.close()
-        await rm(temporary, { force: true })
+        await rm(temporary, { force: true }).catch(() => {})
         throw diskFault(thrown)
       }
     },
@@ -93,7 +94,11 @@ export function largeFiles(dir: string, safe: boolean, hexId: () => string): Lar
     },
     async verify(id) {
       const place = placeOf(id)
-      const file = await openFile(pathOf(place), 'r', disk).catch(() => undefined)
+      const file = await openFile(pathOf(place), 'r', disk).catch((thrown: unknown) => {
+        // Too many files are open, or the folder may not be read: that says nothing about the bytes.
+        if ((thrown as { code?: string }).code !== 'ENOENT') throw diskFault(thrown)
+        return undefined
+      })
       if (!file) return 'missing'
       try {
         if (place.size > 0) for await (const _ of await blocks(file, place, 0, place.size - 1));

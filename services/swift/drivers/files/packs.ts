@@ -4,7 +4,7 @@
  */
 import { readSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { Readable } from 'node:stream'
 import { LRUCache } from 'lru-cache'
@@ -96,7 +96,13 @@ export function packFiles(dir: string, safe: boolean, hexId: () => string): Pack
         for (const one of batch) one.reject(diskFault(thrown))
       }
     }
-    busy = undefined
+  }
+  // It may be over before it is known to have begun, when the first write fails at once; and some may come while it ends.
+  const start = (): void => {
+    busy = flush().finally(() => {
+      busy = undefined
+      if (waiting.length > 0) start()
+    })
   }
   const begin = async (): Promise<NonNullable<typeof current>> => {
     if (current) letGo(current.fd)
@@ -104,16 +110,18 @@ export function packFiles(dir: string, safe: boolean, hexId: () => string): Pack
     await mkdir(folder, { recursive: true, mode: 0o700 })
     const pack = hexId()
     const fd = await openFd(pathOf(pack), 'wx')
-    if (safe) {
-      await syncFolder(folder)
-      await syncFolder(dir)
+    try {
+      if (safe) for (const one of [folder, dir, dirname(dir)]) await syncFolder(one)
+    } catch (thrown) {
+      void closeFd(fd)
+      throw thrown
     }
     return (current = { pack, fd, size: 0, since: performance.now() })
   }
   const append = (bytes: Buffer): Promise<string> =>
     new Promise((resolve, reject) => {
       waiting.push({ bytes, resolve, reject })
-      busy ??= flush()
+      if (!busy) start()
     })
   const fetch = async (place: Place): Promise<Buffer> => {
     let fd = readers.get(place.pack)
@@ -197,7 +205,10 @@ export function packFiles(dir: string, safe: boolean, hexId: () => string): Pack
         await fetch(placeOf(id))
         return 'good'
       } catch (thrown) {
-        return (thrown as { code?: string }).code === 'ENOENT' ? 'missing' : 'bad'
+        const { code } = thrown as { code?: string }
+        if (code === 'ENOENT') return 'missing'
+        if (code === 'swift.bad_bytes' || code === 'EIO') return 'bad'
+        throw diskFault(thrown)
       }
     },
     async quarantine(id) {
@@ -253,7 +264,7 @@ export function packFiles(dir: string, safe: boolean, hexId: () => string): Pack
       }
     },
     async close() {
-      await busy
+      while (busy) await busy
       if (current) letGo(current.fd)
       current = undefined
       readers.clear()
