@@ -126,8 +126,6 @@ export async function getTagging(at: S3Request): Promise<Answer> {
   return xml('Tagging', taggingTree(JSON.parse(tags) as Tags))
 }
 
-export async function putTagging(at: S3Request): Promise<Answer> {
-  await keep(at, TAGS, JSON.stringify(parseTagging(await smallBody(at), 50)))
-  return { status: 204, headers: {} }
-}
+/** 200, which every client takes; Amazon's own 204 is an error to some. */
+export const putTagging = async (at: S3Request): Promise<Answer> => keep(at, TAGS, JSON.stringify(parseTagging(await smallBody(at), 50)))
 export const deleteTagging = (at: S3Request): Promise<Answer> => keep(at, TAGS, undefined)
