@@ -160,7 +160,7 @@ function version4Query(request: SignedRequest, query: URLSearchParams): Signed {
   if (made === undefined) throw s3Fault('AuthorizationQueryParametersError', 'X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd\'T\'HHmmss\'Z\'"')
   const seconds = part('Expires')
   if (/^-\d+$/.test(seconds)) throw s3Fault('AuthorizationQueryParametersError', 'X-Amz-Expires must be non-negative')
-  if (/^\d{10,}$/.test(seconds)) throw s3Fault('AuthorizationQueryParametersError', 'X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds')
+  if (/^\d{10,19}$/.test(seconds) && BigInt(seconds) < 2n ** 63n) throw s3Fault('AuthorizationQueryParametersError', 'X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds')
   if (!/^\d{1,9}$/.test(seconds)) throw s3Fault('AuthorizationQueryParametersError', 'X-Amz-Expires should be a number')
   if (Number(seconds) > WEEK) throw s3Fault('AuthorizationQueryParametersError', 'X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds')
   const { access, scope } = scopeOf(part('Credential'), stamp)
