@@ -17,8 +17,9 @@ export async function sweep(house: Swift, signal?: AbortSignal): Promise<void> {
   const now = house.world.clock.now()
   for (;;) {
     const rows = await expiredObjects(house.db, now)
-    await Promise.all(rows.map((row) => house.commits.run((commit) => removeObject(commit, row.container_id, row.name, { expired: true }, now)).catch(() => undefined)))
-    if (rows.length < 500) break
+    const gone = await Promise.all(rows.map((row) => house.commits.run((commit) => removeObject(commit, row.container_id, row.name, { expired: true }, now)).then(() => true, () => false)))
+    // What is locked stays although it has expired; when that is all there is on a page, a later round looks again.
+    if (rows.length < 500 || !gone.includes(true)) break
   }
   await lifecycleRound(house, signal)
   for (let after = ''; ; ) {
