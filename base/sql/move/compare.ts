@@ -3,7 +3,7 @@ import { conflict } from '../../fault.ts'
 import type { Database } from '../database.ts'
 import type { Suspect } from './catch-up.ts'
 import type { Any, Shape } from './catalog.ts'
-import { type Key, keyOf, type Row, rowsAt, rowsOf, sameRow, slice } from './rows.ts'
+import { type Key, keyOf, type Row, rowsAt, rowsOf, sameRow, slice, span } from './rows.ts'
 import { waitingIn } from './source.ts'
 
 /** Adds the rows that differ or stand on one side alone to `found`, and gives how many were compared. `empty`: the target is known to have none. */
@@ -13,7 +13,8 @@ export async function compare(source: Database<Any>, target: Database<Any>, shap
     const rows = await slice(source, shape, last, batch)
     const end = rows.length < batch
     const upTo = end ? undefined : keyOf(shape, rows.at(-1)!)
-    const there = new Map((empty ? [] : await slice(target, shape, last, undefined, upTo)).map((row) => [JSON.stringify(keyOf(shape, row)), row]))
+    const copies = empty ? [] : await span(target, shape, last, upTo, batch)
+    const there = new Map(copies.map((row) => [JSON.stringify(keyOf(shape, row)), row]))
     for (const row of rows) {
       const key = JSON.stringify(keyOf(shape, row))
       const copy = there.get(key)

@@ -172,7 +172,7 @@ export async function moveLive(home: Movable, target: Database, houses: readonly
     await say('switching', shapes.length, shapes.length)
     const moved = await patiently(() => cutOver(home, source, to, shapes, byName, counts, grown, options, at))
     if (moved) return shapes.map((one) => ({ table: one.name, rows: counts.get(one.name)! + (grown.get(one.name) ?? 0) }))
-    await underWay(() => delay(pause))
+    await underWay(() => delay(pause, undefined, signal ? { signal } : {}).catch(() => {}))
   }
   return undefined
 }

@@ -1,6 +1,7 @@
 /** Rows of any table, read in the order of its key and written as they were read. */
 import { CompiledQuery, sql } from 'kysely'
 import { conflict, Fault } from '../../fault.ts'
+import { byKey } from '../compilers.ts'
 import type { Database, Engine, Sql, Tx } from '../database.ts'
 import type { Any, Shape } from './catalog.ts'
 
@@ -17,24 +18,37 @@ const TABLES = 40
 export const keyOf = (shape: Shape, row: Row): Key => shape.key.map((column) => row[column])
 
 /** Behind this key in its order. MariaDB uses no index for a comparison of rows, PostgreSQL none for the same in words. */
-function beyond(engine: Engine, shape: Shape, key: Key, upTo = false): ReturnType<typeof sql<boolean>> {
+function beyond(engine: Engine, shape: Shape, key: Key): ReturnType<typeof sql<boolean>> {
   const columns = shape.key.map((column) => sql.ref(column))
-  if (engine !== 'mysql' || key.length === 1) return sql<boolean>`(${sql.join(columns)}) ${sql.raw(upTo ? '<=' : '>')} (${sql.join(key)})`
-  const cases = key.map((_, i) => {
-    const last = i === key.length - 1
-    return sql<boolean>`(${sql.join([...key.slice(0, i).map((value, k) => sql`${columns[k]} = ${value}`), sql`${columns[i]} ${sql.raw(upTo ? (last ? '<=' : '<') : '>')} ${key[i]}`], sql` and `)})`
-  })
+  if (engine !== 'mysql' || key.length === 1) return sql<boolean>`(${sql.join(columns)}) > (${sql.join(key)})`
+  const cases = key.map((_, i) => sql<boolean>`(${sql.join([...key.slice(0, i).map((value, k) => sql`${columns[k]} = ${value}`), sql`${columns[i]} > ${key[i]}`], sql` and `)})`)
   return sql<boolean>`(${sql.join(cases, sql` or `)})`
 }
 
-/** Rows behind `after`, at most `limit`, not beyond `end`. */
-export async function slice(db: Sql<Any>, shape: Shape, after: Key | undefined, limit: number | undefined, end?: Key): Promise<Row[]> {
-  let query = db.query.selectFrom(shape.name).select(shape.columns as string[])
-  for (const column of shape.key) query = query.orderBy(column)
-  if (limit !== undefined) query = query.limit(limit)
+/** Rows behind `after`, at most `limit`. */
+export async function slice(db: Sql<Any>, shape: Shape, after: Key | undefined, limit: number): Promise<Row[]> {
+  let query = db.query.selectFrom(shape.name).select(shape.columns as string[]).limit(limit)
+  for (const column of shape.key) query = query.orderBy(column, byKey())
   if (after) query = query.where(beyond(db.engine, shape, after))
-  if (end) query = query.where(beyond(db.engine, shape, end, true))
   return (await query.execute()) as Row[]
+}
+
+/** Rows behind `after` up to `end`. (PostgreSQL, asked for both, would read on to the end of the table.) `about`: how many there may be. */
+export async function span(db: Sql<Any>, shape: Shape, after: Key | undefined, end: Key | undefined, about: number): Promise<Row[]> {
+  for (let limit = about + 50; ; limit *= 4) {
+    const rows = await slice(db, shape, after, limit)
+    const inside = end ? rows.filter((row) => inOrder(keyOf(shape, row), end) <= 0) : rows
+    if (inside.length < limit) return inside
+  }
+}
+
+/** As the engines order keys: numbers by their size, text by its bytes. */
+function inOrder(one: Key, other: Key): number {
+  for (const [i, value] of one.entries()) {
+    const order = typeof value === 'number' ? value - Number(other[i]) : Buffer.compare(Buffer.from(String(value)), Buffer.from(String(other[i])))
+    if (order !== 0) return order
+  }
+  return 0
 }
 
 export async function countOf(db: Sql<Any>, table: string): Promise<number> {
