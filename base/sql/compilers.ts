@@ -4,10 +4,12 @@
  * - row locks (`forUpdate` …) are nothing on SQLite, where a transaction holds the only writer anyway
  * - `onConflict` becomes `on duplicate key` on MariaDB; there any unique key counts, not only the one that is named
  * - nulls sort first on PostgreSQL too; primary and unique keys, which have none, are sorted by `byKey`
+ * - `strpos(text, part)` is `instr` where it is called so
  * - `returning` is refused everywhere, because MariaDB would silently give no row: make ids before the insert, read rows after it
  */
 import {
   type ColumnUpdateNode,
+  type FunctionNode,
   type InsertQueryNode,
   MysqlQueryCompiler,
   type OperationNode,
@@ -34,7 +36,14 @@ export const byKey = (direction: 'asc' | 'desc' = 'asc') => (order: OrderByItemB
 
 const ROW_LOCKS: ReadonlySet<string> = new Set(['ForUpdate', 'ForNoKeyUpdate', 'ForShare', 'ForKeyShare', 'NoWait', 'SkipLocked'])
 
+// They take the same in the same order.
+const INSTR: Readonly<Record<string, string>> = { strpos: 'instr' }
+
 export class HouseSqliteCompiler extends SqliteQueryCompiler {
+  protected override visitFunction(node: FunctionNode): void {
+    super.visitFunction({ ...node, func: INSTR[node.func] ?? node.func })
+  }
+
   protected override visitOrderByItem({ nulls: _nulls, ...node }: OrderByItemNode): void {
     super.visitOrderByItem(node)
   }
@@ -62,6 +71,10 @@ export class HousePostgresCompiler extends PostgresQueryCompiler {
 }
 
 export class HouseMysqlCompiler extends MysqlQueryCompiler {
+  protected override visitFunction(node: FunctionNode): void {
+    super.visitFunction({ ...node, func: INSTR[node.func] ?? node.func })
+  }
+
   protected override visitOrderByItem({ nulls: _nulls, ...node }: OrderByItemNode): void {
     super.visitOrderByItem(node)
   }

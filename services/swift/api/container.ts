@@ -10,7 +10,7 @@ import { pathOf, quote, unquote } from '../core/names.ts'
 import { destinationOf } from '../core/sync.ts'
 import { type Swift, versionStamp, versionText } from '../house.ts'
 import { changeAccount, changeContainer, insertContainer, removeContainer } from '../store/accounts.ts'
-import { expiredIn, type Listed, objectsIn, versionsIn } from '../store/listings.ts'
+import { expiredIn, type Listed, leapsIn, objectsIn, versionsIn } from '../store/listings.ts'
 import { objectOf, rankOf, removeObject, versionOf } from '../store/objects.ts'
 import type { ContainerRow } from '../store/tables.ts'
 import { assertAccountLives } from './account.ts'
@@ -47,7 +47,7 @@ export async function container(house: Swift, ask: Ask): Promise<Answer> {
   if (method === 'HEAD') return listing(ask, headers, 'container', names.container, [])
   if (ask.query.has('versions')) return versions(house, ask, row, headers, asked)
   const now = house.world.clock.now()
-  const lines = await listPage(asked, (window) => objectsIn(house.db, row.id, now, window))
+  const lines = await listPage(asked, (window) => objectsIn(house.db, row.id, now, window), leapsIn(house.db, row.id, now))
   return listing(ask, headers, 'container', names.container, lines.map(({ row: one, subdir }) => (one ? (one.version_id === null ? entryOf(one) : { ...entryOf(one), version_symlink: true, symlink_path: `${pathOf({ ...names, object: one.name })}?version-id=${versionText(one.version_id ?? null)}` }) : { subdir: subdir! })))
 }
 

@@ -4,7 +4,7 @@ import { truthy } from '../core/metadata.ts'
 import { escape } from '../core/markup.ts'
 import { quote } from '../core/names.ts'
 import type { Swift } from '../house.ts'
-import { objectsIn } from '../store/listings.ts'
+import { leapsIn, objectsIn } from '../store/listings.ts'
 import { type Answer, answerOf, type Ask, attempt, containerSeen, drop, HTML, type Layer, metadataOf, page, type Serve, sub } from './ask.ts'
 import { authorize } from './rights.ts'
 
@@ -106,7 +106,7 @@ async function listed(site: Site, prefix: string): Promise<Answer> {
   const row = (await containerSeen(house, ask, ask.names))!
   const refusal = await refused(site)
   if (refusal) return failed(site, refusal)
-  const lines = await listPage({ limit: house.config.limits.container_listing_limit, marker: '', end_marker: '', prefix, delimiter: '/', path: undefined, reverse: false }, (window) => objectsIn(house.db, row.id, house.world.clock.now(), window))
+  const lines = await listPage({ limit: house.config.limits.container_listing_limit, marker: '', end_marker: '', prefix, delimiter: '/', path: undefined, reverse: false }, (window) => objectsIn(house.db, row.id, house.world.clock.now(), window), leapsIn(house.db, row.id, house.world.clock.now()))
   if (lines.length === 0) return failed(site, page(404, 'The resource could not be found.'))
   const title = titleOf(site, prefix)
   const signed = ask.temporary === undefined ? '' : escape(`?${ask.temporary.query}`)

@@ -3,6 +3,9 @@
 /** What one query of a listing reads: names between two bounds in the order of their bytes, or against it, at most `limit`. */
 export interface Window { limit: number; low?: { name: string; also: boolean } | undefined; high?: { name: string; also: boolean } | undefined; reverse: boolean }
 
+/** The folder of a name that begins with `prefix` ends with the first `delimiter` behind that; what lies behind a folder begins with `next` in the delimiter's place. */
+export interface Leap { prefix: string; delimiter: string; next: string }
+
 export interface Line<Row> { row?: Row; subdir?: string }
 
 /** The least text that is greater than every text beginning with `prefix`; undefined when there is none. */
@@ -33,7 +36,8 @@ function pick(a: Bound, b: Bound, sign: 1 | -1): Bound {
   return order > 0 || (order === 0 && !a.also) ? a : b
 }
 
-export async function listPage<Row extends { name: string }>(asked: Asked, read: (window: Window) => Promise<Row[]>): Promise<Line<Row>[]> {
+/** `leap` reads the same names, but of each folder the first alone, and `row` of those without one; who has no row there is gone. */
+export async function listPage<Row extends { name: string }>(asked: Asked, read: (window: Window) => Promise<Row[]>, leap?: (window: Window, over: Leap) => Promise<{ name: string; row?: Row }[]>): Promise<Line<Row>[]> {
   const { limit, reverse, marker, path } = asked
   const prefix = path === undefined ? asked.prefix : path === '' ? '' : `${path.replace(/\/+$/, '')}/`
   const delimiter = path === undefined ? asked.delimiter : '/'
@@ -46,21 +50,27 @@ export async function listPage<Row extends { name: string }>(asked: Asked, read:
   const before = bound(asked[reverse ? 'marker' : 'end_marker'], true)
   let low = higher(prefix === '' ? undefined : { name: prefix, also: true }, after)
   let high = lower(edge === undefined ? undefined : { name: edge, also: false }, before)
-  // Behind a folder there is often the next one: few rows are read there, more where none comes.
+  const over = path === undefined && delimiter !== '' ? leapOver(prefix, delimiter) : undefined
+  // Behind a folder there is often the next one: few rows are read there, or many folders at once; more rows where none comes.
   let step = 64
+  let leaping = false
   while (out.length < limit) {
-    const want = delimiter === '' ? limit - out.length : Math.min(limit - out.length, step)
-    const rows = await read({ limit: want, low, high, reverse })
-    if (delimiter === '' && out.length === 0 && (rows.length === limit || rows.length < want)) return rows.map((row) => ({ row }))
+    const room = limit - out.length
+    const want = delimiter === '' ? room : Math.min(room, leaping ? LEAPS : step)
+    const window = { limit: want, low, high, reverse }
+    const found = leaping ? await leap!(window, over!) : (await read(window)).map((row) => ({ name: row.name, row }))
+    if (delimiter === '' && out.length === 0 && (found.length === limit || found.length < want)) return found
     let jumped = false
-    for (const row of rows) {
-      if (reverse) high = { name: row.name, also: false }
-      else low = { name: row.name, also: false }
-      const cut = delimiter === '' ? -1 : row.name.indexOf(delimiter, prefix.length)
-      const folder = cut < 0 ? '' : row.name.slice(0, cut + delimiter.length)
-      if (path !== undefined && row.name === prefix) continue
-      if (cut < 0 || (path !== undefined && folder === row.name)) {
-        out.push({ row })
+    let last = ''
+    for (const { name, row } of found) {
+      const cut = delimiter === '' ? -1 : name.indexOf(delimiter, prefix.length)
+      const folder = cut < 0 ? '' : name.slice(0, cut + delimiter.length)
+      if (folder !== '' && folder === last) break
+      if (reverse) high = { name: name, also: false }
+      else low = { name: name, also: false }
+      if (path !== undefined && name === prefix) continue
+      if (cut < 0 || (path !== undefined && folder === name)) {
+        if (row) out.push({ row })
         if (out.length >= limit) break
         continue
       }
@@ -71,10 +81,20 @@ export async function listPage<Row extends { name: string }>(asked: Asked, read:
       else if (beyond === undefined) return out
       else low = { name: beyond, also: true }
       jumped = true
-      break
+      if (!leaping || out.length >= limit) break
+      last = folder
     }
-    if (!jumped && rows.length < want) break
+    if (found.length < want && (leaping || !jumped)) break
     step = jumped ? 2 : Math.min(step * 4, 1024)
+    leaping = jumped && leap !== undefined && over !== undefined
   }
   return out
+}
+
+/** Steps in one statement. */
+const LEAPS = 500
+
+function leapOver(prefix: string, delimiter: string): Leap | undefined {
+  const next = past(delimiter)
+  return next === undefined ? undefined : { prefix, delimiter, next }
 }

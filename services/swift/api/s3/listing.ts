@@ -3,7 +3,7 @@ import { s3Fault } from '../../core/s3/errors.ts'
 import { writeXml, type XmlTree } from '../../core/s3/xml.ts'
 import { listPage } from '../../core/listing.ts'
 import { versionStamp, versionText } from '../../house.ts'
-import { type Listed, objectsIn, versionsIn } from '../../store/listings.ts'
+import { leapsIn, type Listed, objectsIn, versionsIn } from '../../store/listings.ts'
 import { objectOf, rankOf, s3Etag, versionOf } from '../../store/objects.ts'
 import type { Answer } from '../ask.ts'
 import { classesOf } from './classes.ts'
@@ -42,7 +42,7 @@ export async function listObjects(at: S3Request): Promise<Answer> {
   const marker = second ? (!token ? (query.get('start-after') ?? '') : Buffer.from(token, 'base64url').toString('utf8')) : (query.get('marker') ?? '')
   if (marker.includes('\0')) throw s3Fault('InvalidArgument', 'The continuation token provided is incorrect', { ArgumentName: 'continuation-token' })
   const now = house.world.clock.now()
-  const lines = page.most === 0 ? [] : await listPage({ limit: page.most + 1, marker, end_marker: '', prefix: page.prefix, delimiter: page.delimiter, path: undefined, reverse: false }, (window) => objectsIn(house.db, row.id, now, window))
+  const lines = page.most === 0 ? [] : await listPage({ limit: page.most + 1, marker, end_marker: '', prefix: page.prefix, delimiter: page.delimiter, path: undefined, reverse: false }, (window) => objectsIn(house.db, row.id, now, window), leapsIn(house.db, row.id, now))
   const truncated = lines.length > page.most
   const shown = lines.slice(0, page.most)
   const last = shown.at(-1)
