@@ -14,8 +14,11 @@ export interface Subject {
   stop(): Promise<void>
 }
 
+/** What the command `ondol` sets. */
+const AS_ONDOL = { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '131072' }
+
 export async function startSubject(module: string, env: Record<string, string> = {}): Promise<Subject> {
-  const child = fork(new URL(module, import.meta.url).pathname, { execArgv: ['--disable-warning=ExperimentalWarning', ...((env.BENCH_NODE ?? process.env.BENCH_NODE)?.split(' ').filter((one) => one !== '') ?? [])], env: { MALLOC_ARENA_MAX: '1', ...process.env, ...env }, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const child = fork(new URL(module, import.meta.url).pathname, { execArgv: ['--disable-warning=ExperimentalWarning', ...((env.BENCH_NODE ?? process.env.BENCH_NODE)?.split(' ').filter((one) => one !== '') ?? [])], env: { ...AS_ONDOL, ...process.env, ...env }, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   const next = (): Promise<Record<string, string | number>> =>
     new Promise((resolve, reject) => {
       const onExit = (code: number | null): void => reject(new Error(`${module} ended with ${code}`))
