@@ -38,6 +38,7 @@ program
   .description('shell lines that point the OpenStack clients at this cloud: eval "$(ondol env)"')
   .addOption(data())
   .option('--admin', 'as the administrator')
+  .option('--openrc', 'user and password as OS_… variables, for clients that know no clouds.yaml: swift, rclone')
   .action(async (options) => (await import('./env.ts')).env(options))
 
 program
