@@ -22,9 +22,9 @@ after(() => rm(dir, { recursive: true, force: true }))
 
 interface Login { username: string; password: string; project_name: string }
 
-/** As the command line logs in. */
+/** As the command line logs in, whatever the shell around has been told of other clouds. */
 const env = ({ username, password, project_name }: Login): NodeJS.ProcessEnv => ({
-  ...process.env, OS_AUTH_URL: `${cloud.url}/identity/v3`, OS_IDENTITY_API_VERSION: '3', OS_AUTH_VERSION: '3', OS_USERNAME: username, OS_PASSWORD: password, OS_PROJECT_NAME: project_name, OS_USER_DOMAIN_ID: 'default', OS_PROJECT_DOMAIN_ID: 'default', OS_REGION_NAME: undefined,
+  PATH: process.env.PATH, HOME: dir, OS_AUTH_URL: `${cloud.url}/identity/v3`, OS_IDENTITY_API_VERSION: '3', OS_AUTH_VERSION: '3', OS_USERNAME: username, OS_PASSWORD: password, OS_PROJECT_NAME: project_name, OS_USER_DOMAIN_ID: 'default', OS_PROJECT_DOMAIN_ID: 'default',
 })
 const root: Login = { ...admin, password: admin.password.reveal() }
 const owner: Login = { ...demo, password: demo.password.reveal() }

@@ -71,7 +71,7 @@ const CLIENT_PACKAGES: readonly HostPackage[] = [
   { package: 'openssh-client', tools: ['ssh'], why: 'logs in to guests' },
   { package: 'python3-swiftclient', tools: ['swift'], why: 'the command of object storage' },
   { package: 'rclone', tools: ['rclone'], why: 'copies folders to object storage' },
-  { package: 'awscli', tools: ['/usr/bin/aws'], why: 'the unmodified command of users of S3' },
+  { package: 'awscli', tools: ['aws'], why: 'the unmodified command of users of S3' },
   { package: 'python3-boto3', tools: ['../lib/python3/dist-packages/boto3'], why: 'the library of users of S3' },
   { package: 's3cmd', tools: ['s3cmd'], why: 'a command of S3 that knows no path before the bucket' },
   { package: 'restic', tools: ['restic'], why: 'keeps backups in S3' },
