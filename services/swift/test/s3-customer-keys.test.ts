@@ -2,29 +2,19 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { after, test } from 'node:test'
-import { checksum, composite } from '../core/s3/checksums.ts'
-import { codeOf, s3Kit } from './s3-kit.ts'
+import { composite } from '../core/s3/checksums.ts'
+import { codeOf, crc32Of, judging, s3Kit } from './s3-kit.ts'
 
 const kit = await s3Kit()
 after(() => kit.close())
 const { s3, swift, house } = kit
-const ok = async (...args: Parameters<typeof s3>): ReturnType<typeof s3> => {
-  const answer = await s3(...args)
-  assert.ok(answer.status < 300, `${args[0]} ${args[1]}: ${answer.status} ${answer.text}`)
-  return answer
-}
-const refused = async (code: string, ...args: Parameters<typeof s3>): Promise<void> => assert.equal(codeOf(await s3(...args)), code, `${args[0]} ${args[1]}`)
+const { ok, refused } = judging(s3)
 
 const md5 = (data: string | Buffer): string => createHash('md5').update(data).digest('base64')
 const keyOf = (key: Buffer, prefix = 'x-amz'): Record<string, string> => ({ [`${prefix}-server-side-encryption-customer-algorithm`]: 'AES256', [`${prefix}-server-side-encryption-customer-key`]: key.toString('base64'), [`${prefix}-server-side-encryption-customer-key-md5`]: md5(key) })
 const [mine, other] = [randomBytes(32), randomBytes(32)]
 const WITH = keyOf(mine)
 const fromMine = keyOf(mine, 'x-amz-copy-source')
-const crc = (text: string): string => {
-  const sum = checksum('CRC32')
-  sum.update(Buffer.from(text))
-  return sum.digest()
-}
 
 /** Everything that stands in the database. */
 async function kept(): Promise<string> {
@@ -38,14 +28,14 @@ await ok('PUT', '/s3/sealed')
 
 test('what a key seals lies sealed, and is read with it alone', async () => {
   const body = 'the text of one who trusts nobody'
-  const put = await ok('PUT', '/s3/sealed/k', { body, headers: { ...WITH, 'x-amz-checksum-crc32': crc(body), 'x-amz-meta-a': '1', 'content-md5': md5(body) } })
+  const put = await ok('PUT', '/s3/sealed/k', { body, headers: { ...WITH, 'x-amz-checksum-crc32': crc32Of(body), 'x-amz-meta-a': '1', 'content-md5': md5(body) } })
   assert.equal(put.headers['x-amz-server-side-encryption-customer-algorithm'], 'AES256')
   assert.equal(put.headers['x-amz-server-side-encryption-customer-key-md5'], md5(mine))
-  assert.equal(put.headers['x-amz-checksum-crc32'], crc(body))
+  assert.equal(put.headers['x-amz-checksum-crc32'], crc32Of(body))
   assert.notEqual(put.headers.etag, `"${createHash('md5').update(body).digest('hex')}"`)
   const got = await ok('GET', '/s3/sealed/k', { headers: { ...WITH, 'x-amz-checksum-mode': 'ENABLED' } })
   assert.equal(got.text, body)
-  assert.equal(got.headers['x-amz-checksum-crc32'], crc(body))
+  assert.equal(got.headers['x-amz-checksum-crc32'], crc32Of(body))
   assert.equal(got.headers['x-amz-server-side-encryption-customer-key-md5'], md5(mine))
   assert.equal((await ok('GET', '/s3/sealed/k', { headers: { ...WITH, range: 'bytes=17-20' } })).text, body.slice(17, 21))
   assert.equal((await s3('HEAD', '/s3/sealed/k', { headers: WITH })).status, 200)
@@ -53,7 +43,7 @@ test('what a key seals lies sealed, and is read with it alone', async () => {
   assert.equal((await stored(row.bytes_id)).includes('trusts'), false)
   // Neither the key, nor what would tell it or the bytes.
   const text = await kept()
-  for (const secret of [mine.toString('base64'), mine.toString('hex'), md5(mine), crc(body), createHash('md5').update(body).digest('hex')]) assert.equal(text.includes(secret), false, secret)
+  for (const secret of [mine.toString('base64'), mine.toString('hex'), md5(mine), crc32Of(body), createHash('md5').update(body).digest('hex')]) assert.equal(text.includes(secret), false, secret)
   // The same bytes and key are known again, so that a part that was sent twice is one part.
   assert.equal((await ok('PUT', '/s3/sealed/k', { body, headers: WITH })).headers.etag, put.headers.etag)
   await refused('BadDigest', 'PUT', '/s3/sealed/bad', { body, headers: { ...WITH, 'content-md5': md5('else') } })
@@ -88,14 +78,14 @@ test('the wrong key, none, or one where none is wanted', async () => {
 })
 
 test('copies change the key, or take it off', async () => {
-  await ok('PUT', '/s3/sealed/from', { body: 'copied', headers: { ...WITH, 'x-amz-checksum-crc32': crc('copied') } })
+  await ok('PUT', '/s3/sealed/from', { body: 'copied', headers: { ...WITH, 'x-amz-checksum-crc32': crc32Of('copied') } })
   await ok('PUT', '/s3/sealed/to-other', { headers: { 'x-amz-copy-source': '/sealed/from', ...fromMine, ...keyOf(other) } })
   const got = await ok('GET', '/s3/sealed/to-other', { headers: { ...keyOf(other), 'x-amz-checksum-mode': 'ENABLED' } })
-  assert.deepEqual([got.text, got.headers['x-amz-checksum-crc32']], ['copied', crc('copied')])
+  assert.deepEqual([got.text, got.headers['x-amz-checksum-crc32']], ['copied', crc32Of('copied')])
   await refused('InvalidRequest', 'GET', '/s3/sealed/to-other', { headers: WITH })
   await ok('PUT', '/s3/sealed/to-open', { headers: { 'x-amz-copy-source': '/sealed/from', ...fromMine } })
   const open = await ok('GET', '/s3/sealed/to-open', { headers: { 'x-amz-checksum-mode': 'ENABLED' } })
-  assert.deepEqual([open.text, open.headers['x-amz-checksum-crc32'], open.headers.etag], ['copied', crc('copied'), `"${createHash('md5').update('copied').digest('hex')}"`])
+  assert.deepEqual([open.text, open.headers['x-amz-checksum-crc32'], open.headers.etag], ['copied', crc32Of('copied'), `"${createHash('md5').update('copied').digest('hex')}"`])
   // In its own place, for another key is another way of being kept.
   await ok('PUT', '/s3/sealed/from', { headers: { 'x-amz-copy-source': '/sealed/from', ...fromMine, ...keyOf(other) } })
   assert.equal((await ok('GET', '/s3/sealed/from', { headers: keyOf(other) })).text, 'copied')
@@ -109,21 +99,21 @@ test('uploads in parts: every part with the key of the first request', async () 
   await refused('InvalidRequest', 'PUT', part(1), { body: 'x' })
   await refused('InvalidRequest', 'PUT', part(1), { body: 'x', headers: keyOf(other) })
   const [big, rest] = ['b'.repeat(5 << 20), 'rest of it']
-  const one = await ok('PUT', part(1), { body: big, headers: { ...WITH, 'x-amz-checksum-crc32': crc(big) } })
+  const one = await ok('PUT', part(1), { body: big, headers: { ...WITH, 'x-amz-checksum-crc32': crc32Of(big) } })
   await ok('PUT', '/s3/sealed/source', { body: `--${rest}--`, headers: keyOf(other) })
   const two = await ok('PUT', part(2), { headers: { ...WITH, 'x-amz-copy-source': '/sealed/source', 'x-amz-copy-source-range': 'bytes=2-11', ...keyOf(other, 'x-amz-copy-source') } })
-  assert.match(two.text, new RegExp(`<ChecksumCRC32>${crc(rest).replaceAll(/[+/]/g, '\\$&')}<`))
+  assert.match(two.text, new RegExp(`<ChecksumCRC32>${crc32Of(rest).replaceAll(/[+/]/g, '\\$&')}<`))
   assert.equal((await ok('GET', `/s3/sealed/parts?uploadId=${id}`)).text.includes('<ChecksumCRC32>'), false)
   assert.match((await ok('GET', `/s3/sealed/parts?uploadId=${id}`, { headers: WITH })).text, /<ChecksumCRC32>/)
   const body = `<CompleteMultipartUpload>${[one.headers.etag, /<ETag>(.*?)</.exec(two.text)![1]].map((etag, i) => `<Part><PartNumber>${i + 1}</PartNumber><ETag>${etag}</ETag></Part>`).join('')}</CompleteMultipartUpload>`
-  const whole = composite('CRC32', [crc(big), crc(rest)])
+  const whole = composite('CRC32', [crc32Of(big), crc32Of(rest)])
   await refused('InvalidRequest', 'POST', `/s3/sealed/parts?uploadId=${id}`, { body })
   assert.ok((await ok('POST', `/s3/sealed/parts?uploadId=${id}`, { body, headers: WITH })).text.includes(`<ChecksumCRC32>${whole}<`))
   assert.equal((await ok('GET', '/s3/sealed/parts', { headers: WITH })).text, big + rest)
   assert.equal((await ok('GET', '/s3/sealed/parts', { headers: { ...WITH, range: 'bytes=5242870-5242883' } })).text, 'bbbbbbbbbbrest')
   const second = await ok('GET', '/s3/sealed/parts?partNumber=2', { headers: { ...WITH, 'x-amz-checksum-mode': 'ENABLED' } })
-  assert.deepEqual([second.text, second.headers['x-amz-checksum-crc32'], second.headers['x-amz-checksum-type']], [rest, crc(rest), 'COMPOSITE'])
-  assert.match((await ok('GET', '/s3/sealed/parts?attributes', { headers: { ...WITH, 'x-amz-object-attributes': 'Checksum,ObjectParts' } })).text, new RegExp(`<ChecksumCRC32>${whole.replaceAll(/[+/]/g, '\\$&')}<.*<ChecksumCRC32>${crc(rest).replaceAll(/[+/]/g, '\\$&')}<`))
+  assert.deepEqual([second.text, second.headers['x-amz-checksum-crc32'], second.headers['x-amz-checksum-type']], [rest, crc32Of(rest), 'COMPOSITE'])
+  assert.match((await ok('GET', '/s3/sealed/parts?attributes', { headers: { ...WITH, 'x-amz-object-attributes': 'Checksum,ObjectParts' } })).text, new RegExp(`<ChecksumCRC32>${whole.replaceAll(/[+/]/g, '\\$&')}<.*<ChecksumCRC32>${crc32Of(rest).replaceAll(/[+/]/g, '\\$&')}<`))
   await refused('InvalidRequest', 'GET', '/s3/sealed/parts')
 })
 

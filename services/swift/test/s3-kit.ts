@@ -1,9 +1,11 @@
 /** The S3 door alone, with access keys of two projects and a clock of the test's choice; requests are signed as a client would. */
+import assert from 'node:assert/strict'
 import { createHash, createHmac } from 'node:crypto'
 import { VirtualClock } from '#base/clock.ts'
 import { withDefaults } from '#base/config.ts'
 import type { HttpHandler } from '#base/http/message.ts'
 import { type Answer, houseKit, personaFacts, type RequestOptions } from '#stack/test/house-kit.ts'
+import { checksum } from '../core/s3/checksums.ts'
 import { percent, signingKey } from '../core/s3/signature.ts'
 import { type SwiftConfig, swiftConfig } from '../config.ts'
 import type { Swift } from '../house.ts'
@@ -106,4 +108,24 @@ export async function s3Kit(config: Record<string, unknown> = {}): Promise<S3Kit
 
 /** `code` of an error's document. */
 export const codeOf = (answer: Answer): string => /<Code>(\w+)<\/Code>/.exec(answer.text)?.[1] ?? String(answer.status)
+
+/** Requests of which the answer must be a good one, and those that must be refused with a code. */
+export function judging(s3: S3Kit['s3']): { ok: S3Kit['s3']; refused(code: string, ...args: Parameters<S3Kit['s3']>): Promise<void> } {
+  return {
+    async ok(...args) {
+      const answer = await s3(...args)
+      assert.ok(answer.status < 300, `${args[0]} ${args[1]}: ${answer.status} ${answer.text}`)
+      return answer
+    },
+    refused: async (code, ...args) => assert.equal(codeOf(await s3(...args)), code, `${args[0]} ${args[1]}`),
+  }
+}
+
+/** CRC-32 as headers have it. */
+export function crc32Of(text: string): string {
+  const sum = checksum('CRC32')
+  sum.update(Buffer.from(text))
+  return sum.digest()
+}
+
 export { accessOf, secretOf }

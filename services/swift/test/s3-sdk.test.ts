@@ -2,25 +2,15 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, test } from 'node:test'
-import { checksum, composite } from '../core/s3/checksums.ts'
+import { composite } from '../core/s3/checksums.ts'
 import { sweep } from '../flows/keep-order.ts'
 import { moveBytes } from '../flows/move-bytes.ts'
-import { codeOf, s3Kit } from './s3-kit.ts'
+import { codeOf, crc32Of, judging, s3Kit } from './s3-kit.ts'
 
 const kit = await s3Kit({ policies: [{ name: 'plain', default: true }, { name: 'cold', aliases: ['standard-ia'], driver: 'memory' }, { name: 'gone', driver: 'memory', deprecated: true }] })
 after(() => kit.close())
 const { s3, swift, house } = kit
-const ok = async (...args: Parameters<typeof s3>): ReturnType<typeof s3> => {
-  const answer = await s3(...args)
-  assert.ok(answer.status < 300, `${args[0]} ${args[1]}: ${answer.status} ${answer.text}`)
-  return answer
-}
-const refused = async (code: string, ...args: Parameters<typeof s3>): Promise<void> => assert.equal(codeOf(await s3(...args)), code, `${args[0]} ${args[1]}`)
-const crc = (text: string): string => {
-  const sum = checksum('CRC32')
-  sum.update(Buffer.from(text))
-  return sum.digest()
-}
+const { ok, refused } = judging(s3)
 const order = (text: string, ...names: string[]): void => assert.match(text, new RegExp(names.map((name) => `<${name}>`).join('.*')), text)
 const begin = async (key: string, headers: Record<string, string> = {}): Promise<string> => /<UploadId>(\w+)</.exec((await ok('POST', `/s3/sdk/${key}?uploads`, { headers })).text)![1]!
 const complete = (key: string, id: string, etags: readonly string[], options: Parameters<typeof s3>[2] = {}): ReturnType<typeof s3> =>
@@ -30,12 +20,12 @@ await ok('PUT', '/s3/sdk')
 
 test('checksums by default: of a whole, of a part, none with 304, made anew for a copy', async () => {
   const ask = { 'x-amz-checksum-mode': 'ENABLED' }
-  const put = await ok('PUT', '/s3/sdk/k', { body: 'hello', headers: { 'x-amz-sdk-checksum-algorithm': 'CRC32', 'x-amz-checksum-crc32': crc('hello') } })
+  const put = await ok('PUT', '/s3/sdk/k', { body: 'hello', headers: { 'x-amz-sdk-checksum-algorithm': 'CRC32', 'x-amz-checksum-crc32': crc32Of('hello') } })
   const same = await s3('GET', '/s3/sdk/k', { headers: { ...ask, 'if-none-match': put.headers.etag as string } })
   assert.deepEqual([same.status, Object.keys(same.headers).filter((name) => name.startsWith('x-amz-checksum'))], [304, []])
   const id = await begin('parts', { 'x-amz-checksum-algorithm': 'CRC32' })
   const big = 'b'.repeat(5 << 20)
-  const one = await ok('PUT', `/s3/sdk/parts?partNumber=1&uploadId=${id}`, { body: big, headers: { 'x-amz-checksum-crc32': crc(big) } })
+  const one = await ok('PUT', `/s3/sdk/parts?partNumber=1&uploadId=${id}`, { body: big, headers: { 'x-amz-checksum-crc32': crc32Of(big) } })
   const two = await ok('PUT', `/s3/sdk/parts?partNumber=2&uploadId=${id}`, { headers: { 'x-amz-copy-source': 'sdk/k' } })
   order(two.text, 'LastModified', 'ETag', 'ChecksumCRC32')
   order((await ok('GET', `/s3/sdk/parts?uploadId=${id}`)).text, 'StorageClass', 'ChecksumAlgorithm', 'ChecksumType', 'Part')
@@ -45,9 +35,9 @@ test('checksums by default: of a whole, of a part, none with 304, made anew for 
   assert.equal(codeOf(await complete('parts', id, etags, { headers: { 'if-none-match': '*' } })), 'PreconditionFailed')
   assert.equal((await complete('parts', id, etags)).status, 200)
   const whole = await ok('HEAD', '/s3/sdk/parts', { headers: ask })
-  assert.deepEqual([whole.headers['x-amz-checksum-crc32'], whole.headers['x-amz-checksum-type']], [composite('CRC32', [crc(big), crc('hello')]), 'COMPOSITE'])
+  assert.deepEqual([whole.headers['x-amz-checksum-crc32'], whole.headers['x-amz-checksum-type']], [composite('CRC32', [crc32Of(big), crc32Of('hello')]), 'COMPOSITE'])
   const part = await ok('GET', '/s3/sdk/parts?partNumber=2', { headers: ask })
-  assert.deepEqual([part.text, part.headers['x-amz-checksum-crc32'], part.headers['x-amz-checksum-type'], part.headers['x-amz-mp-parts-count']], ['hello', crc('hello'), 'COMPOSITE', '2'])
+  assert.deepEqual([part.text, part.headers['x-amz-checksum-crc32'], part.headers['x-amz-checksum-type'], part.headers['x-amz-mp-parts-count']], ['hello', crc32Of('hello'), 'COMPOSITE', '2'])
   const sha = createHash('sha256').update('hello').digest('base64')
   assert.ok((await ok('PUT', '/s3/sdk/copy', { headers: { 'x-amz-copy-source': '/sdk/k', 'x-amz-checksum-algorithm': 'SHA256' } })).text.includes(`<ChecksumSHA256>${sha}<`))
   assert.equal((await ok('HEAD', '/s3/sdk/copy', { headers: ask })).headers['x-amz-checksum-sha256'], sha)
@@ -92,9 +82,9 @@ test('lists have their elements in Amazon\'s order', async () => {
 test('chunks: small ones that are signed, and none under version 2 and behind links', async () => {
   const head = { 'x-amz-decoded-content-length': '12' }
   const chunked = { sha256: 'STREAMING-UNSIGNED-PAYLOAD-TRAILER', headers: { ...head, 'x-amz-trailer': 'x-amz-checksum-crc32' } }
-  await ok('PUT', '/s3/sdk/chunks', { ...chunked, body: `6\r\nhello \r\n6\r\nchunks\r\n0\r\nx-amz-checksum-crc32:${crc('hello chunks')}\r\n\r\n` })
+  await ok('PUT', '/s3/sdk/chunks', { ...chunked, body: `6\r\nhello \r\n6\r\nchunks\r\n0\r\nx-amz-checksum-crc32:${crc32Of('hello chunks')}\r\n\r\n` })
   assert.equal((await ok('GET', '/s3/sdk/chunks')).text, 'hello chunks')
-  await refused('BadDigest', 'PUT', '/s3/sdk/chunks', { ...chunked, body: `c\r\nhello chunks\r\n0\r\nx-amz-checksum-crc32:${crc('x')}\r\n\r\n` })
+  await refused('BadDigest', 'PUT', '/s3/sdk/chunks', { ...chunked, body: `c\r\nhello chunks\r\n0\r\nx-amz-checksum-crc32:${crc32Of('x')}\r\n\r\n` })
   const wrong = await s3('PUT', '/s3/sdk/chunks', { sha256: 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD', headers: head, body: `c;chunk-signature=${'0'.repeat(64)}\r\nhello chunks\r\n` })
   assert.equal(codeOf(wrong), 'SignatureDoesNotMatch')
   for (const element of ['AWSAccessKeyId', 'StringToSign', 'SignatureProvided', 'CanonicalRequest']) assert.match(wrong.text, new RegExp(`<${element}>`))
